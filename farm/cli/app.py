@@ -1,0 +1,182 @@
+"""The commands and their options; what they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from farm.cli.doctor import run_doctor
+from farm.cli.output import Terminal
+from farm.cli.plan import run_plan
+from farm.cli.render import run_render
+from farm.cli.wiring import Wiring
+from infra.settings import FarmSettings
+from jobs.errors import Cancelled, ExitCode, FarmError
+from jobs.locations import is_s3
+from jobs.version import engine_version
+
+_EXIT_CODES = "\n\n".join(f"{code.value:>4}  {code.meaning}" for code in ExitCode)
+
+SpecArgument = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="The render job, a YAML or JSON file.", show_default=False)
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URI",
+        help="Folder or s3:// URI of committed segments. "
+        "Default: FARM_STORE, or 'store' in the cache (FARM_CACHE, ~/.cache/moda-farm).",
+        show_default=False,
+    ),
+]
+ReplicasOption = Annotated[
+    int | None,
+    typer.Option(
+        "--replicas",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Renderer replicas. Default: one for each GPU, or for each core. Does not change the video.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")
+]
+
+app = typer.Typer(
+    name="farm",
+    help="A render farm for talking portraits: speech and a subject in, a finished video out.",
+    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class UsageError(FarmError):
+    """The command line itself is wrong."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "usage"
+
+
+def main(arguments: Sequence[str] | None = None, *, wiring: Wiring | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows the word ``farm``; those of the process where none are given.
+        wiring: What the commands work with; the real stages on a Ray cluster where none is given.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        outcome = app(arguments, standalone_mode=False, prog_name="farm", obj=wiring or Wiring())
+    except typer.TyperException as error:
+        # Unknown options, missing arguments: the parser's own errors, in our form.
+        message = error.format_message().rstrip(".")
+        usage = UsageError(message, where="command line", hint="see farm --help")
+        Terminal(as_json="--json" in arguments).error(usage)
+        return ExitCode.USAGE
+    return int(outcome or 0)
+
+
+@app.callback(invoke_without_command=True)
+def _farm(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"moda-farm {engine_version()}\n")
+        raise typer.Exit
+
+
+@app.command("render", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _render(
+    context: typer.Context,
+    spec: SpecArgument,
+    replicas: ReplicasOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Render a job: the video and its manifest appear where the job says.
+
+    Segments that an earlier run committed to the store are not rendered again.
+    """
+    _guarded(
+        lambda settings, terminal, wiring: run_render(
+            spec, replicas=replicas, settings=settings, terminal=terminal, wiring=wiring
+        ),
+        context=context,
+        store=store,
+        as_json=as_json,
+    )
+
+
+@app.command("plan", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _plan(
+    context: typer.Context, spec: SpecArgument, store: StoreOption = None, as_json: JsonOption = False
+) -> None:
+    """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
+    _guarded(
+        lambda settings, terminal, wiring: run_plan(
+            spec, settings=settings, terminal=terminal, wiring=wiring
+        ),
+        context=context,
+        store=store,
+        as_json=as_json,
+    )
+
+
+@app.command("doctor", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _doctor(context: typer.Context, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Check that this machine can render: libraries, hardware, encoder, weights, cluster."""
+    _guarded(
+        lambda settings, terminal, wiring: run_doctor(settings=settings, terminal=terminal, wiring=wiring),
+        context=context,
+        store=store,
+        as_json=as_json,
+    )
+
+
+def _guarded(
+    command: Callable[[FarmSettings, Terminal, Wiring], ExitCode],
+    *,
+    context: typer.Context,
+    store: str | None,
+    as_json: bool,
+) -> None:
+    """Settings in, exit code out, and every error on the way shown in one line."""
+    terminal = Terminal(as_json=as_json)
+    try:
+        settings = FarmSettings.from_environment()
+        # Through the console of the progress bars, which would be torn otherwise.
+        log_lines = RichHandler(console=terminal.err, show_path=False)
+        logging.basicConfig(level=settings.log_level, format="%(name)s: %(message)s", handlers=[log_lines])
+        if store is not None:
+            settings = replace(settings, store=store if is_s3(store) else str(Path(store).absolute()))
+        code = command(settings, terminal, context.obj)
+    except FarmError as error:
+        terminal.error(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        interrupted = Cancelled(
+            "stopped from the keyboard",
+            where="render",
+            hint="committed segments stay; the next run goes on from them",
+        )
+        terminal.error(interrupted)
+        code = ExitCode.INTERRUPTED
+    raise typer.Exit(code)

@@ -1,0 +1,65 @@
+"""Progress bars, one per step of a render."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from farm.cli.output import Terminal
+from farm.progress import Step
+
+_UNITS = {
+    Step.STARTUP: "replicas",
+    Step.SPEECH: "file",
+    Step.MOTION: "windows",
+    Step.FACE: "segments",
+    Step.RENDER: "segments",
+    Step.STITCH: "masters",
+}
+
+
+class Bars:
+    """A `Listener` that draws on stderr while somebody watches, and stays out of the way otherwise."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._rows: dict[Step, TaskID] = {}
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]:<9}"),
+            TimeElapsedColumn(),
+            console=terminal.err,
+            disable=not terminal.shows_progress,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def advance(self, step: Step, *, done: int, total: int) -> None:
+        """See `Listener.advance`."""
+        if step not in self._rows:
+            self._rows[step] = self._progress.add_task(step.value, total=total, unit=_UNITS[step])
+        self._progress.update(self._rows[step], completed=done, total=total)
+
+    def note(self, message: str) -> None:
+        """See `Listener.note`."""
+        self._terminal.note(message)

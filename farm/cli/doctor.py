@@ -1,0 +1,211 @@
+"""`farm doctor`: everything a render needs, tried out one by one, each with what to do where it fails."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from farm.cli.output import Terminal, libraries_quiet
+from farm.cli.wiring import Wiring
+from farm.destinations import check_destination
+from farm.execution.stages_factory import StageFactory
+from farm.translation import translate
+from infra.cluster import connected_cluster
+from infra.delivery import check_bucket
+from infra.hardware import Hardware
+from infra.settings import FarmSettings
+from jobs.errors import ExitCode
+from jobs.locations import is_s3
+from jobs.version import engine_version
+from stages.assets import WHISPER_BASE
+from stages.encode.profile import PREVIEW
+from stages.encode.segment import encode_segment, verify_segment
+
+# Below these a render of a minute may fail half-way: four replicas with their libraries, a minute of segments.
+_LEAST_MEMORY_BYTES = 4 * 1024**3
+_LEAST_DISK_BYTES = 1024**3
+
+_LIBRARIES = ("torch", "ray", "av", "numpy")
+
+
+class Health(StrEnum):
+    """The outcome of one check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    health: Health
+    detail: str
+    hint: str = ""
+
+    def as_record(self) -> dict[str, str]:
+        """The finding as plain data."""
+        return {"name": self.name, "health": self.health.value, "detail": self.detail, "hint": self.hint}
+
+
+class _Warning(Exception):
+    """Not good, but a render may still succeed."""
+
+    def __init__(self, detail: str, hint: str) -> None:
+        super().__init__(detail)
+        self.hint = hint
+
+
+Check = Callable[[], str]
+
+
+def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
+    """Run all checks and show what they found; fails if one of them did."""
+    hardware = wiring.probe()
+    checks: dict[str, Check] = {
+        "python": _python,
+        "libraries": _libraries,
+        "device": lambda: _device(hardware),
+        "memory": lambda: _memory(hardware),
+        "disk": lambda: _disk(settings),
+        "store": lambda: _store(settings),
+        "video encoder": _encoder,
+        "speech encoder": _speech_encoder,
+        "weights": lambda: _weights(wiring.stages),
+        "subjects": lambda: _subjects(wiring.stages),
+        "cluster": lambda: _cluster(settings, hardware),
+    }
+    with libraries_quiet(), _spinner(terminal) as show:
+        findings = [_tried(name, check, show) for name, check in checks.items()]
+    healthy = all(finding.health is not Health.FAILED for finding in findings)
+    record = {"healthy": healthy, "engine": engine_version(), "checks": [f.as_record() for f in findings]}
+    if not terminal.result(record):
+        _show(findings, terminal)
+    return ExitCode.OK if healthy else ExitCode.INFRASTRUCTURE
+
+
+def _tried(name: str, check: Check, show: Callable[[str], None]) -> Finding:
+    show(name)
+    try:
+        return Finding(name=name, health=Health.OK, detail=check())
+    except _Warning as warning:
+        return Finding(name=name, health=Health.WARNING, detail=str(warning), hint=warning.hint)
+    except Exception as error:  # noqa: BLE001 - a broken machine fails in any way; the doctor's work is to say which
+        ours = translate(error, where=name)
+        return Finding(name=name, health=Health.FAILED, detail=ours.line(), hint=ours.hint)
+
+
+def _python() -> str:
+    return f"{platform.python_version()} at {sys.executable}"
+
+
+def _libraries() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+
+
+def _device(hardware: Hardware) -> str:
+    gpus = f", {len(hardware.gpus)} GPU" if hardware.gpus else ", no GPU"
+    return f"{hardware.device_kind}, {hardware.cores} cores{gpus}"
+
+
+def _memory(hardware: Hardware) -> str:
+    detail = f"{hardware.memory_bytes / 1024**3:.1f} GiB"
+    if hardware.memory_bytes < _LEAST_MEMORY_BYTES:
+        raise _Warning(f"only {detail}", "render with --replicas 1")
+    return detail
+
+
+def _disk(settings: FarmSettings) -> str:
+    folder = settings.cache if is_s3(settings.store) else Path(settings.store)
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1024**3:.1f} GiB free at {existing}"
+    if free < _LEAST_DISK_BYTES:
+        raise _Warning(f"only {detail}", "free some space, or set FARM_STORE to another disk")
+    return detail
+
+
+def _store(settings: FarmSettings) -> str:
+    if is_s3(settings.store):
+        check_bucket(f"{settings.store.rstrip('/')}/probe", where="store")
+    else:
+        check_destination(Path(settings.store) / "probe", where="store")
+    return f"{settings.store} can be written"
+
+
+def _encoder() -> str:
+    size, frames = PREVIEW.size, 3
+    data = encode_segment(
+        (np.full((size, size, 3), 40 * index, dtype=np.uint8) for index in range(frames)),
+        fps=Fraction(25),
+        profile=PREVIEW,
+    )
+    verify_segment(data, frame_count=frames, size=size)
+    return f"libx264 encodes {size} px and its pictures decode"
+
+
+def _speech_encoder() -> str:
+    data = WHISPER_BASE.read()
+    return f"{WHISPER_BASE.name}, {len(data) / 1e6:.0f} MB, sha256 {WHISPER_BASE.sha256[:16]} as expected"
+
+
+def _weights(stages: StageFactory) -> str:
+    weights = stages.shared_weights()
+    stages.load_motion(weights=weights.motion, device="cpu")
+    stages.load_composer(weights=weights.composer, device="cpu")
+    return f"{weights.motion.name} and {weights.composer.name} load"
+
+
+def _subjects(stages: StageFactory) -> str:
+    found = stages.builtin_subjects()
+    for folder in found.values():
+        stages.load_renderer(subject=stages.load_subject(folder), device="cpu")
+    if not found:
+        raise _Warning(
+            "no subject ships with this installation", "name the folder of a subject package in the job"
+        )
+    return ", ".join(f"builtin:{name}" for name in sorted(found))
+
+
+def _cluster(settings: FarmSettings, hardware: Hardware) -> str:
+    with connected_cluster(
+        address=settings.ray_address,
+        auth=settings.ray_auth,
+        logical_cpus=hardware.cores,
+        logical_gpus=len(hardware.gpus),
+    ) as cluster:
+        kind = "starts here" if cluster.is_embedded else f"answers at {cluster.address}"
+        return f"Ray {cluster.ray_version} {kind}: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs"
+
+
+@contextmanager
+def _spinner(terminal: Terminal) -> Iterator[Callable[[str], None]]:
+    if not terminal.shows_progress:
+        yield lambda _name: None
+        return
+    with terminal.err.status("looking") as status:
+        yield lambda name: status.update(f"trying the {name}")
+
+
+def _show(findings: list[Finding], terminal: Terminal) -> None:
+    styles = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "bold red"}
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for finding in findings:
+        hint = f"\nhint: {finding.hint}" if finding.hint else ""
+        table.add_row(
+            f"[{styles[finding.health]}]{finding.health.value}[/]", finding.name, finding.detail + hint
+        )
+    terminal.out.print(table)

@@ -1,0 +1,86 @@
+"""The studio's own places on disk: proved before anything is rendered, and written whole or not at all.
+
+An hour of work must not end at a full disk, and a failed job must leave nothing, not even a folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jobs.errors import DiskFull, FarmError, OutputUnwritable
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def check_destination(path: Path, *, need_bytes: int = 0, where: str) -> None:
+    """Prove that a file of the size could be written at the path; nothing remains of the proof.
+
+    Args:
+        path: Absolute path of the file to be written; missing folders are fine if they can be made.
+        need_bytes: Room that must be there.
+        where: The field that asked for the path, for the error.
+
+    Raises:
+        OutputUnwritable: The path is a folder, lies below a file, or may not be written.
+        DiskFull: There is no room of that size.
+    """
+    if path.is_dir():
+        raise OutputUnwritable(f"'{path}' is a folder", where=where, hint="name a file in it")
+    with _in_folder(path, where=where, need_bytes=need_bytes, keep=False) as probe, probe.open("xb") as file:
+        if need_bytes:
+            # Reserving asks the file system itself, so quotas and limits count; its free space alone does not.
+            os.posix_fallocate(file.fileno(), 0, need_bytes)
+
+
+def write_whole(path: Path, data: bytes, *, where: str) -> None:
+    """Write a small file so that a reader sees the old one or the new one, never a part.
+
+    Raises:
+        OutputUnwritable: The path cannot be written; what was there before is still there.
+        DiskFull: There is no room; what was there before is still there.
+    """
+    with _in_folder(path, where=where, need_bytes=len(data), keep=True) as partial:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+@contextmanager
+def _in_folder(path: Path, *, where: str, need_bytes: int, keep: bool) -> Iterator[Path]:
+    """A temporary name beside `path`. It is gone afterwards, and so are folders made for it unless `keep`."""
+    made = [folder for folder in path.parents if not folder.exists()]
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    done = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        done = keep
+    except OSError as error:
+        raise _explained(error, path=path, where=where, need_bytes=need_bytes) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+        for folder in made if not done else ():
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _explained(error: OSError, *, path: Path, where: str, need_bytes: int) -> FarmError:
+    if error.errno in _NO_ROOM:
+        return DiskFull(
+            f"'{path.parent}' has no room for the {max(need_bytes, 1) / 1e6:.1f} MB that may be needed",
+            where=where,
+            hint="free some space, or write to another disk",
+        )
+    return OutputUnwritable(
+        f"'{path}' cannot be written: {(error.strerror or type(error).__name__).lower()}",
+        where=where,
+        hint="check that the folder exists and may be written to",
+    )

@@ -1,0 +1,1 @@
+"""Where stages run: replicas in this process or as Ray actors, behind one protocol."""

@@ -1,0 +1,135 @@
+"""What travels between the coordinator and a replica. Nothing here is larger than a few hundred kB: no pixels.
+
+Legend: S samples, T frames (inside `Motion` and `PosedFace`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.execution.stages_factory import SharedWeights
+from farm.scheduling.units import Stage, Unit
+from jobs.errors import FarmError
+from jobs.manifest import SegmentRecord
+from stages.payloads import Motion, PosedFace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSetup:
+    """What a replica must know to get ready; the same for all replicas of a job.
+
+    Attributes:
+        weights: The weights that all subjects share.
+        subject: Folder of the subject package.
+        store: Address of the object store; each renderer replica opens it for itself.
+        profile: Name of the video profile.
+        fps: Frames per second.
+    """
+
+    weights: SharedWeights
+    subject: Path
+    store: str
+    profile: str
+    fps: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowCall:
+    """Predict the motion of one window.
+
+    Attributes:
+        samples_S: Speech of the window and of the context frames either side, zeros outside the speech.
+    """
+
+    samples_S: NDArray[np.float32]
+    first_frame: int
+    frame_count: int
+    seed: int
+    take: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceCall:
+    """Compose the posed face of one segment.
+
+    Attributes:
+        motion: Merged, not yet smoothed motion of the segment and of its context frames.
+        lead: How many frames of `motion` come before the segment.
+        head, blink, torso: Amplitudes; 0 keeps the subject still.
+    """
+
+    motion: Motion
+    lead: int
+    frame_count: int
+    head: float
+    blink: float
+    torso: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentCall:
+    """Render, encode, verify and commit one segment under `key`."""
+
+    face: PosedFace
+    index: int
+    first_frame: int
+    key: str
+
+
+Call = WindowCall | FaceCall | SegmentCall
+
+
+Result = Motion | PosedFace | SegmentRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaFacts:
+    """Where a ready replica lives.
+
+    Attributes:
+        device: ``cuda`` or ``cpu``.
+        gpus: The accelerator ids that this replica is pinned to; empty on the CPU.
+        pid: Its process.
+        setup_seconds: Time to load its weights.
+    """
+
+    stage: Stage
+    device: str
+    gpus: tuple[str, ...]
+    pid: int
+    setup_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The replica finished the unit; `seconds` is the time it worked on it."""
+
+    unit: Unit
+    result: Result
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The stage raised; `is_final` where the error is about the input, so that trying again cannot help."""
+
+    unit: Unit
+    error: FarmError
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """The replica that held the unit is gone; `was_running` is False where the unit was only queued there."""
+
+    unit: Unit
+    was_running: bool
+    reason: str
+
+
+Outcome = Answer | Refusal | Death

@@ -1,0 +1,59 @@
+"""From an address to a backend that is ready to start replicas, and everything closed again afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from farm.execution.backend import ExecutionBackend
+from farm.execution.inline_backend import InlineBackend
+from farm.execution.stages_factory import StageFactory
+from infra.cluster import connected_cluster
+from infra.hardware import Hardware
+from infra.settings import FarmSettings
+from jobs.errors import ClusterUnavailable
+
+OpenBackend = Callable[[], AbstractContextManager[ExecutionBackend]]
+"""Opens a backend when it is certain that one is needed: starting a cluster takes seconds."""
+
+
+@contextmanager
+def opened_ray(
+    *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
+) -> Iterator[ExecutionBackend]:
+    """A backend on the cluster of the settings, or on one that is started for the length of the block.
+
+    Raises:
+        ClusterUnavailable: There is no cluster, or one without a core.
+    """
+    cluster_of_settings = connected_cluster(
+        address=settings.ray_address,
+        auth=settings.ray_auth,
+        logical_cpus=hardware.cores,
+        logical_gpus=len(hardware.gpus),
+    )
+    with cluster_of_settings as cluster:
+        if cluster.cpus < 1:
+            raise ClusterUnavailable(
+                "the cluster offers no CPU",
+                where=cluster.address,
+                hint="add a node, or unset FARM_RAY_ADDRESS",
+            )
+        # Ray reads its environment when it is imported; the connection has prepared it by now.
+        from farm.execution.ray_backend import RayBackend
+
+        backend = RayBackend(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
+        try:
+            yield backend
+        finally:
+            backend.close()
+
+
+@contextmanager
+def opened_inline(*, stages: StageFactory) -> Iterator[ExecutionBackend]:
+    """A backend in this process."""
+    backend = InlineBackend(stages=stages)
+    try:
+        yield backend
+    finally:
+        backend.close()

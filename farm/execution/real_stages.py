@@ -1,0 +1,110 @@
+"""The stages as they ship: the weights and subjects of `stages.builtin`, the networks of `stages`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from farm.execution.stages_factory import (
+    ContextFrames,
+    FaceComposer,
+    FrameRenderer,
+    MotionPredictor,
+    SharedWeights,
+    Subject,
+)
+from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
+from stages.errors import WeightsError
+from stages.payloads import Motion, PosedFace
+
+if TYPE_CHECKING:
+    from stages.faco.composer_stage import ComposerStage
+
+
+@dataclass(frozen=True, slots=True)
+class RealStages:
+    """A `StageFactory` of the real stages.
+
+    The networks are imported where they are loaded: the process of the coordinator needs no torch.
+    """
+
+    def shared_weights(self) -> SharedWeights:
+        """See `StageFactory`."""
+        return SharedWeights(motion=_present("moda"), composer=_present("faco"))
+
+    def builtin_subjects(self) -> Mapping[str, Path]:
+        """See `StageFactory`."""
+        return {name: builtin_subject(name) for name in builtin_subject_names()}
+
+    def context_frames(self) -> ContextFrames:
+        """See `StageFactory`."""
+        from stages.faco.composer_stage import ComposerStage
+        from stages.moda.motion_stage import MotionStage
+
+        return ContextFrames(speech=MotionStage.context_frames, motion=ComposerStage.context_frames)
+
+    def load_subject(self, folder: Path) -> Subject:
+        """See `StageFactory`."""
+        from stages.subject.package import SubjectPackage
+
+        return SubjectPackage.load(folder)
+
+    def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
+        """See `StageFactory`."""
+        from stages.moda.motion_stage import MotionStage
+
+        return MotionStage.load(weights=weights, device=device)
+
+    def load_composer(self, *, weights: Path, device: str) -> FaceComposer:
+        """See `StageFactory`."""
+        from stages.faco.composer_stage import ComposerStage
+
+        return _Composer(ComposerStage.load(weights=weights, device=device))
+
+    def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
+        """See `StageFactory`."""
+        from stages.render.renderer_stage import RendererStage
+
+        return RendererStage.load(subject=subject, device=device)
+
+
+def _present(stage: Literal["moda", "faco"]) -> Path:
+    path = builtin_weights(stage)
+    if not path.is_file():
+        raise WeightsError(
+            code="weights.not-found",
+            what="the weights that ship with the project are missing",
+            hint="install the project again, or train them as CONTRIBUTING says",
+            where=str(path),
+        )
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Composer:
+    """The composer with the amplitudes as plain numbers, which is how they travel."""
+
+    stage: ComposerStage
+
+    def compose(
+        self,
+        motion: Motion,
+        *,
+        lead: int,
+        frame_count: int,
+        subject: Any,
+        head: float,
+        blink: float,
+        torso: float,
+    ) -> PosedFace:
+        from stages.faco.composer_stage import Amplitude
+
+        return self.stage.compose(
+            motion,
+            lead=lead,
+            frame_count=frame_count,
+            subject=subject,
+            amplitude=Amplitude(head=head, blink=blink, torso=torso),
+        )

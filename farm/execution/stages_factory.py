@@ -1,0 +1,141 @@
+"""How a replica gets its stage: the seam between the farm and the science.
+
+The farm only knows the protocols below. `RealStages` loads the networks; tests pass stages of a few lines instead.
+Imports of the science are inside the functions on purpose: the coordinator's process imports this file and must not
+pay for torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.payloads import Motion, PosedFace
+
+
+class Subject(Protocol):
+    """What the farm itself wants to know of a subject package.
+
+    The stages know the rest: they get back what `StageFactory.load_subject` of their own factory gave.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the subject."""
+        ...
+
+    @property
+    def consent(self) -> str:
+        """The consent record that the package names."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the package."""
+        ...
+
+
+class MotionPredictor(Protocol):
+    """Speech of one window in, its motion out."""
+
+    @property
+    def context_frames(self) -> int:
+        """Frames of speech that the stage wants either side of the window."""
+        ...
+
+    def predict_window(
+        self,
+        samples_S: NDArray[np.float32],
+        *,
+        first_frame: int,
+        frame_count: int,
+        subject: Any,
+        seed: int,
+        take: int,
+    ) -> Motion:
+        """Motion of frames [first_frame, first_frame + frame_count); see `stages.moda.motion_stage`."""
+        ...
+
+
+class FaceComposer(Protocol):
+    """Motion in, posed face out."""
+
+    def compose(
+        self,
+        motion: Motion,
+        *,
+        lead: int,
+        frame_count: int,
+        subject: Any,
+        head: float,
+        blink: float,
+        torso: float,
+    ) -> PosedFace:
+        """Exactly `frame_count` frames, the first of which is row `lead` of the motion."""
+        ...
+
+
+class FrameRenderer(Protocol):
+    """Posed face in, pixels out."""
+
+    @property
+    def size(self) -> int:
+        """Width and height of the picture."""
+        ...
+
+    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
+        """One (H, W, 3) RGB picture per frame, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextFrames:
+    """Frames either side that the stages want to see: of speech for a window, of motion for a segment."""
+
+    speech: int
+    motion: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedWeights:
+    """The weight files of the motion stage and of the face composer."""
+
+    motion: Path
+    composer: Path
+
+
+class StageFactory(Protocol):
+    """Knows what ships with the stages and loads them. Instances travel to the replicas: small and picklable."""
+
+    def shared_weights(self) -> SharedWeights:
+        """Where the weights lie that all subjects share."""
+        ...
+
+    def builtin_subjects(self) -> Mapping[str, Path]:
+        """The folders of the subject packages that ship with the project, by name."""
+        ...
+
+    def context_frames(self) -> ContextFrames:
+        """What the coordinator must know of the stages before it plans."""
+        ...
+
+    def load_subject(self, folder: Path) -> Subject:
+        """The subject package in the folder."""
+        ...
+
+    def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
+        """The motion stage."""
+        ...
+
+    def load_composer(self, *, weights: Path, device: str) -> FaceComposer:
+        """The face composer."""
+        ...
+
+    def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
+        """The renderer of the subject."""
+        ...

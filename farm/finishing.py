@@ -1,0 +1,154 @@
+"""From committed segments to what the studio gets: one master and one manifest per take."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm.destinations import write_whole
+from farm.preparation import Cast
+from farm.report import FinishedTake
+from farm.translation import translated
+from infra.delivery import deliver
+from infra.storage import ObjectStore
+from jobs.errors import SegmentDivergence
+from jobs.locations import is_s3, take_location
+from jobs.manifest import Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
+from jobs.parse import LoadedJob
+from jobs.plan import RenderPlan
+from stages.encode.stitch import stitch
+from stages.speech.decode import Speech
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finisher:
+    """Finishes the takes of one job whose segments are committed."""
+
+    loaded: LoadedJob
+    plan: RenderPlan
+    cast: Cast
+    speech: Speech
+    store: ObjectStore
+
+    def finish(self, *, take: int, segments: Sequence[SegmentRecord]) -> FinishedTake:
+        """Stitch a take, deliver it with its manifest, and keep both in the store.
+
+        Args:
+            take: Number of the take, from 1.
+            segments: The record of every segment of the take, in order.
+
+        Raises:
+            FarmError: A segment is gone or damaged, or something cannot be written; no part of a master is left.
+        """
+        location = self.loaded.master(take=take)
+        with _local_place(location) as path:
+            with translated(location):
+                made = stitch(
+                    (self.store.get(record.key) for record in segments),
+                    speech_path=self.cast.speech,
+                    output=path,
+                    fps=self.plan.fps,
+                    metadata=self._metadata(take),
+                )
+            # A second run of the plan proves here that its master has the same bytes.
+            self.store.put_if_absent(self.plan.master_key(take=take), path, sha256=made.sha256)
+            if is_s3(location):
+                deliver(path, location, content_type="video/mp4")
+        master = MasterRecord(
+            uri=location if is_s3(location) else self._as_written(take),
+            sha256=made.sha256,
+            size_bytes=made.size_bytes,
+            frame_count=made.frame_count,
+            fps=str(self.plan.fps),
+            size_px=made.width,
+        )
+        manifest = self._manifest(take=take, segments=segments, master=master).to_json()
+        _deliver_manifest(manifest, manifest_place(location))
+        _keep_manifest(manifest, key=self.plan.manifest_key(take=take), store=self.store)
+        return FinishedTake(
+            take=take,
+            master=location,
+            manifest=manifest_place(location),
+            sha256=made.sha256,
+            size_bytes=made.size_bytes,
+        )
+
+    def _manifest(self, *, take: int, segments: Sequence[SegmentRecord], master: MasterRecord) -> Manifest:
+        identities = self.plan.identities
+        return Manifest(
+            engine_version=identities.engine_version,
+            device_kind=identities.device_kind,
+            job=self.loaded.job.as_record(),
+            plan_hash=self.plan.plan_hash,
+            seed=self.plan.seed,
+            take=take,
+            takes=self.plan.takes,
+            speech=SpeechRecord(
+                sha256=identities.speech_sha256,
+                source_rate=self.speech.source_rate,
+                source_samples=self.speech.source_sample_count,
+                frame_count=self.speech.frame_count,
+            ),
+            subject=SubjectRecord(
+                name=self.cast.subject.name,
+                sha256=identities.subject_sha256,
+                consent=self.cast.subject.consent,
+            ),
+            weights_sha256=dict(identities.weights_sha256),
+            encoder=dict(identities.encoder),
+            segments=list(segments),
+            master=master,
+        )
+
+    def _metadata(self, take: int) -> dict[str, str]:
+        """What the file says of itself: nothing that differs between two runs of one plan."""
+        return {
+            "title": self.plan.name,
+            "synthetic": "true",
+            "subject": self.cast.subject.name,
+            "take": str(take),
+            "plan": self.plan.plan_hash[:16],
+            "engine": f"moda-farm {self.plan.identities.engine_version}",
+        }
+
+    def _as_written(self, take: int) -> str:
+        """The master's place as the job spells it: the folders of this machine are nobody else's business."""
+        return take_location(self.loaded.job.master_uri, take=take)
+
+
+def manifest_place(master: str) -> str:
+    """Where a manifest goes: ``hello.manifest.json`` beside ``hello.mp4``, so that one folder can hold several."""
+    return f"{master.rpartition('.')[0]}.manifest.json"
+
+
+@contextmanager
+def _local_place(location: str) -> Iterator[Path]:
+    if not is_s3(location):
+        yield Path(location)
+        return
+    with tempfile.TemporaryDirectory(prefix="farm-") as folder:
+        yield Path(folder) / "master.mp4"
+
+
+def _deliver_manifest(data: bytes, location: str) -> None:
+    if not is_s3(location):
+        write_whole(Path(location), data, where=location)
+        return
+    with tempfile.TemporaryDirectory(prefix="farm-") as folder:
+        path = Path(folder) / "manifest.json"
+        path.write_bytes(data)
+        deliver(path, location, content_type="application/json")
+
+
+def _keep_manifest(data: bytes, *, key: str, store: ObjectStore) -> None:
+    """The store keeps the first manifest: another job may render the same plan to another place."""
+    try:
+        store.put_if_absent(key, data)
+    except SegmentDivergence:
+        logger.info("%s: the manifest of an earlier job with the same plan stays", key)

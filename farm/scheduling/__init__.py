@@ -1,0 +1,1 @@
+"""What to dispatch next, decided from plain data: no Ray, no clock, no arrays."""

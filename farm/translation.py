@@ -1,0 +1,85 @@
+"""The one place where an error of a stage becomes an error of the farm, with its owner and exit code."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobs.errors import (
+    DiskFull,
+    FarmError,
+    InfrastructureError,
+    InputNotFound,
+    NotSpeech,
+    OutputUnwritable,
+    SegmentFailed,
+    StoreError,
+    SubjectRefused,
+    UnknownSubject,
+    WeightsMismatch,
+)
+from stages.errors import EncodeError, SpeechError, StageError, SubjectError, WeightsError
+
+# Codes that belong to another family than their class says; everything else goes by class.
+_BY_CODE: dict[str, type[FarmError]] = {
+    "speech.not-found": InputNotFound,
+    "speech.unreadable": InputNotFound,
+    "subject.not-found": UnknownSubject,
+    "subject.unknown": UnknownSubject,
+    "encode.disk-full": DiskFull,
+    "encode.output-unwritable": OutputUnwritable,
+}
+_BY_CLASS: tuple[tuple[type[StageError], type[FarmError]], ...] = (
+    (SpeechError, NotSpeech),
+    (SubjectError, SubjectRefused),
+    (WeightsError, WeightsMismatch),
+    (EncodeError, SegmentFailed),
+    (StageError, SegmentFailed),
+)
+
+
+def translate(error: Exception, *, where: str) -> FarmError:
+    """The farm's error for anything that a stage or the store raised.
+
+    Args:
+        error: What was raised; an error of the farm comes back as it is.
+        where: What was worked on; used where the error does not know it.
+    """
+    if isinstance(error, FarmError):
+        return error
+    if isinstance(error, StageError):
+        kind = _BY_CODE.get(error.code) or next(
+            ours for theirs, ours in _BY_CLASS if isinstance(error, theirs)
+        )
+        return kind(error.what, where=error.where or where, hint=error.hint, code=error.code)
+    if isinstance(error, MemoryError):
+        return InfrastructureError("the machine is out of memory", where=where, hint="use fewer replicas")
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return SegmentFailed(message, where=where, hint=f"raised at {_origin(error)}")
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Stage errors of the block leave it as errors of the farm; other exceptions are bugs and pass."""
+    try:
+        yield
+    except (StageError, MemoryError) as error:
+        raise translate(error, where=where) from error
+
+
+def is_final(error: FarmError) -> bool:
+    """Whether trying again cannot help: the error is about what the job was given, or about the machine's disk.
+
+    A store may come back and a crash may have been bad luck; those are worth a second attempt.
+    """
+    if isinstance(error, (SegmentFailed, InfrastructureError)):
+        return False
+    # A failing store is worth a second attempt; the nondeterminism alarm, a leaf of it, is not.
+    return type(error) is not StoreError
+
+
+def _origin(error: Exception) -> str:
+    """File and line that raised, for a bug report of one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"

@@ -1,0 +1,120 @@
+"""Every environment variable the farm reads or sets, with its default and its reason.
+
+Settings are built once, at the entry point of a process, and handed down; nothing else looks at the
+environment.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from jobs.errors import SettingsError
+from jobs.locations import is_s3
+
+RayAuth = Literal["token", "disabled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmSettings:
+    """What a process of the farm is told by its environment.
+
+    Attributes:
+        store: ``FARM_STORE``: folder or ``s3://`` URI of committed objects. Default: ``store`` in the
+            cache, so that one machine needs no set-up and a repeated job finds what it rendered before.
+        cache: ``FARM_CACHE``: folder of what can be fetched again, such as subjects from S3. Default:
+            ``moda-farm`` in ``XDG_CACHE_HOME``, or in ``~/.cache``.
+        log_level: ``FARM_LOG_LEVEL``: name of a level of ``logging``. Default: ``WARNING``, because progress
+            is shown by the command line and logs are for what went wrong.
+        ray_address: ``FARM_RAY_ADDRESS``: the cluster to join. Default: none; a small one starts inside the
+            process. ``RAY_ADDRESS`` is not read, so that a render never lands on a cluster by accident.
+        ray_auth: ``RAY_AUTH_MODE``: ``token`` or ``disabled``. Default: ``token``; whoever reaches an open
+            Ray can run code. It is always set explicitly, because Ray's own default depends on how it is
+            started.
+    """
+
+    store: str
+    cache: Path
+    log_level: str = "WARNING"
+    ray_address: str | None = None
+    ray_auth: RayAuth = "token"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> FarmSettings:
+        """Read the settings.
+
+        Args:
+            environment: Variables by name; the process's own when not given. Empty ones count as not set.
+
+        Raises:
+            SettingsError: A variable has a value it cannot take.
+        """
+        given = os.environ if environment is None else environment
+        variables = {name: value for name, value in given.items() if value}
+        cache = _cache(variables)
+        store = variables.get("FARM_STORE", "")
+        auth: RayAuth
+        match variables.get("RAY_AUTH_MODE", "token").lower():
+            case "token":
+                auth = "token"
+            case "disabled":
+                auth = "disabled"
+            case other:
+                raise SettingsError(
+                    f"cannot be '{other}'",
+                    where="RAY_AUTH_MODE",
+                    hint="set it to token or disabled, or unset it",
+                )
+        return cls(
+            store=(store if is_s3(store) else str(Path(store).absolute())) if store else str(cache / "store"),
+            cache=cache,
+            log_level=_log_level(variables),
+            ray_address=variables.get("FARM_RAY_ADDRESS"),
+            ray_auth=auth,
+        )
+
+
+def prepare_ray_environment(*, auth: RayAuth, embedded: bool) -> None:
+    """Tell Ray how to behave; it reads these once, while it is imported, and its processes inherit them.
+
+    An embedded cluster gets a token of its own that lives in the environment of this process and its
+    children, so no token file is written and no other user of the machine can join.
+
+    Args:
+        auth: Whether every connection needs a token.
+        embedded: Whether the cluster starts inside this process; a cluster elsewhere has its own token, which
+            Ray finds in ``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or its default file.
+    """
+    os.environ["RAY_AUTH_MODE"] = auth
+    if embedded and auth == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # A studio's cluster reports to nobody.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def _cache(variables: Mapping[str, str]) -> Path:
+    if "FARM_CACHE" in variables:
+        return Path(variables["FARM_CACHE"]).absolute()
+    if "XDG_CACHE_HOME" in variables:
+        return Path(variables["XDG_CACHE_HOME"]).absolute() / "moda-farm"
+    try:
+        home = Path(variables["HOME"]) if "HOME" in variables else Path.home()
+    except RuntimeError as error:
+        raise SettingsError(
+            "is not set and there is no home folder", where="FARM_CACHE", hint="set FARM_CACHE to a folder"
+        ) from error
+    return home.absolute() / ".cache" / "moda-farm"
+
+
+def _log_level(variables: Mapping[str, str]) -> str:
+    level = variables.get("FARM_LOG_LEVEL", "WARNING").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise SettingsError(
+            f"cannot be '{level}'", where="FARM_LOG_LEVEL", hint="set it to DEBUG, INFO, WARNING or ERROR"
+        )
+    return level

@@ -1,0 +1,70 @@
+"""A parsed text before anyone asks what it means, and how a text is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from jobs.errors import SpecMistake
+
+LARGEST_DOCUMENT = 1_000_000  # characters; a render job has a few hundred
+DEEPEST_NESTING = 16  # levels; a render job has three
+
+FieldPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A parsed text.
+
+    Attributes:
+        value: Dicts, lists, text, numbers, booleans and None.
+        lines: Line of each field, counted from 1; empty where the format does not tell.
+        mistakes: What can be reported while the rest is still worth checking, such as duplicate keys.
+    """
+
+    value: Any
+    lines: Mapping[FieldPath, int] = field(default_factory=dict)
+    mistakes: tuple[SpecMistake, ...] = ()
+
+
+class DocumentRefused(Exception):
+    """The text cannot be read at all; ``mistake`` says where and why."""
+
+    def __init__(self, mistake: SpecMistake) -> None:
+        super().__init__(mistake)
+        self.mistake = mistake
+
+
+def refuse(code: str, message: str, *, hint: str = "", line: int | None = None) -> NoReturn:
+    """Give up on a text.
+
+    Raises:
+        DocumentRefused: Always.
+    """
+    raise DocumentRefused(SpecMistake(path="", code=code, message=message, hint=hint, line=line))
+
+
+def dotted(path: FieldPath) -> str:
+    """A field's path as it is written in messages: ``spec.motion.head``, ``spec.items[2]``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def check_text(text: str) -> None:
+    """Refuse what no file, path or key can carry: Python keeps lone surrogates, UTF-8 cannot.
+
+    Raises:
+        DocumentRefused: The text is not valid Unicode.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        refuse("not_text", "holds characters that are not valid Unicode", hint="save the file as UTF-8")
+
+
+def duplicate_key(path: FieldPath, *, line: int | None = None) -> SpecMistake:
+    """The mistake of a field that is given twice."""
+    return SpecMistake(
+        path=dotted(path), code="duplicate_key", message="is given twice", hint="keep one of them", line=line
+    )

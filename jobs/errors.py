@@ -1,0 +1,331 @@
+"""Everything that can go wrong with a job, as one tree.
+
+    FarmError
+    ├── SpecError                 the render job itself is wrong; carries every mistake at once
+    ├── SettingsError             an environment variable holds what the farm cannot use
+    ├── InputError                what the job reads
+    │   ├── InputNotFound             no such file or object, or it may not be read
+    │   └── NotSpeech                 it can be read, but there is no usable speech in it
+    ├── CastingError              who the job shows, and the weights that draw them
+    │   ├── UnknownSubject            no subject package of that name or at that place
+    │   ├── SubjectRefused            no consent on record, or a broken package
+    │   └── WeightsMismatch           weights of another architecture, size or training
+    ├── OutputError               what the job writes
+    │   ├── OutputUnwritable          the place of the master cannot be written
+    │   ├── DiskFull                  no space left where the farm writes
+    │   └── StoreError                the object store refused, lost or corrupted an object
+    │       ├── ObjectNotFound            nothing is committed under that key
+    │       └── SegmentDivergence         the nondeterminism alarm: same key, other bytes
+    ├── RenderError               the work itself
+    │   └── SegmentFailed             a segment failed again and again on healthy replicas
+    ├── InfrastructureError       the machines; never charged to the job
+    │   ├── ReplicaLost               an actor, its process or its node is gone
+    │   └── ClusterUnavailable        the cluster cannot be started or reached
+    └── Cancelled                 somebody asked the farm to stop
+
+A caller who wants one line per failure needs no more than the base class::
+
+    try:
+        render(job)
+    except FarmError as error:
+        report(error.line(), error.hint)
+        return error.exit_code
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ClassVar, Self
+
+
+class ExitCode(IntEnum):
+    """How a command of the farm ends. Scripts may rely on these numbers."""
+
+    meaning: str
+
+    OK = 0, "done"
+    USAGE = 2, "the command line or the render job is wrong"
+    INPUT = 3, "the speech is missing, unreadable or not speech"
+    CASTING = 4, "the subject or the weights cannot be used"
+    OUTPUT = 5, "the output or the store cannot be written"
+    RENDER = 6, "rendering failed"
+    INFRASTRUCTURE = 7, "the cluster failed"
+    INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        """Make a member that is its number and carries its meaning."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+
+class FarmError(Exception):
+    """What happened, to which object, and what to do about it.
+
+    Attributes:
+        code: Stable, short name of the failure for scripts, such as ``input_not_found``.
+        where: The field (``spec.speech``) or object (a key, a path, a replica) it happened to.
+        message: What happened, in one sentence without a full stop.
+        hint: What the reader can do; may be empty.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.RENDER
+    default_code: ClassVar[str] = "farm_error"
+
+    # Instance attributes only: Ray raises a class derived from both its own error and ours, which
+    # finds our fields through the original instance and would find class attributes first.
+    code: str
+    where: str
+    message: str
+    hint: str
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.code = code or self.default_code
+
+    def line(self) -> str:
+        """The failure in one line: ``[code] where: message``."""
+        place = f"{self.where}: " if self.where else ""
+        return f"[{self.code}] {place}{self.message}"
+
+    def as_record(self) -> dict[str, Any]:
+        """The failure as plain data for ``--json`` and logs."""
+        return {
+            "code": self.code,
+            "where": self.where,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": int(self.exit_code),
+        }
+
+    def __str__(self) -> str:
+        return self.line()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments are lost by the default pickling of exceptions, and ours cross actors.
+        return _revive, (type(self), self.message, self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        return {"where": self.where, "hint": self.hint, "code": self.code}
+
+
+def _revive(kind: type[FarmError], message: str, fields: Mapping[str, Any]) -> FarmError:
+    return kind(message, **fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecMistake:
+    """One mistake in a render job.
+
+    Attributes:
+        path: Dotted path of the field, such as ``spec.motion.head``; empty for the whole document.
+        code: Stable short name, such as ``unknown_field``.
+        message: What is wrong with the value.
+        hint: The nearest field that exists, or how to write the value; may be empty.
+        line: Line in the file, counted from 1, where it is known.
+    """
+
+    path: str
+    code: str
+    message: str
+    hint: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.path or "the render job"
+        at_line = f" (line {self.line})" if self.line is not None else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{at_line}: {self.message}{hint}"
+
+    def as_record(self) -> dict[str, Any]:
+        """The mistake as plain data."""
+        return {
+            "path": self.path,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "line": self.line,
+        }
+
+
+class SpecError(FarmError):
+    """The render job cannot be accepted; ``mistakes`` holds everything that is wrong with it.
+
+    Attributes:
+        mistakes: At least one mistake, in the order of the file where lines are known.
+    """
+
+    exit_code = ExitCode.USAGE
+    default_code = "bad_spec"
+    mistakes: tuple[SpecMistake, ...]
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        mistakes: Iterable[SpecMistake],
+        where: str = "",
+        hint: str = "",
+        code: str = "",
+    ) -> None:
+        found = tuple(mistakes)
+        count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        super().__init__(message or f"the render job has {count}", where=where, hint=hint, code=code)
+        self.mistakes = found
+
+    def as_record(self) -> dict[str, Any]:
+        """The failure as plain data, with one record for each mistake."""
+        return {**super().as_record(), "mistakes": [mistake.as_record() for mistake in self.mistakes]}
+
+    def __str__(self) -> str:
+        return "\n".join([self.line(), *(f"  {mistake}" for mistake in self.mistakes)])
+
+    def _fields(self) -> dict[str, Any]:
+        return {**super()._fields(), "mistakes": self.mistakes}
+
+
+class SettingsError(FarmError):
+    """An environment variable or an address of the farm has a value it cannot take."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "bad_setting"
+
+
+class InputError(FarmError):
+    """Something the job reads cannot be used."""
+
+    exit_code = ExitCode.INPUT
+    default_code = "bad_input"
+
+
+class InputNotFound(InputError):
+    """A named input does not exist or may not be read."""
+
+    default_code = "input_not_found"
+
+
+class NotSpeech(InputError):
+    """The file holds no usable speech: not audio, zero length, or samples that are not numbers."""
+
+    default_code = "not_speech"
+
+
+class CastingError(FarmError):
+    """The subject or the weights of a job cannot be used."""
+
+    exit_code = ExitCode.CASTING
+    default_code = "bad_casting"
+
+
+class UnknownSubject(CastingError):
+    """No subject package has that name or lies at that place."""
+
+    default_code = "unknown_subject"
+
+
+class SubjectRefused(CastingError):
+    """The subject package is broken, or names no consent; no face is rendered without one."""
+
+    default_code = "subject_refused"
+
+
+class WeightsMismatch(CastingError):
+    """Weights do not fit the architecture that should load them."""
+
+    default_code = "weights_mismatch"
+
+
+class OutputError(FarmError):
+    """Something the job writes cannot be written."""
+
+    exit_code = ExitCode.OUTPUT
+    default_code = "bad_output"
+
+
+class OutputUnwritable(OutputError):
+    """The place of the master cannot be written."""
+
+    default_code = "output_unwritable"
+
+
+class DiskFull(OutputError):
+    """No space is left where the farm writes."""
+
+    default_code = "disk_full"
+
+    @staticmethod
+    def or_unwritable(error: OSError, *, where: str, hint: str) -> DiskFull | OutputUnwritable:
+        """The right error for a write that the operating system refused."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DiskFull("no space is left", where=where, hint=hint)
+        place = f"'{error.filename}' " if error.filename else ""
+        reason = (error.strerror or type(error).__name__).lower()
+        return OutputUnwritable(f"{place}cannot be written: {reason}", where=where, hint=hint)
+
+
+class StoreError(OutputError):
+    """The object store cannot be reached, or refused, lost or corrupted an object."""
+
+    default_code = "store_failed"
+
+
+class ObjectNotFound(StoreError):
+    """Nothing is committed under that key."""
+
+    default_code = "object_not_found"
+
+
+class SegmentDivergence(StoreError):
+    """A second copy of a committed object has other bytes: the nondeterminism alarm.
+
+    The first copy stays as it is. Either something in the render is not deterministic, or two
+    engines that call themselves the same version differ.
+    """
+
+    default_code = "segment_divergence"
+
+
+class RenderError(FarmError):
+    """The work of a job failed."""
+
+    exit_code = ExitCode.RENDER
+    default_code = "render_failed"
+
+
+class SegmentFailed(RenderError):
+    """A segment failed repeatedly on healthy replicas."""
+
+    default_code = "segment_failed"
+
+
+class InfrastructureError(FarmError):
+    """A machine failed, not the job; repeating the job is safe and renders only what is missing."""
+
+    exit_code = ExitCode.INFRASTRUCTURE
+    default_code = "infrastructure_failed"
+
+
+class ReplicaLost(InfrastructureError):
+    """A replica is gone: its actor, process or node died."""
+
+    default_code = "replica_lost"
+
+
+class ClusterUnavailable(InfrastructureError):
+    """The cluster cannot be started or reached."""
+
+    default_code = "cluster_unavailable"
+
+
+class Cancelled(FarmError):
+    """Somebody asked the farm to stop; committed segments stay and are not rendered again."""
+
+    exit_code = ExitCode.INTERRUPTED
+    default_code = "cancelled"

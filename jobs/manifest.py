@@ -1,0 +1,153 @@
+"""The record that travels with a master: what it was made from, piece by piece, for anyone to check."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jobs.errors import StoreError
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(ge=1)]
+Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]  # "25" or "30000/1001", never a float
+
+
+class ManifestModel(BaseModel):
+    """How every part of a manifest behaves: strict, frozen, closed to unknown fields."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class SpeechRecord(ManifestModel):
+    """The speech that was spoken.
+
+    Attributes:
+        sha256: Hash of the file as it was handed in.
+        source_rate: Samples per second of the file.
+        source_samples: Samples per channel of the file; with the rate this is its exact duration.
+        frame_count: Frames that cover it.
+    """
+
+    sha256: Sha256
+    source_rate: PositiveCount
+    source_samples: PositiveCount
+    frame_count: PositiveCount
+
+
+class SubjectRecord(ManifestModel):
+    """Who is shown, and on whose word.
+
+    Attributes:
+        name: Name of the subject.
+        sha256: Hash of the subject package.
+        consent: The consent record that the package names.
+    """
+
+    name: str
+    sha256: Sha256
+    consent: Annotated[str, Field(min_length=1)]
+
+
+class SegmentRecord(ManifestModel):
+    """One committed segment.
+
+    Attributes:
+        index: Place in the video, from 0.
+        first_frame: Its first frame.
+        frame_count: Its number of frames.
+        key: Its key in the store.
+        sha256: Hash of its bytes.
+        size_bytes: Number of its bytes.
+    """
+
+    index: Count
+    first_frame: Count
+    frame_count: PositiveCount
+    key: str
+    sha256: Sha256
+    size_bytes: PositiveCount
+
+
+class MasterRecord(ManifestModel):
+    """The finished video.
+
+    Attributes:
+        uri: Where the job asked for it, as written in the job.
+        sha256: Hash of the whole file.
+        size_bytes: Size of the file.
+        frame_count: Number of frames.
+        fps: Frames per second as a fraction; with the frames this is its exact duration.
+        size_px: Width and height.
+    """
+
+    uri: str
+    sha256: Sha256
+    size_bytes: PositiveCount
+    frame_count: PositiveCount
+    fps: Rational
+    size_px: PositiveCount
+
+
+class Manifest(ManifestModel):
+    """``manifest.json`` of one take.
+
+    It holds no dates, hosts or durations of work: the same job gives the same manifest, byte for byte.
+
+    Attributes:
+        schema_version: Version of this form.
+        synthetic: Always true: no frame of the master was recorded.
+        engine_version: Version of the code that rendered it.
+        device_kind: Kind of processor that rendered it.
+        job: The render job with every default filled in.
+        plan_hash: Hash of all that decides the bytes of the segments.
+        seed: Seed of the job.
+        take: Number of this take, from 1.
+        takes: Takes the job asked for.
+        speech: The speech.
+        subject: The subject.
+        weights_sha256: Hash of each set of weights, by stage.
+        encoder: Settings of the video encoder.
+        segments: In order; they tile the master.
+        master: The finished video.
+    """
+
+    schema_version: Literal["farm.manifest/v1"] = "farm.manifest/v1"
+    synthetic: Literal[True] = True
+    engine_version: str
+    device_kind: str
+    job: dict[str, Any]
+    plan_hash: Sha256
+    seed: Count
+    take: PositiveCount
+    takes: PositiveCount
+    speech: SpeechRecord
+    subject: SubjectRecord
+    weights_sha256: dict[str, Sha256]
+    encoder: dict[str, str | int]
+    segments: Annotated[list[SegmentRecord], Field(min_length=1)]
+    master: MasterRecord
+
+    def to_json(self) -> bytes:
+        """The manifest as it is stored: UTF-8, two spaces of indentation, a line feed at the end."""
+        return self.model_dump_json(indent=2).encode("utf-8") + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, *, where: str = "manifest.json") -> Manifest:
+        """Read a stored manifest.
+
+        Raises:
+            StoreError: The bytes are no manifest of this version.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise StoreError(
+                f"is not a manifest this version reads: {field}: {first['msg']}",
+                where=where,
+                code="bad_manifest",
+                hint="render the job again, or read it with the engine version that wrote it",
+            ) from error

@@ -1,0 +1,274 @@
+"""From a job to everything there is to do, before anything is done.
+
+The plan is a pure function of the job, the length of the speech and the identities of what goes in. The
+cluster is not among its arguments, so any number of replicas renders the same plan. Windows overlap and carry
+motion; segments tile the video and carry pixels. A segment's key contains the plan's hash, so work on another
+plan can never be mistaken for work on this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from jobs.framerate import FRAME_RATE, Span
+from jobs.identity import sha256_of_record
+from jobs.spec import MotionAmplitudes, Profile, RenderJob
+
+WINDOW_FRAMES = 300
+WINDOW_STRIDE = 150
+SEGMENT_FRAMES = 50
+
+_PLAN_SCHEMA = "farm.plan/v1"  # change it when the meaning of any planned field changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """What goes into a render, each by a name that changes when its bytes change.
+
+    Attributes:
+        speech_sha256: Hash of the speech file.
+        subject_sha256: Hash of the subject package.
+        weights_sha256: Hash of each set of shared weights, by stage.
+        encoder: Settings of the video encoder, by name.
+        engine_version: Version of the code.
+        device_kind: Kind of processor that renders; different kinds round differently.
+    """
+
+    speech_sha256: str
+    subject_sha256: str
+    weights_sha256: Mapping[str, str]
+    encoder: Mapping[str, str | int] = field(default_factory=dict)
+    engine_version: str
+    device_kind: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights_sha256", dict(self.weights_sha256))
+        object.__setattr__(self, "encoder", dict(self.encoder))
+
+    def as_record(self) -> dict[str, Any]:
+        """The identities as plain data."""
+        return {
+            "speech_sha256": self.speech_sha256,
+            "subject_sha256": self.subject_sha256,
+            "weights_sha256": dict(self.weights_sha256),
+            "encoder": dict(self.encoder),
+            "engine_version": self.engine_version,
+            "device_kind": self.device_kind,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Frames whose motion is predicted together; neighbours overlap and are cross-faded.
+
+    Attributes:
+        index: Place in the plan, from 0.
+        frames: At most 300; only the last window of the speech is shorter.
+    """
+
+    index: int
+    frames: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Frames that are drawn, encoded and committed together.
+
+    Attributes:
+        index: Place in the plan, from 0.
+        frames: 50; only the last segment of the speech may be shorter.
+        motion: Frames of merged motion that drawing needs: the segment and its context, cut to the speech.
+        windows: Indices of the windows that the needed motion is merged from, ascending.
+    """
+
+    index: int
+    frames: Span
+    motion: Span
+    windows: range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderPlan:
+    """All the work of one job.
+
+    Attributes:
+        project: Project of the job.
+        name: Name of the job.
+        profile: Quality of the master.
+        seed: Seed of the job.
+        takes: Number of takes, which count from 1.
+        motion: Amplitudes.
+        fps: Frames per second.
+        frame_count: Frames of each master.
+        motion_context: Frames of merged motion that a segment needs on either side.
+        identities: What the video is made from.
+        windows: In order of time; predicted once for each take.
+        segments: In order of time; they tile the video.
+        plan_hash: SHA-256 of all that decides the bytes of a segment, apart from the number of its take.
+    """
+
+    project: str
+    name: str
+    profile: Profile
+    seed: int
+    takes: int
+    motion: MotionAmplitudes
+    fps: Fraction
+    frame_count: int
+    motion_context: int
+    identities: Identities
+    windows: tuple[Window, ...]
+    segments: tuple[Segment, ...]
+    plan_hash: str
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the plan in the store, without a slash at the end."""
+        return f"renders/{self.project}/{self.name}/{self.plan_hash[:16]}"
+
+    @property
+    def take_numbers(self) -> range:
+        """The takes, counted from 1."""
+        return range(1, self.takes + 1)
+
+    def segment_key(self, *, take: int, index: int) -> str:
+        """Where a segment is committed."""
+        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.mp4"
+
+    def master_key(self, *, take: int) -> str:
+        """Where a take's master is kept in the store."""
+        return f"{self.prefix}/take-{take:02d}/master.mp4"
+
+    def manifest_key(self, *, take: int) -> str:
+        """Where a take's manifest is kept in the store."""
+        return f"{self.prefix}/take-{take:02d}/manifest.json"
+
+    def segment_keys(self) -> Iterator[str]:
+        """Every segment of every take, in order."""
+        for take in self.take_numbers:
+            for segment in self.segments:
+                yield self.segment_key(take=take, index=segment.index)
+
+    def as_record(self) -> dict[str, Any]:
+        """The plan as plain data, for ``farm plan --json``."""
+        return {
+            "project": self.project,
+            "name": self.name,
+            "profile": self.profile.value,
+            "seed": self.seed,
+            "takes": self.takes,
+            "fps": str(self.fps),
+            "frame_count": self.frame_count,
+            "motion_context": self.motion_context,
+            "identities": self.identities.as_record(),
+            "plan_hash": self.plan_hash,
+            "prefix": self.prefix,
+            "windows": [_span_record(window.index, window.frames) for window in self.windows],
+            "segments": [
+                {**_span_record(segment.index, segment.frames), "windows": list(segment.windows)}
+                for segment in self.segments
+            ],
+        }
+
+
+def plan_render(
+    job: RenderJob,
+    *,
+    frame_count: int,
+    identities: Identities,
+    motion_context: int,
+    fps: Fraction = FRAME_RATE,
+) -> RenderPlan:
+    """Plan a job.
+
+    Args:
+        job: The job.
+        frame_count: Frames that cover the speech, see ``jobs.framerate.frame_count``.
+        identities: What the video is made from.
+        motion_context: Frames of merged motion that drawing needs on either side of a segment.
+        fps: Frames per second.
+
+    Raises:
+        ValueError: There is no frame to render, or the context is negative.
+    """
+    if frame_count < 1:
+        raise ValueError(f"a render needs at least one frame, not {frame_count}")
+    if motion_context < 0:
+        raise ValueError(f"the motion context cannot be {motion_context} frames")
+    windows = tuple(plan_windows(frame_count))
+    return RenderPlan(
+        project=job.metadata.project,
+        name=job.metadata.name,
+        profile=job.spec.output.profile,
+        seed=job.spec.seed,
+        takes=job.spec.takes,
+        motion=job.spec.motion,
+        fps=fps,
+        frame_count=frame_count,
+        motion_context=motion_context,
+        identities=identities,
+        windows=windows,
+        segments=tuple(plan_segments(frame_count, motion_context=motion_context)),
+        plan_hash=_plan_hash(job, frame_count, identities, motion_context, fps),
+    )
+
+
+def plan_windows(frame_count: int) -> Iterator[Window]:
+    """Windows of 300 frames every 150, until the last frame is covered; short speech has one."""
+    start, index = 0, 0
+    while True:
+        stop = min(start + WINDOW_FRAMES, frame_count)
+        yield Window(index=index, frames=Span(start=start, stop=stop))
+        if stop == frame_count:
+            return
+        start, index = start + WINDOW_STRIDE, index + 1
+
+
+def plan_segments(frame_count: int, *, motion_context: int) -> Iterator[Segment]:
+    """Segments of 50 frames that tile the video, each with the motion and windows it needs."""
+    whole = Span(start=0, stop=frame_count)
+    for index, start in enumerate(range(0, frame_count, SEGMENT_FRAMES)):
+        frames = Span(start=start, stop=min(start + SEGMENT_FRAMES, frame_count))
+        motion = frames.widened(motion_context, within=whole)
+        yield Segment(
+            index=index, frames=frames, motion=motion, windows=_windows_touching(motion, frame_count)
+        )
+
+
+def _windows_touching(frames: Span, frame_count: int) -> range:
+    """Indices of the windows that share a frame with a span, by arithmetic instead of search."""
+    last_window = max(0, -(-(frame_count - WINDOW_FRAMES) // WINDOW_STRIDE))
+    # Window w covers [150 w, 150 w + 300): take from the first that reaches past the span's start
+    # to the last that begins before its stop.
+    first = max(0, (frames.start - WINDOW_FRAMES) // WINDOW_STRIDE + 1)
+    last = min(last_window, (frames.stop - 1) // WINDOW_STRIDE)
+    return range(min(first, last_window), last + 1)
+
+
+def _plan_hash(
+    job: RenderJob, frame_count: int, identities: Identities, motion_context: int, fps: Fraction
+) -> str:
+    """Hash of what decides the bytes of a segment.
+
+    The job's name, its project and the places of its files are left out: they change where things lie, not
+    what is in them. So is the number of takes: asking for a second take must not render the first again.
+    """
+    return sha256_of_record(
+        {
+            "schema": _PLAN_SCHEMA,
+            "seed": job.spec.seed,
+            "motion": job.spec.motion.model_dump(mode="json"),
+            "profile": job.spec.output.profile.value,
+            "fps": [fps.numerator, fps.denominator],
+            "frame_count": frame_count,
+            "grid": [WINDOW_FRAMES, WINDOW_STRIDE, SEGMENT_FRAMES, motion_context],
+            "identities": identities.as_record(),
+        }
+    )
+
+
+def _span_record(index: int, frames: Span) -> dict[str, Any]:
+    return {"index": index, "first_frame": frames.start, "frame_count": len(frames)}

@@ -1,0 +1,165 @@
+"""The render job: what a studio asks for, as it is written in YAML or JSON.
+
+    apiVersion: farm/v1
+    kind: RenderJob
+    metadata: {name: hello, project: demo}
+    spec:
+      speech: hello.wav
+      subject: builtin:actor-a
+      seed: 7
+      takes: 1
+      motion: {head: 1.0, blink: 1.0, torso: 1.0}
+      output: {profile: preview, uri: ../out/hello.mp4}
+
+Only ``metadata.name``, ``spec.speech`` and ``spec.subject`` must be given. Unknown fields are refused, and
+values are never converted: the text "7" is not the number 7.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
+
+LARGEST_SEED = 2**63 - 1  # the widest number every random generator in use accepts as a seed
+LARGEST_TAKES = 99  # keys count takes with two digits
+LARGEST_AMPLITUDE = 2.0  # beyond twice the learnt motion, heads leave the frame
+
+
+class Profile(StrEnum):
+    """The quality of the master."""
+
+    PREVIEW = "preview"
+    STUDIO = "studio"
+
+    @property
+    def size_px(self) -> int:
+        """Width and height of the master's frames."""
+        return {Profile.PREVIEW: 256, Profile.STUDIO: 512}[self]
+
+
+def _checked_name(name: str) -> str:
+    if not is_slug(name):
+        raise ValueError(
+            "must be 1 to 63 letters, digits, '.', '_' or '-', start with a letter or digit, not end in '.'"
+        )
+    return name
+
+
+def _checked_location(location: str) -> str:
+    check_location(location)
+    return location
+
+
+def _checked_subject(subject: str) -> str:
+    name = builtin_name(subject)
+    if name is None:
+        check_location(subject)
+    elif not is_slug(name):
+        raise ValueError(f"write {BUILTIN_PREFIX}NAME with the name of a subject that ships with the farm")
+    return subject
+
+
+def _checked_master(uri: str) -> str:
+    check_location(uri)
+    name = uri.rpartition("/")[2]
+    if not name.lower().endswith(".mp4") or len(name) <= len(".mp4"):
+        raise ValueError("must name a file that ends in .mp4")
+    return uri
+
+
+Slug = Annotated[str, AfterValidator(_checked_name)]
+Location = Annotated[str, AfterValidator(_checked_location)]
+SubjectLocation = Annotated[str, AfterValidator(_checked_subject)]
+MasterLocation = Annotated[str, AfterValidator(_checked_master)]
+Amplitude = Annotated[float, Field(ge=0.0, le=LARGEST_AMPLITUDE, allow_inf_nan=False)]
+
+
+class SpecModel(BaseModel):
+    """How every part of a render job behaves: strict, frozen, closed to unknown fields."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=False
+    )
+
+
+class Metadata(SpecModel):
+    """What the job is called.
+
+    Attributes:
+        name: Name of the job; part of its keys in the store.
+        project: The production it belongs to; part of its keys in the store.
+    """
+
+    name: Slug
+    project: Slug = "default"
+
+
+class MotionAmplitudes(SpecModel):
+    """How strongly the subject moves, as factors of the learnt motion; 0 keeps that part still.
+
+    Attributes:
+        head: Head rotation and position, 0 to 2.
+        blink: Eyelids and brows, 0 to 2.
+        torso: Shoulders, 0 to 2.
+    """
+
+    head: Amplitude = 1.0
+    blink: Amplitude = 1.0
+    torso: Amplitude = 1.0
+
+
+class Output(SpecModel):
+    """What comes out and where it goes.
+
+    Attributes:
+        profile: ``preview`` (256 px) or ``studio`` (512 px).
+        uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
+    """
+
+    # Strict mode takes enum members only, and a file can hold nothing but their text.
+    profile: Annotated[Profile, Field(strict=False)] = Profile.PREVIEW
+    uri: MasterLocation | None = None
+
+
+class RenderSpec(SpecModel):
+    """The work itself.
+
+    Attributes:
+        speech: Path or ``s3://`` URI of the recorded speech.
+        subject: ``builtin:NAME``, or the folder or ``s3://`` URI of a subject package.
+        seed: Start of all randomness; the same seed gives the same video.
+        takes: How many variants to render; each draws its own noise from the seed.
+        motion: Amplitudes.
+        output: Profile and place of the master.
+    """
+
+    speech: Location
+    subject: SubjectLocation
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1
+    motion: MotionAmplitudes = MotionAmplitudes()
+    output: Output = Output()
+
+
+class RenderJob(SpecModel):
+    """One render job, exactly as written; ``jobs.parse`` reads it and resolves its paths."""
+
+    api_version: Literal["farm/v1"] = Field(alias="apiVersion")
+    kind: Literal["RenderJob"]
+    metadata: Metadata
+    spec: RenderSpec
+
+    @property
+    def master_uri(self) -> str:
+        """Where the first take's master goes, as written or by default."""
+        return self.spec.output.uri or f"{self.metadata.name}.mp4"
+
+    def as_record(self) -> dict[str, Any]:
+        """The job as plain data with every default filled in; parsing it again gives an equal job."""
+        record = self.model_dump(mode="json", by_alias=True)
+        record["spec"]["output"]["uri"] = self.master_uri
+        return record

@@ -1,0 +1,35 @@
+"""Where the shipped weights and subjects lie."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from stages.errors import SubjectError
+
+
+def _root() -> Path:
+    return Path(str(files("stages.builtin")))
+
+
+def builtin_subject_names() -> tuple[str, ...]:
+    """Names of the shipped subjects, sorted."""
+    return tuple(sorted(path.parent.name for path in (_root() / "subjects").glob("*/subject.yaml")))
+
+
+def builtin_subject(name: str) -> Path:
+    """Folder of a shipped subject. Raises SubjectError for an unknown name."""
+    if name not in builtin_subject_names():
+        raise SubjectError(
+            code="subject.unknown",
+            where=f"builtin:{name}",
+            what="no such built-in subject",
+            hint=f"built-in are: {', '.join(builtin_subject_names())}",
+        )
+    return _root() / "subjects" / name
+
+
+def builtin_weights(stage: Literal["moda", "faco"]) -> Path:
+    """The shared weights of a stage."""
+    return _root() / "weights" / f"{stage}.safetensors"

@@ -1,0 +1,1 @@
+"""Encoding: frames to segments, segments to a master."""

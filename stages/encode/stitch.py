@@ -1,0 +1,255 @@
+"""The master: all segments joined without encoding them again, the speech encoded once, in one MP4 or none.
+
+Frame i lies at exactly i / fps. The file is written beside its final name and renamed when it is whole and on the
+disk, so that a reader sees either the whole master or nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from stages.encode.sound import LAYOUTS, MasterSound
+from stages.errors import EncodeError
+from stages.speech.source import open_speech
+
+SYNTHETIC_MARK = "Synthetic media: a machine made this picture; nobody was filmed speaking these words."
+
+# What an MP4 can say about itself under a name players show. The rest is spelt out in the comment.
+_MP4_KEYS = frozenset(
+    {"title", "artist", "album", "comment", "copyright", "date", "description", "genre", "synopsis"}
+)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterRecord:
+    """A finished master, as its manifest describes it.
+
+    Attributes:
+        sha256: Of the whole file.
+        size_bytes: Of the whole file.
+        frame_count: Frames of picture.
+        duration: Seconds of picture, frame_count / fps.
+        width: Pixels.
+        height: Pixels.
+        sound_rate: Samples per second of the stored sound.
+        sound_channel_count: 1 or 2.
+    """
+
+    sha256: str
+    size_bytes: int
+    frame_count: int
+    duration: Fraction
+    width: int
+    height: int
+    sound_rate: int
+    sound_channel_count: int
+
+
+def stitch(
+    segments: Iterable[bytes], *, speech_path: Path, output: Path, fps: Fraction, metadata: Mapping[str, str]
+) -> MasterRecord:
+    """Join segments and speech into the master.
+
+    Equal input gives equal bytes. On any failure nothing is left behind and an older `output` stays as it was.
+
+    Args:
+        segments: Segments as `encode_segment` made them, in order; one is held at a time.
+        speech_path: The recording the motion was made from.
+        output: Where the master goes; missing folders are made.
+        fps: Frames per second of the segments.
+        metadata: Shown in the file: title, comment and so on; `SYNTHETIC_MARK` is always added.
+
+    Raises:
+        EncodeError: ``encode.output-unwritable``, ``encode.disk-full``, ``encode.bad-segment``, ``encode.no-frames``,
+            ``encode.length-mismatch``.
+        SpeechError: The recording cannot be read.
+    """
+    with _written_whole(output) as partial:
+        return _write(
+            segments, speech_path=speech_path, partial=partial, fps=fps, metadata=_described(metadata)
+        )
+
+
+def _write(
+    segments: Iterable[bytes],
+    *,
+    speech_path: Path,
+    partial: Path,
+    fps: Fraction,
+    metadata: Mapping[str, str],
+) -> MasterRecord:
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with (
+        open_speech(speech_path) as source,
+        av.open(str(partial), mode="w", format="mp4", options=options) as master,
+    ):
+        master.metadata.update(metadata)
+        sound = MasterSound(source, fps=fps)
+        picture: VideoStream | None = None
+        voice: AudioStream | None = None
+        frame_count = 0
+        for data in segments:
+            with _opened_segment(data) as (segment, segment_stream):
+                if picture is None:
+                    picture = master.add_stream_from_template(segment_stream)
+                    voice = _add_voice(master, sound)
+                assert voice is not None  # made together with the picture
+                _refuse_other_settings(picture, segment_stream)
+                for packet in _pictures(segment, segment_stream, first=frame_count, fps=fps):
+                    packet.stream = picture
+                    master.mux(packet)
+                    frame_count += 1
+            # In step with the picture, so that nothing waits in memory for its neighbour.
+            for frame in sound.until(frame_count):
+                master.mux(voice.encode(frame))
+        if picture is None or voice is None:
+            raise EncodeError(code="encode.no-frames", what="there are no segments to stitch")
+        for frame in sound.finish(frame_count):
+            master.mux(voice.encode(frame))
+        master.mux(voice.encode(None))
+        width, height = picture.width, picture.height
+    return MasterRecord(
+        sha256=_sha256(partial),
+        size_bytes=partial.stat().st_size,
+        frame_count=frame_count,
+        duration=frame_count / fps,
+        width=width,
+        height=height,
+        sound_rate=sound.rate,
+        sound_channel_count=sound.channel_count,
+    )
+
+
+def _add_voice(master: OutputContainer, sound: MasterSound) -> AudioStream:
+    # Without bitexact the encoder writes its version into the stream.
+    voice = master.add_stream("aac", rate=sound.rate, options={"flags": "+bitexact"})
+    voice.layout = LAYOUTS[sound.channel_count]
+    voice.bit_rate = sound.bit_rate
+    return voice
+
+
+@contextmanager
+def _opened_segment(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+    try:
+        segment = av.open(io.BytesIO(data), mode="r", format="mp4")
+    except av.FFmpegError as error:
+        raise _bad_segment(f"it cannot be opened: {error}") from error
+    with segment:
+        if len(segment.streams) != 1 or not segment.streams.video:
+            raise _bad_segment("it is not one stream of video")
+        yield segment, segment.streams.video[0]
+
+
+def _pictures(
+    segment: InputContainer, stream: VideoStream, *, first: int, fps: Fraction
+) -> Iterator[Packet[VideoStream]]:
+    """The coded pictures of one segment, renumbered to start at frame `first`."""
+    count = 0
+    for packet in segment.demux(stream):
+        if packet.pts is None:  # the empty packet that ends the stream
+            continue
+        if packet.pts != packet.dts or packet.pts * Fraction(packet.time_base) != count / fps:
+            raise _bad_segment(f"its frame {count} does not lie at {count}/{fps} s")
+        if count == 0 and not packet.is_keyframe:
+            raise _bad_segment("it does not open with a key frame")
+        packet.time_base = 1 / fps
+        packet.pts = packet.dts = first + count
+        packet.duration = 1
+        yield packet
+        count += 1
+    if count == 0:
+        raise _bad_segment("it holds no frames")
+
+
+def _refuse_other_settings(picture: VideoStream, segment: VideoStream) -> None:
+    # A player is told the settings once, at the top of the file; a segment made with others would decode to garbage.
+    if picture.codec_context.extradata != segment.codec_context.extradata:
+        raise _bad_segment("it was encoded with other settings than the first")
+
+
+def _described(metadata: Mapping[str, str]) -> dict[str, str]:
+    known = {key: value for key, value in metadata.items() if key in _MP4_KEYS and key != "comment"}
+    others = [f"{key}: {value}" for key, value in sorted(metadata.items()) if key not in _MP4_KEYS]
+    comment = [SYNTHETIC_MARK, metadata.get("comment", ""), "; ".join(others)]
+    return known | {"comment": " ".join(filter(None, comment))}
+
+
+@contextmanager
+def _written_whole(output: Path) -> Iterator[Path]:
+    """A file beside `output` that becomes `output` at the end, or vanishes with the folders made for it."""
+    made = [folder for folder in output.parents if not folder.exists()]
+    partial: Path | None = None
+    try:
+        if output.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
+        partial.touch(exist_ok=False)
+        yield partial
+        _sync(partial)
+        partial.replace(output)
+        _sync(output.parent)
+    except BaseException as error:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, (OSError, av.FFmpegError)):
+            raise _unwritten(output, error) from error
+        raise
+
+
+def _unwritten(output: Path, error: OSError | av.FFmpegError) -> EncodeError:
+    if error.errno in _NO_ROOM:
+        return EncodeError(
+            code="encode.disk-full",
+            what="there is no room left for the master",
+            hint="free some space, or write to another disk",
+            where=str(output),
+        )
+    if isinstance(error, OSError):
+        return EncodeError(
+            code="encode.output-unwritable",
+            what=f"the master cannot be written: {error.strerror or error}",
+            hint="check that the folder exists and may be written to",
+            where=str(output),
+        )
+    return EncodeError(
+        code="encode.muxer", what=f"FFmpeg refused to write the master: {error}", where=str(output)
+    )
+
+
+def _bad_segment(what: str) -> EncodeError:
+    return EncodeError(
+        code="encode.bad-segment", what=f"a segment is not usable: {what}", hint="render it again"
+    )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

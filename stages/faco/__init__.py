@@ -1,0 +1,1 @@
+"""FaCo-Net: from mouth and eyes to the dense face."""

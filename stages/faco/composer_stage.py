@@ -1,0 +1,108 @@
+"""The face stage: merged motion to the posed dense face (MODA section 7, steps 4 to 7).
+
+Legend: T frames, N points, 3 = (x, y, z), C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stages.errors import WeightsError
+from stages.faco.network import FaceComposer, FacoConfig
+from stages.geometry.canonical import pose
+from stages.geometry.landmarks import REST
+from stages.moda.smoothing import REST_REACH, REST_SIGMA, SMOOTHING_REACH, smooth, smooth_motion
+from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
+from stages.subject.package import SubjectPackage
+from stages.weights import load_weights, read_header
+
+Floats = NDArray[np.float32]
+
+_FRAMES_AT_ONCE: Final = 32
+"""Frames go through the network in padded groups of this size: a frame's bytes must not depend on its company."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amplitude:
+    """Factors on motion relative to the template; 0 keeps that part still."""
+
+    head: float = 1.0
+    blink: float = 1.0
+    torso: float = 1.0
+
+
+class ComposerStage:
+    """FaCo-Net on one device, with smoothing before and the camera after it."""
+
+    context_frames = SMOOTHING_REACH + REST_REACH
+    """Frames of merged motion wanted before and after the frames to compose."""
+
+    def __init__(self, network: FaceComposer, *, device: torch.device) -> None:
+        self._network, self._device = network, device
+
+    @classmethod
+    def load(cls, *, weights: Path, device: str) -> Self:
+        """Load the network. Raises WeightsError when the weights are missing or of another network."""
+        place = torch.device(device)
+        try:
+            config = FacoConfig(**read_header(weights).sizes)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise WeightsError(
+                code="weights.mismatch",
+                where=str(weights),
+                what=f"these weights are of another network: {error}",
+                hint="use the weights that belong to this version and stage",
+            ) from error
+        network = FaceComposer(config).to(place).eval().requires_grad_(False)
+        load_weights(weights, network, expected={"architecture": "faco", "fps": FRAMES_PER_SECOND})
+        return cls(network, device=place)
+
+    def compose(
+        self, motion: Motion, *, lead: int, frame_count: int, subject: SubjectPackage, amplitude: Amplitude
+    ) -> PosedFace:
+        """Exactly `frame_count` posed faces from merged, unsmoothed motion.
+
+        Args:
+            motion: frames [start - lead, start + frame_count + tail); lead and tail are `context_frames`, and
+                less only where the speech begins or ends.
+            lead: frames of `motion` before the first wanted one.
+        """
+        template = subject.template
+        smoothed = smooth_motion(motion)
+        eyes_TN3 = smoothed.eyes_TN3 * np.float32(amplitude.blink)
+        mesh_TN3 = self._displacements(smoothed.mouth_TN3, eyes_TN3, template.network_mesh_M)
+        mesh_TN3[:, REST] = smooth(mesh_TN3[:, REST], REST_SIGMA)
+        wanted = slice(lead, lead + frame_count)
+        head_TC = smoothed.head_TC[wanted] * np.float32(amplitude.head) + template.head_7
+        # A scale near zero would blow the face up; the template's is around one.
+        head_TC[:, 6] = np.maximum(head_TC[:, 6], 0.25 * template.head_7[6])
+        torso_TN3 = smoothed.torso_TN3[wanted] * np.float32(amplitude.torso) + template.torso_N3
+        return PosedFace(
+            mesh_TN3=pose(mesh_TN3[wanted] + template.mesh_N3, head_TC),
+            torso_TN3=torso_TN3.astype(np.float32),
+        )
+
+    def _displacements(self, mouth_TN3: Floats, eyes_TN3: Floats, template_M: Floats) -> Floats:
+        """(T, 478, 3) mesh displacements of smoothed lips and eyes."""
+        frames = len(mouth_TN3)
+        padded = -(-frames // _FRAMES_AT_ONCE) * _FRAMES_AT_ONCE
+        mouth_TC = np.zeros((padded, mouth_TN3[0].size), dtype=np.float32)
+        eyes_TC = np.zeros((padded, eyes_TN3[0].size), dtype=np.float32)
+        mouth_TC[:frames] = mouth_TN3.reshape(frames, -1)
+        eyes_TC[:frames] = eyes_TN3.reshape(frames, -1)
+        template_BM = torch.from_numpy(template_M).to(self._device).expand(_FRAMES_AT_ONCE, -1)
+        composed = []
+        with torch.inference_mode():
+            for first in range(0, padded, _FRAMES_AT_ONCE):
+                group = slice(first, first + _FRAMES_AT_ONCE)
+                mouth_BC, eyes_BC = (
+                    torch.from_numpy(part[group]).to(self._device) for part in (mouth_TC, eyes_TC)
+                )
+                composed.append(self._network(mouth_BC, eyes_BC, template_BM).cpu().numpy())
+        return np.concatenate(composed)[:frames].reshape(frames, MESH_POINTS, 3)

@@ -1,0 +1,1 @@
+"""Face points, canonical space and its inverse."""

@@ -1,0 +1,86 @@
+"""Opening recorded media safely: one door for every audio and video file a user hands in.
+
+FFmpeg reads far more than files: playlists that name other files, lists to concatenate, network addresses. A studio's
+recording is one file, so only the file protocol is allowed and playlists are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from stages.errors import StageError
+
+# Demuxers that read other files than the one they were given.
+_INDIRECT_FORMATS = frozenset(
+    {"hls", "applehttp", "concat", "concatf", "dash", "imf", "lavfi", "webm_dash_manifest"}
+)
+
+
+@contextmanager
+def open_media(path: Path, *, family: type[StageError], noun: str) -> Iterator[InputContainer]:
+    """Open one recorded file for reading.
+
+    Errors of the ``with`` block itself pass through untouched: what fails while the file is open may be another file.
+    Wrap what reads this one in `reading`.
+
+    Args:
+        path: The file.
+        family: The error class to raise, for example `SpeechError`.
+        noun: What the file is to its reader (``speech``, ``clip``): first part of the error codes.
+
+    Raises:
+        StageError: As `family`, with code ``<noun>.not-found``, ``<noun>.unreadable`` or ``<noun>.not-media``.
+    """
+    if not path.exists():
+        raise family(code=f"{noun}.not-found", what="no such file", hint="check the path", where=str(path))
+    if not path.is_file():
+        raise family(
+            code=f"{noun}.not-found", what="this is not a file", hint="name one file", where=str(path)
+        )
+    with reading(path, family=family, noun=noun):
+        # "file:" keeps a name such as "concat:a|b" a name; the whitelist keeps everything it mentions on this disk.
+        container = av.open(f"file:{path}", mode="r", options={"protocol_whitelist": "file"})
+    with container:
+        if _INDIRECT_FORMATS & set(container.format.name.split(",")):
+            raise _not_media(path, family, noun)
+        yield container
+
+
+@contextmanager
+def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None]:
+    """Turn FFmpeg's errors while `path` is read into ours.
+
+    Raises:
+        StageError: As `family`, with code ``<noun>.unreadable`` or ``<noun>.not-media``.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise family(
+            code=f"{noun}.unreadable",
+            what="the file may not be read",
+            hint="check its permissions",
+            where=str(path),
+        ) from error
+    except av.FFmpegError as error:
+        raise _not_media(path, family, noun) from error
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a video stream is only the cover picture of a sound file."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _not_media(path: Path, family: type[StageError], noun: str) -> StageError:
+    return family(
+        code=f"{noun}.not-media",
+        what="this is not an audio or video file that FFmpeg can read",
+        hint="hand in a recording such as WAV, FLAC, MP3, M4A, MP4 or MOV",
+        where=str(path),
+    )

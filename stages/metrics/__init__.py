@@ -1,0 +1,1 @@
+"""Figures by which motion and pictures are judged."""

@@ -1,0 +1,1 @@
+"""MODA: from speech to motion."""

@@ -1,0 +1,27 @@
+"""Noise keyed by (seed, take, absolute frame), so that windows that overlap draw the same (law 1).
+
+Legend: T frames, Z latent width.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FRAMES_BEFORE_START: Final = 1 << 20
+"""Counters must not be negative; the context of the first window is."""
+
+
+def frame_noise(
+    *, seed: int, take: int, first_frame: int, frame_count: int, width: int
+) -> NDArray[np.float32]:
+    """Standard normal noise (T, Z): the row of a frame depends on nothing but seed, take and that frame."""
+    rows = []
+    for frame in range(first_frame, first_frame + frame_count):
+        # The high counter word tells frames apart; the low ones count within a frame's row.
+        counter = np.array([0, 0, 0, frame + _FRAMES_BEFORE_START], dtype=np.uint64)
+        generator = np.random.Generator(np.random.Philox(counter=counter, key=[seed % 2**64, take % 2**64]))
+        rows.append(generator.standard_normal(width, dtype=np.float32))
+    return np.stack(rows) if rows else np.empty((0, width), dtype=np.float32)

@@ -1,0 +1,54 @@
+"""Gaussian smoothing of motion over time (MODA section 7 step 4; section 15, row 34).
+
+Legend: T frames, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from stages.payloads import Motion
+
+Floats = NDArray[np.float32]
+
+MOUTH_SIGMA: Final = 1.25
+EYES_SIGMA: Final = 1.7
+ROTATION_SIGMA: Final = 3.3
+CENTRE_SIGMA: Final = 5.0
+TORSO_SIGMA: Final = 3.3
+REST_SIGMA: Final = 4.2
+"""Standard deviations in frames at 25 fps: the released ones, times 25 / 30."""
+
+_TRUNCATE: Final = 3.0
+
+SMOOTHING_REACH: Final = int(_TRUNCATE * CENTRE_SIGMA + 0.5)
+"""Frames either side on which a smoothed frame of motion depends."""
+
+REST_REACH: Final = int(_TRUNCATE * REST_SIGMA + 0.5)
+"""Frames either side on which a smoothed mesh vertex depends."""
+
+
+def smooth(track_TC: Floats, sigma: float) -> Floats:
+    """Smooth a track (T, ...) over its first axis; the ends repeat their outermost frame."""
+    smoothed: Floats = gaussian_filter1d(track_TC, sigma, axis=0, mode="nearest", truncate=_TRUNCATE)
+    return smoothed
+
+
+def smooth_motion(motion: Motion) -> Motion:
+    """Smooth all tracks but the scale.
+
+    Frames nearer than `SMOOTHING_REACH` to an end that is not an end of the speech are not to be used.
+    """
+    head_TC = motion.head_TC.copy()
+    head_TC[:, :3] = smooth(motion.head_TC[:, :3], ROTATION_SIGMA)
+    head_TC[:, 3:6] = smooth(motion.head_TC[:, 3:6], CENTRE_SIGMA)
+    return Motion(
+        mouth_TN3=smooth(motion.mouth_TN3, MOUTH_SIGMA),
+        eyes_TN3=smooth(motion.eyes_TN3, EYES_SIGMA),
+        head_TC=head_TC,
+        torso_TN3=smooth(motion.torso_TN3, TORSO_SIGMA),
+    )

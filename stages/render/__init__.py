@@ -1,0 +1,1 @@
+"""From posed faces to pictures."""

@@ -1,0 +1,122 @@
+"""The render stage: posed faces to pictures (MODA eq. 15).
+
+Legend: B batch, T frames, N points, C channels, H/W pixels, 3 = RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Self
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stages.errors import WeightsError
+from stages.payloads import FRAMES_PER_SECOND, PosedFace
+from stages.render.condition import ConditionPainter
+from stages.render.generator import Generator, GeneratorConfig, channels_last
+from stages.render.temporal import ping_pong
+from stages.subject.package import SubjectPackage
+from stages.weights import WeightsHeader, load_weights, read_header
+
+Frame = NDArray[np.uint8]
+
+_BATCH: Final = {"cpu": 1, "cuda": 10}
+"""Frames rendered at once, fixed per kind of device; a last, short batch is padded to the same size."""
+
+
+class RendererStage:
+    """A subject's generator on one device, in inference form."""
+
+    def __init__(
+        self, generator: Generator, *, reference_HW3: Frame, trained_frames: int, device: torch.device
+    ) -> None:
+        self._device = device
+        self.size = generator.config.size
+        """Side of the pictures in px."""
+        self._painter = ConditionPainter(self.size)
+        self._trained_frames = trained_frames
+        self._batch = _BATCH[device.type]
+        self._generator: torch.nn.Module = channels_last(generator.eval().requires_grad_(False).to(device))
+        if device.type == "cuda":
+            # Compilation changes bits: never on the CPU, whose bytes are the reference.
+            self._generator = torch.compile(self._generator)  # type: ignore[assignment]
+        if reference_HW3.shape[0] != self.size:
+            reference_HW3 = np.asarray(
+                cv2.resize(reference_HW3, (self.size, self.size), interpolation=cv2.INTER_AREA),
+                dtype=np.uint8,
+            )
+        self._reference_BCHW = self._pictures(reference_HW3[None]).expand(self._batch, -1, -1, -1)
+
+    @classmethod
+    def load(cls, *, subject: SubjectPackage, device: str) -> Self:
+        """Load the subject's renderer. Raises WeightsError when its weights are of another network."""
+        weights = subject.renderer_weights
+        header = read_header(weights)
+        try:
+            generator = Generator(GeneratorConfig(**header.sizes))  # type: ignore[arg-type]
+        except TypeError as error:
+            raise WeightsError(
+                code="weights.mismatch",
+                where=str(weights),
+                what=f"these weights are of another network: {error}",
+                hint="use the weights that belong to this version and stage",
+            ) from error
+        load_weights(weights, generator, expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND})
+        return cls(
+            generator,
+            reference_HW3=subject.reference_HW3,
+            trained_frames=_trained_frames(header, subject.name),
+            device=torch.device(device),
+        )
+
+    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[Frame]:
+        """(H, W, 3) uint8 RGB frames in order.
+
+        Args:
+            face: posed faces of frames [first_frame, ...), px on the 512 canvas.
+            first_frame: absolute frame of the first; the position encoding runs to and fro in the trained range.
+        """
+        for start in range(0, face.frame_count, self._batch):
+            stop = min(start + self._batch, face.frame_count)
+            conditions = [
+                self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in range(start, stop)
+            ]
+            times = [ping_pong(first_frame + t, self._trained_frames) for t in range(start, stop)]
+            padding = self._batch - len(conditions)
+            condition_BHW3 = np.stack(conditions + conditions[-1:] * padding)
+            frames_B = torch.tensor(times + times[-1:] * padding, device=self._device)
+            yield from self._render(condition_BHW3, frames_B)[: stop - start]
+
+    def _render(self, condition_BHW3: NDArray[np.uint8], frames_B: Tensor) -> NDArray[np.uint8]:
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"),
+        ):
+            picture_BCHW = self._generator(
+                self._pictures(condition_BHW3), self._reference_BCHW, frames_B
+            ).float()
+            levels_BCHW = ((picture_BCHW + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return np.ascontiguousarray(levels_BCHW.permute(0, 2, 3, 1).cpu().numpy())
+
+    def _pictures(self, frames_BHW3: NDArray[np.uint8]) -> Tensor:
+        pictures_BCHW = torch.from_numpy(frames_BHW3).to(self._device).permute(0, 3, 1, 2)
+        return pictures_BCHW.to(torch.float32) / 127.5 - 1.0
+
+
+def _trained_frames(header: WeightsHeader, subject: str) -> int:
+    trained = header.facts.get(f"trained_frames:{subject}")
+    if not isinstance(trained, int):
+        known = ", ".join(
+            name.partition(":")[2] for name in header.facts if name.startswith("trained_frames:")
+        )
+        raise WeightsError(
+            code="weights.mismatch",
+            where=subject,
+            what=f"the renderer was not trained on this subject, but on {known or 'none named'}",
+            hint="use the weights that belong to the subject",
+        )
+    return trained

@@ -1,0 +1,31 @@
+"""Speech encoders by the name that weights carry in their header."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+
+from stages.errors import WeightsError
+from stages.speech.encoder import SpeechEncoder
+
+_WHISPER: Final = "whisper-base-layer-"
+_WAV2VEC: Final = "wav2vec2:"
+
+
+def load_encoder(name: str, *, device: torch.device) -> SpeechEncoder:
+    """`whisper-base-layer-N`, or `wav2vec2:` and a folder or hub name. Raises WeightsError for any other."""
+    if name.startswith(_WHISPER) and name.removeprefix(_WHISPER).isdigit():
+        from stages.speech.whisper import WhisperEncoder
+
+        return WhisperEncoder(layers=int(name.removeprefix(_WHISPER))).to(device)
+    if name.startswith(_WAV2VEC):
+        from stages.speech.wav2vec import Wav2VecEncoder
+
+        return Wav2VecEncoder(name.removeprefix(_WAV2VEC)).to(device)
+    raise WeightsError(
+        code="weights.encoder-unknown",
+        where=name,
+        what="no speech encoder of this name",
+        hint=f"known are {_WHISPER}2 and {_WAV2VEC}FOLDER",
+    )

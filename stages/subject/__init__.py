@@ -1,0 +1,1 @@
+"""From a clip to what the farm knows of its speaker."""

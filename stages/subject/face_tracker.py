@@ -1,0 +1,109 @@
+"""478 face points and a person mask per frame, with MediaPipe Tasks on the CPU.
+
+Legend: H/W pixels, N points, 3 = RGB or (x, y, z).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from mediapipe import Image, ImageFormat
+from mediapipe.tasks.python import BaseOptions, vision
+from numpy.typing import NDArray
+
+from stages.assets import FACE_LANDMARKER, SELFIE_SEGMENTER
+from stages.geometry.canonical import CANVAS
+from stages.payloads import FRAMES_PER_SECOND
+
+_FLIP_Y = np.diag([1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameTrack:
+    """What is seen in one frame.
+
+    Attributes:
+        mesh_N3: (478, 3) float32, px on the 512 canvas, z towards the camera.
+        upright_33: (3, 3) rotation, image to canonical, from MediaPipe's own face model: only good enough
+            to start the average face from.
+    """
+
+    mesh_N3: NDArray[np.float32]
+    upright_33: NDArray[np.float64]
+
+
+class FaceTracker:
+    """Tracks one face through consecutive square frames; use as a context manager."""
+
+    def __init__(self, *, video: bool = True) -> None:
+        """`video` follows the face from frame to frame; otherwise each frame stands alone."""
+        self._video = video
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+        self._landmarker = vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_buffer=FACE_LANDMARKER.read()),
+                running_mode=mode,
+                output_facial_transformation_matrixes=True,
+            )
+        )
+        self._frame = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._landmarker.close()
+
+    def track(self, frame_HW3: NDArray[np.uint8]) -> FrameTrack | None:
+        """The face of a square RGB frame, or None when there is none."""
+        image = _as_image(frame_HW3)
+        if self._video:
+            result = self._landmarker.detect_for_video(image, self._frame * 1000 // FRAMES_PER_SECOND)
+        else:
+            result = self._landmarker.detect(image)
+        self._frame += 1
+        if not result.face_landmarks:
+            return None
+        points_N3 = np.array([(p.x, p.y, -p.z) for p in result.face_landmarks[0]], dtype=np.float32)
+        rotation_33 = np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)[:3, :3]
+        return FrameTrack(
+            mesh_N3=points_N3 * np.float32(CANVAS), upright_33=_FLIP_Y @ rotation_33.T @ _FLIP_Y
+        )
+
+
+class PersonSegmenter:
+    """Confidence in [0, 1] that a pixel belongs to a person; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._segmenter = vision.ImageSegmenter.create_from_options(
+            vision.ImageSegmenterOptions(
+                base_options=BaseOptions(model_asset_buffer=SELFIE_SEGMENTER.read()),
+                running_mode=vision.RunningMode.IMAGE,
+                output_confidence_masks=True,
+                output_category_mask=False,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._segmenter.close()
+
+    def mask(self, frame_HW3: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(H, W) float32 confidence for an RGB frame."""
+        masks = self._segmenter.segment(_as_image(frame_HW3)).confidence_masks
+        mask_HW: NDArray[np.float32] = np.squeeze(masks[-1].numpy_view()).astype(np.float32, copy=True)
+        return mask_HW
+
+
+def _as_image(frame_HW3: NDArray[np.uint8]) -> Image:
+    # A strided array is accepted but silently read as noise.
+    return Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame_HW3))

@@ -1,0 +1,1 @@
+"""Training loops of the three stages, on prepared clips."""

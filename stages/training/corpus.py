@@ -1,0 +1,43 @@
+"""The clips that the shared weights are trained on, and their prepared form on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from stages.subject.tracks import ClipTracks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusClip:
+    """One clip of the corpus.
+
+    Attributes:
+        path: below the data folder.
+        speaker: who speaks.
+        lag: frames by which the sound lags the lips.
+        held_out: kept for validation.
+    """
+
+    path: str
+    speaker: str
+    lag: int = 0
+    held_out: bool = False
+
+    def folder(self, work: Path) -> Path:
+        """Where its prepared tracks lie."""
+        return work / "tracks" / Path(self.path).stem
+
+
+def corpus_clips() -> tuple[CorpusClip, ...]:
+    """The shipped corpus list."""
+    listed = yaml.safe_load((files("stages.training") / "corpus.yaml").read_text())
+    return tuple(CorpusClip(**entry) for entry in listed["clips"])
+
+
+def load_clips(work: Path, *, held_out: bool) -> list[ClipTracks]:
+    """The prepared training clips, or the held-out ones."""
+    return [ClipTracks.load(clip.folder(work)) for clip in corpus_clips() if clip.held_out is held_out]

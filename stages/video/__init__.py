@@ -1,0 +1,1 @@
+"""Video: reading frames out of recorded clips."""

@@ -1,0 +1,41 @@
+"""The seam to the science: what the farm expects of the real stages, without weights."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from farm.execution import real_stages
+from farm.execution.real_stages import RealStages
+from stages.errors import SubjectError, WeightsError
+
+
+def test_the_factory_travels_to_replicas() -> None:
+    assert pickle.loads(pickle.dumps(RealStages())) == RealStages()
+
+
+def test_the_context_is_what_the_stages_say() -> None:
+    from stages.faco.composer_stage import ComposerStage
+    from stages.moda.motion_stage import MotionStage
+
+    context = RealStages().context_frames()
+    assert (context.speech, context.motion) == (MotionStage.context_frames, ComposerStage.context_frames)
+    assert context.speech > 0
+    assert context.motion > 0
+
+
+def test_missing_weights_are_named_before_anything_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real_stages, "builtin_weights", lambda stage: tmp_path / f"{stage}.safetensors")
+    with pytest.raises(WeightsError) as caught:
+        RealStages().shared_weights()
+    assert caught.value.code == "weights.not-found"
+    assert caught.value.where.endswith("moda.safetensors")
+
+
+def test_a_folder_that_is_no_subject_package_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SubjectError):
+        RealStages().load_subject(tmp_path)

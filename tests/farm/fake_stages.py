@@ -1,0 +1,217 @@
+"""Stages of a few lines, with the real interfaces, for every test of the farm: deterministic, fast, and breakable.
+
+The encoder, the store and the processes around them are real. Every result depends on all that it should depend on
+(speech, seed, take, absolute frame, context frames), so that a slip of the farm changes bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.execution.stages_factory import ContextFrames, SharedWeights, Subject
+from stages.errors import SubjectError, WeightsError
+from stages.payloads import MESH_POINTS, MOTION_CHANNELS, SAMPLES_PER_FRAME, TORSO_POINTS, Motion, PosedFace
+
+SPEECH_CONTEXT = 3
+MOTION_CONTEXT = 4
+SIZE = 256
+
+# Frames that noise of one take may be asked for: an hour and more.
+_TAKE_STRIDE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What goes wrong when a stage reaches a frame.
+
+    Attributes:
+        stage: ``motion``, ``face`` or ``render``; a face is found by its frame count, the others by their first frame.
+        frame: First frame of the window or segment it strikes.
+        kind: ``kill`` (SIGKILL to the own process), ``raise`` or ``interrupt``.
+        times: How often it strikes, over all processes.
+    """
+
+    stage: str
+    frame: int
+    kind: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSubject:
+    name: str
+    consent: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeStages:
+    """A `StageFactory`; `folder` holds its weights, subjects and the notes of what was called."""
+
+    folder: Path
+    faults: tuple[Fault, ...] = ()
+    seconds_per_segment: float = 0.0
+
+    @classmethod
+    def in_folder(
+        cls, folder: Path, *, faults: tuple[Fault, ...] = (), seconds_per_segment: float = 0.0
+    ) -> FakeStages:
+        (folder / "subjects" / "fake").mkdir(parents=True, exist_ok=True)
+        (folder / "notes").mkdir(exist_ok=True)
+        (folder / "motion.weights").write_bytes(b"motion")
+        (folder / "composer.weights").write_bytes(b"composer")
+        return cls(folder=folder, faults=faults, seconds_per_segment=seconds_per_segment)
+
+    def shared_weights(self) -> SharedWeights:
+        return SharedWeights(motion=self.folder / "motion.weights", composer=self.folder / "composer.weights")
+
+    def builtin_subjects(self) -> Mapping[str, Path]:
+        return {"fake": self.folder / "subjects" / "fake"}
+
+    def context_frames(self) -> ContextFrames:
+        return ContextFrames(speech=SPEECH_CONTEXT, motion=MOTION_CONTEXT)
+
+    def load_subject(self, folder: Path) -> FakeSubject:
+        if (folder / "no-consent").exists():
+            raise SubjectError(code="subject.no-consent", what="names no consent", where=str(folder))
+        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64)
+
+    def load_motion(self, *, weights: Path, device: str) -> FakeMotion:
+        if weights.read_bytes() != b"motion":
+            raise WeightsError(code="weights.keys", what="lacks attention.weight", where=str(weights))
+        self.note(f"load-motion-{device}")
+        return FakeMotion(stages=self)
+
+    def load_composer(self, *, weights: Path, device: str) -> FakeComposer:
+        assert weights.read_bytes() == b"composer"
+        self.note(f"load-composer-{device}")
+        return FakeComposer(stages=self)
+
+    def load_renderer(self, *, subject: Subject, device: str) -> FakeRenderer:
+        assert subject.name == "fake"
+        self.note(f"load-renderer-{device}")
+        return FakeRenderer(stages=self)
+
+    def note(self, name: str) -> int:
+        """Count a call over all processes; returns how often it was noted before."""
+        for count in range(10_000):
+            try:
+                os.close(os.open(self.folder / "notes" / f"{name}.{count}", os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                continue
+            return count
+        raise AssertionError("noted too often")
+
+    def noted(self, name: str) -> int:
+        """How often something was noted whose name starts like this."""
+        return sum(1 for note in (self.folder / "notes").iterdir() if note.name.startswith(name))
+
+    def strike(self, stage: str, frame: int) -> None:
+        self.note(f"{stage}-{frame:06d}")
+        for fault in self.faults:
+            if (fault.stage, fault.frame) != (stage, frame):
+                continue
+            if self.note(f"fault-{fault.kind}-{stage}-{frame}") >= fault.times:
+                continue
+            if fault.kind == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fault.kind == "interrupt":
+                raise KeyboardInterrupt
+            raise RuntimeError(f"the {stage} stage tripped at frame {frame}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeMotion:
+    stages: FakeStages
+
+    @property
+    def context_frames(self) -> int:
+        return SPEECH_CONTEXT
+
+    def predict_window(
+        self,
+        samples_S: NDArray[np.float32],
+        *,
+        first_frame: int,
+        frame_count: int,
+        subject: Subject,
+        seed: int,
+        take: int,
+    ) -> Motion:
+        self.stages.strike("motion", first_frame)
+        assert samples_S.shape == ((frame_count + 2 * SPEECH_CONTEXT) * SAMPLES_PER_FRAME,)
+        loudness_T = np.abs(samples_S).reshape(-1, SAMPLES_PER_FRAME).mean(axis=1)
+        rows_TC = np.empty((frame_count, MOTION_CHANNELS), dtype=np.float32)
+        for row in range(frame_count):
+            frame = first_frame + row
+            noise_C = np.random.default_rng([seed, take * _TAKE_STRIDE + frame]).normal(size=MOTION_CHANNELS)
+            around = loudness_T[row : row + 2 * SPEECH_CONTEXT + 1].mean()
+            # A little of the window's own: without it, a wrong cross-fade would go unnoticed.
+            rows_TC[row] = noise_C + 50 * around + 0.01 * first_frame
+        return Motion.from_rows(rows_TC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeComposer:
+    stages: FakeStages
+
+    def compose(
+        self,
+        motion: Motion,
+        *,
+        lead: int,
+        frame_count: int,
+        subject: Subject,
+        head: float,
+        blink: float,
+        torso: float,
+    ) -> PosedFace:
+        self.stages.strike("face", frame_count)
+        tail = motion.frame_count - lead - frame_count
+        assert 0 <= lead <= MOTION_CONTEXT
+        assert 0 <= tail <= MOTION_CONTEXT
+        rows_TC = motion.as_rows() * np.float32(head)
+        mesh_TN3 = np.zeros((frame_count, MESH_POINTS, 3), dtype=np.float32)
+        for row in range(frame_count):
+            low, high = (
+                max(lead + row - MOTION_CONTEXT, 0),
+                min(lead + row + MOTION_CONTEXT + 1, len(rows_TC)),
+            )
+            mesh_TN3[row] = 100 + 10 * rows_TC[low:high].mean()
+        return PosedFace(
+            mesh_TN3=mesh_TN3, torso_TN3=np.zeros((frame_count, TORSO_POINTS, 3), dtype=np.float32)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeRenderer:
+    stages: FakeStages
+
+    @property
+    def size(self) -> int:
+        return SIZE
+
+    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
+        self.stages.strike("render", first_frame)
+        time.sleep(self.stages.seconds_per_segment)
+        ramp_W = np.linspace(0, 120, SIZE, dtype=np.float32)
+        for row in range(face.frame_count):
+            frame_HW3 = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+            frame_HW3[:, :, 0] = (ramp_W + face.mesh_TN3[row, 0, 0]).clip(0, 255).astype(np.uint8)
+            # The absolute frame as 16 blocks, black or white: proves order and completeness after decoding.
+            for bit in range(16):
+                frame_HW3[:16, 16 * bit : 16 * bit + 16] = 255 if (first_frame + row) >> bit & 1 else 0
+            yield frame_HW3
+
+
+def read_barcode(frame_HW3: NDArray[np.uint8]) -> int:
+    """The absolute frame that a `FakeRenderer` wrote into a picture."""
+    return sum(1 << bit for bit in range(16) if frame_HW3[8, 16 * bit + 8].mean() > 128)
