@@ -31,12 +31,12 @@ from farm.scheduling.units import (
     Stage,
     Unit,
 )
-from farm.speech_windows import window_samples
 from jobs.errors import FarmError, ReplicaLost, SegmentFailed
 from jobs.manifest import SegmentRecord
 from jobs.plan import RenderPlan
 from stages.moda.merge import merge_windows
 from stages.payloads import Motion, PosedFace
+from stages.speech.context import speech_slice
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class Coordinator:
 
     def _window_call(self, unit: Unit) -> WindowCall:
         frames = self._plan.windows[unit.index].frames
-        samples_S = window_samples(
+        samples_S = speech_slice(
             self._samples_S,
             first_frame=frames.start,
             frame_count=len(frames),

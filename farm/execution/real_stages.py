@@ -17,7 +17,9 @@ from farm.execution.stages_factory import (
 )
 from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
 from stages.errors import WeightsError
+from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES
 from stages.payloads import Motion, PosedFace
+from stages.speech.context import CONTEXT_FRAMES
 
 if TYPE_CHECKING:
     from stages.faco.composer_stage import ComposerStage
@@ -40,10 +42,7 @@ class RealStages:
 
     def context_frames(self) -> ContextFrames:
         """See `StageFactory`."""
-        from stages.faco.composer_stage import ComposerStage
-        from stages.moda.motion_stage import MotionStage
-
-        return ContextFrames(speech=MotionStage.context_frames, motion=ComposerStage.context_frames)
+        return ContextFrames(speech=CONTEXT_FRAMES, motion=COMPOSE_CONTEXT_FRAMES)
 
     def load_subject(self, folder: Path) -> Subject:
         """See `StageFactory`."""
@@ -54,19 +53,25 @@ class RealStages:
     def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
         """See `StageFactory`."""
         from stages.moda.motion_stage import MotionStage
+        from stages.threads import use_one_thread
 
+        use_one_thread()
         return MotionStage.load(weights=weights, device=device)
 
     def load_composer(self, *, weights: Path, device: str) -> FaceComposer:
         """See `StageFactory`."""
         from stages.faco.composer_stage import ComposerStage
+        from stages.threads import use_one_thread
 
+        use_one_thread()
         return _Composer(ComposerStage.load(weights=weights, device=device))
 
     def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
         """See `StageFactory`."""
         from stages.render.renderer_stage import RendererStage
+        from stages.threads import use_one_thread
 
+        use_one_thread()
         return RendererStage.load(subject=subject, device=device)
 
 

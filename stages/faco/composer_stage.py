@@ -17,7 +17,7 @@ from stages.errors import WeightsError
 from stages.faco.network import FaceComposer, FacoConfig
 from stages.geometry.canonical import pose
 from stages.geometry.landmarks import REST
-from stages.moda.smoothing import REST_REACH, REST_SIGMA, SMOOTHING_REACH, smooth, smooth_motion
+from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.package import SubjectPackage
 from stages.weights import load_weights, read_header
@@ -40,7 +40,7 @@ class Amplitude:
 class ComposerStage:
     """FaCo-Net on one device, with smoothing before and the camera after it."""
 
-    context_frames = SMOOTHING_REACH + REST_REACH
+    context_frames = COMPOSE_CONTEXT_FRAMES
     """Frames of merged motion wanted before and after the frames to compose."""
 
     def __init__(self, network: FaceComposer, *, device: torch.device) -> None:

@@ -17,7 +17,8 @@ from stages.errors import WeightsError
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.noise import frame_noise
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME, Motion
-from stages.speech.encoder import CONTEXT_FRAMES, SpeechEncoder, encode_with_context
+from stages.speech.context import CONTEXT_FRAMES
+from stages.speech.encoder import SpeechEncoder, encode_with_context
 from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
 from stages.weights import load_weights, read_header

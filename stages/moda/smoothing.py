@@ -31,6 +31,9 @@ SMOOTHING_REACH: Final = int(_TRUNCATE * CENTRE_SIGMA + 0.5)
 REST_REACH: Final = int(_TRUNCATE * REST_SIGMA + 0.5)
 """Frames either side on which a smoothed mesh vertex depends."""
 
+COMPOSE_CONTEXT_FRAMES: Final = SMOOTHING_REACH + REST_REACH
+"""Frames of merged motion wanted before and after the frames to compose."""
+
 
 def smooth(track_TC: Floats, sigma: float) -> Floats:
     """Smooth a track (T, ...) over its first axis; the ends repeat their outermost frame."""

@@ -5,7 +5,7 @@ Legend: S samples at 16 kHz, T frames, K rows at an encoder's own rate, D featur
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,14 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from stages.payloads import SAMPLES_PER_FRAME
+from stages.speech.context import CONTEXT_FRAMES, WINDOW_FRAMES, speech_slice
 
 Floats = NDArray[np.float32]
-
-CONTEXT_FRAMES: Final = 25
-"""Frames of speech an encoder hears before and after the frames it is asked for."""
-
-WINDOW_FRAMES: Final = 300
-"""Frames encoded at once, as in rendering: longer speech goes window by window."""
 
 
 class SpeechEncoder(Protocol):
@@ -43,18 +38,6 @@ def resample_rows(rows_KD: Tensor, frame_count: int) -> Tensor:
     """Linear interpolation to exactly `frame_count` rows, first on first and last on last."""
     rows_1DK = rows_KD.T[None]
     return functional.interpolate(rows_1DK, size=frame_count, mode="linear", align_corners=True)[0].T
-
-
-def speech_slice(
-    speech_S: Floats, *, first_frame: int, frame_count: int, context: int = CONTEXT_FRAMES
-) -> Floats:
-    """The samples of some frames with context on either side, silent outside the speech."""
-    start = (first_frame - context) * SAMPLES_PER_FRAME
-    stop = (first_frame + frame_count + context) * SAMPLES_PER_FRAME
-    inside_S = speech_S[max(0, start) : max(0, stop)]
-    left = max(0, -start)
-    right = max(0, stop - start - left - len(inside_S))
-    return np.pad(inside_S, (left, right))
 
 
 def encode_with_context(encoder: SpeechEncoder, samples_S: Floats) -> Floats:

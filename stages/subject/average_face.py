@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS, canonicalise, rigid_rotation
+from stages.subject.face_framing import find_framing
 from stages.subject.face_tracker import FaceTracker
-from stages.subject.framing import find_framing, framed_frames
+from stages.subject.framing import framed_frames
 
 _EVERY = 10
 _ROUNDS = 4

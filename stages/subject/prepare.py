@@ -16,8 +16,9 @@ from stages.errors import SubjectError
 from stages.geometry.canonical import CANVAS, canonicalise, rigid_rotation
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
+from stages.subject.face_framing import find_framing
 from stages.subject.face_tracker import FaceTracker, FrameTrack, PersonSegmenter
-from stages.subject.framing import Frame, find_framing, framed_frames
+from stages.subject.framing import Frame, framed_frames
 from stages.subject.torso import is_moving, shoulder_columns, shoulder_heights, torso_track
 from stages.subject.tracks import ClipFacts, ClipTracks, smooth_rest
 

@@ -23,7 +23,7 @@ from stages.moda.network import Moda, ModaConfig
 from stages.moda.noise import frame_noise
 from stages.moda.smoothing import smooth_motion
 from stages.payloads import Motion
-from stages.speech.encoder import WINDOW_FRAMES
+from stages.speech.context import WINDOW_FRAMES
 from stages.speech.loading import load_encoder
 from stages.training.motion_data import MotionClip, load_motion_clips
 from stages.training.report import markdown_table
