@@ -5,6 +5,7 @@ Legend: S samples, T frames, D speech feature width, C motion channels (361), Z 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.errors import WeightsError
+from stages.geometry.landmarks import EYES
+from stages.moda.blinks import blink_track, lid_opening
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.noise import frame_noise
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME, Motion
@@ -88,7 +91,17 @@ class MotionStage:
                 self._batch(features_TD), self._batch(subject.template.network_mesh_M), self._batch(noise_TZ)
             )
             rows_TC = (prediction.rows_BTC[0].float() * self._network.scale_C).cpu().numpy()
-        return Motion.from_rows(rows_TC)
+        motion = Motion.from_rows(rows_TC)
+        blinks_TN3 = blink_track(
+            self._network.blink_KC.cpu().numpy(),
+            rate=float(self._network.blink_rate),
+            seed=seed,
+            take=take,
+            first_frame=first_frame,
+            frame_count=frame_count,
+            opening=float(lid_opening(subject.template.mesh_N3[None, EYES])[0]),
+        )
+        return replace(motion, eyes_TN3=motion.eyes_TN3 + blinks_TN3)
 
     @property
     def _on_gpu(self) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.mlp import Mlp, initialise_linear
+from stages.moda.blinks import BLINK_FRAMES
 from stages.moda.prob_attention import Mode, ProbAttention
 from stages.moda.spec_attention import SpecAttention
 from stages.payloads import (
@@ -67,6 +68,12 @@ class Moda(nn.Module):
     scale_C: Tensor
     """Spread of every motion channel: what one unit of a normalised row is, in px, degrees or parts."""
 
+    blink_KC: Tensor
+    """Eye displacements of one blink per px of lid opening, see `stages.moda.blinks`."""
+
+    blink_rate: Tensor
+    """Blinks a frame."""
+
     def __init__(self, config: ModaConfig) -> None:
         super().__init__()
         self.config = config
@@ -98,6 +105,8 @@ class Moda(nn.Module):
         self.torso_tail = Mlp(2 * width, 3 * TORSO_POINTS, hidden=256, layers=3, norm=True)
         self.apply(initialise_linear)
         self.register_buffer("scale_C", torch.ones(MOTION_CHANNELS))
+        self.register_buffer("blink_KC", torch.zeros(BLINK_FRAMES, 3 * EYE_POINTS))
+        self.register_buffer("blink_rate", torch.zeros(()))
 
     def forward(
         self, speech_BTD: Tensor, template_BM: Tensor, noise_BTZ: Tensor, motion_BTC: Tensor | None = None

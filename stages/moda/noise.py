@@ -25,3 +25,15 @@ def frame_noise(
         generator = np.random.Generator(np.random.Philox(counter=counter, key=[seed % 2**64, take % 2**64]))
         rows.append(generator.standard_normal(width, dtype=np.float32))
     return np.stack(rows) if rows else np.empty((0, width), dtype=np.float32)
+
+
+def frame_uniform(*, seed: int, take: int, first_frame: int, frame_count: int) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1), one a frame (T,), apart from those of `frame_noise`."""
+    draws_T = np.empty(frame_count, dtype=np.float64)
+    for index in range(frame_count):
+        # The second counter word keeps these draws off the stream that starts at zero for the same frame.
+        counter = np.array([0, 0, 1, first_frame + index + _FRAMES_BEFORE_START], dtype=np.uint64)
+        draws_T[index] = np.random.Generator(
+            np.random.Philox(counter=counter, key=[seed % 2**64, take % 2**64])
+        ).random()
+    return draws_T

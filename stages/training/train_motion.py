@@ -20,6 +20,7 @@ from stages.moda.network import Moda, ModaConfig
 from stages.moda.prob_attention import kl_divergence
 from stages.payloads import FRAMES_PER_SECOND
 from stages.speech.whisper import WhisperEncoder
+from stages.training.learn_blinks import Blinks, learn_blinks
 from stages.training.loop import cosine_rate, run, update_average
 from stages.training.motion_data import (
     MotionBatch,
@@ -59,12 +60,21 @@ class MotionTrainer:
     """MODA with its running average and optimiser, one step at a time."""
 
     def __init__(
-        self, config: MotionTraining, sampler: MotionSampler, scale_C: torch.Tensor, *, device: str
+        self,
+        config: MotionTraining,
+        sampler: MotionSampler,
+        scale_C: torch.Tensor,
+        *,
+        blinks: Blinks | None = None,
+        device: str,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.sampler, self.device = config, sampler, torch.device(device)
         self.network = Moda(config.network).to(self.device)
         self.network.scale_C.copy_(scale_C)
+        if blinks is not None:
+            self.network.blink_KC.copy_(torch.from_numpy(blinks.profile_KC))
+            self.network.blink_rate.fill_(blinks.rate)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), config.learning_rate, (0.9, 0.99))
         self.noise = torch.Generator().manual_seed(config.seed)
@@ -148,7 +158,7 @@ def main() -> None:
     sampler = MotionSampler(
         clips, lengths=config.lengths, frames_a_batch=config.frames_a_batch, seed=config.seed
     )
-    trainer = MotionTrainer(config, sampler, scale_C, device=options.device)
+    trainer = MotionTrainer(config, sampler, scale_C, blinks=learn_blinks(clips), device=options.device)
     folder = options.work / "moda"
     run(trainer, steps=config.steps, checkpoint=folder / "checkpoint.pt")
     header = WeightsHeader(
