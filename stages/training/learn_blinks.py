@@ -54,7 +54,10 @@ def learn_blinks(clips: Sequence[MotionClip]) -> Blinks:
     frames = sum(clip.frame_count for clip in clips)
     profile_KC = np.mean(profiles, axis=0)
     # The profile begins and ends at rest, so that adding it leaves no step.
-    fade_K1 = np.sin(np.linspace(0.0, np.pi, len(profile_KC)))[:, None] ** 0.5
+    rested_KC = profile_KC * np.sin(np.linspace(0.0, np.pi, len(profile_KC)))[:, None] ** 0.5
+    # Motion is smoothed before it is drawn: stronger here, the lids close as far as they did after it.
+    smoothed_KC = gaussian_filter1d(rested_KC, EYES_SIGMA, axis=0, mode="constant")
+    gain = float(np.abs(rested_KC).max() / np.abs(smoothed_KC).max())
     return Blinks(
-        profile_KC=(profile_KC * fade_K1).astype(np.float32), rate=len(profiles) / frames, seen=len(profiles)
+        profile_KC=(gain * rested_KC).astype(np.float32), rate=len(profiles) / frames, seen=len(profiles)
     )

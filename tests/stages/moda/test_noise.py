@@ -11,6 +11,9 @@ seeds = st.integers(0, 2**63 - 1)
 takes = st.integers(0, 1000)
 frames = st.integers(-100, 10**6)
 
+PINNED_3 = (0.6801407933235168, 0.24522289633750916, 0.88800048828125)
+"""Seed 7, take 1, frame 3: changing it changes every video that was ever made."""
+
 
 @settings(deadline=None, max_examples=50)
 @given(seeds, takes, frames, st.integers(1, 20), st.integers(1, 20))
@@ -48,11 +51,8 @@ def test_the_noise_is_standard_normal_and_frames_are_independent():
 
 def test_the_noise_of_a_frame_never_changes_between_versions():
     rows_TZ = frame_noise(seed=7, take=1, first_frame=3, frame_count=1, width=3)
-    np.testing.assert_array_equal(rows_TZ, np.array([PINNED], dtype=np.float32))
+    np.testing.assert_array_equal(rows_TZ, np.array([PINNED_3], dtype=np.float32))
 
 
 def test_no_frames_have_no_noise():
     assert frame_noise(seed=0, take=0, first_frame=0, frame_count=0, width=5).shape == (0, 5)
-
-
-PINNED = (0.0, 0.0, 0.0)

@@ -51,11 +51,12 @@ def test_the_scale_is_not_smoothed_and_all_else_is():
 
 
 def test_lips_are_smoothed_least_and_the_head_most():
-    ratio_C = smooth_motion(noisy()).as_rows().std(axis=0)
-    lips, eyes, rotation, centre = (
-        ratio_C[part].mean() for part in (slice(0, 120), slice(120, 300), slice(300, 303), slice(303, 306))
-    )
-    assert lips > eyes > rotation > centre
+    impulse_TC = np.zeros((FRAMES, MOTION_CHANNELS), dtype=np.float32)
+    impulse_TC[50] = 1
+    peak_C = smooth_motion(Motion.from_rows(impulse_TC)).as_rows()[50]
+    mouth, eyes, rotation, centre, torso = (peak_C[channel] for channel in (0, 120, 300, 303, 307))
+    assert 1 > mouth > eyes > rotation > centre
+    assert torso == rotation
 
 
 def test_a_still_face_stays_still():
