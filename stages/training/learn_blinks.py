@@ -11,11 +11,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from stages.errors import WeightsError
 from stages.geometry.landmarks import EYES
 from stages.moda.blinks import BLINK_AFTER, BLINK_BEFORE, lid_opening
+from stages.moda.smoothing import EYES_SIGMA
 from stages.training.motion_data import MotionClip
 
 _CLOSED: Final = 0.5
