@@ -14,6 +14,11 @@ _FRAMES_BEFORE_START: Final = 1 << 20
 """Counters must not be negative; the context of the first window is."""
 
 
+def _key(seed: int, take: int) -> NDArray[np.uint64]:
+    # As an array: a list of large numbers would pass through floating point.
+    return np.array([seed % 2**64, take % 2**64], dtype=np.uint64)
+
+
 def frame_noise(
     *, seed: int, take: int, first_frame: int, frame_count: int, width: int
 ) -> NDArray[np.float32]:
@@ -22,7 +27,7 @@ def frame_noise(
     for frame in range(first_frame, first_frame + frame_count):
         # The high counter word tells frames apart; the low ones count within a frame's row.
         counter = np.array([0, 0, 0, frame + _FRAMES_BEFORE_START], dtype=np.uint64)
-        generator = np.random.Generator(np.random.Philox(counter=counter, key=[seed % 2**64, take % 2**64]))
+        generator = np.random.Generator(np.random.Philox(counter=counter, key=_key(seed, take)))
         rows.append(generator.standard_normal(width, dtype=np.float32))
     return np.stack(rows) if rows else np.empty((0, width), dtype=np.float32)
 
@@ -33,7 +38,5 @@ def frame_uniform(*, seed: int, take: int, first_frame: int, frame_count: int) -
     for index in range(frame_count):
         # The second counter word keeps these draws off the stream that starts at zero for the same frame.
         counter = np.array([0, 0, 1, first_frame + index + _FRAMES_BEFORE_START], dtype=np.uint64)
-        draws_T[index] = np.random.Generator(
-            np.random.Philox(counter=counter, key=[seed % 2**64, take % 2**64])
-        ).random()
+        draws_T[index] = np.random.Generator(np.random.Philox(counter=counter, key=_key(seed, take))).random()
     return draws_T

@@ -19,8 +19,12 @@ Mode = Literal["paper", "cvae"]
 LATENT_MARGIN: Final = 75
 """Frames of noise needed before and after a window in cvae mode: the reach of the slowest latent."""
 
-_LATENT_SIGMAS: Final = (1.5, 4.0, 10.0, 25.0)
-"""Time constants in frames of four equal groups of latents: from a blink to a change of posture."""
+_LATENT_SIGMAS: Final = (4.0, 8.0, 16.0, 25.0)
+"""Time constants in frames of four equal groups of latents: from a nod to a change of posture.
+
+Faster ones were tried (1.5 frames): their draws came out as jitter of 4 px a frame in the head, which the
+smoothing then removed together with half of the head's motion. What is faster, a blink, has a model of its own.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,9 @@ SMOOTHING_REACH: Final = int(_TRUNCATE * CENTRE_SIGMA + 0.5)
 REST_REACH: Final = int(_TRUNCATE * REST_SIGMA + 0.5)
 """Frames either side on which a smoothed mesh vertex depends."""
 
-COMPOSE_CONTEXT_FRAMES: Final = SMOOTHING_REACH + REST_REACH
-"""Frames of merged motion wanted before and after the frames to compose."""
+COMPOSE_CONTEXT_FRAMES: Final = max(SMOOTHING_REACH, int(_TRUNCATE * EYES_SIGMA + 0.5) + REST_REACH)
+"""Frames of merged motion wanted before and after the frames to compose: the head's own smoothing, or that of lips and
+eyes and then of the mesh made from them."""
 
 
 def smooth(track_TC: Floats, sigma: float) -> Floats:

@@ -156,6 +156,14 @@ def _rename(tensors: dict[str, NDArray[np.generic]], layers: int) -> dict[str, T
         ):
             for kind in ("weight", "bias"):
                 names[f"{ours}{linear}.{kind}"] = f"{theirs}{block}/{kind}"
+    absent = [theirs for theirs in names.values() if f"encoder/{theirs}" not in tensors]
+    if absent:
+        raise WeightsError(
+            code="weights.mismatch",
+            where=WHISPER_BASE.name,
+            what=f"the encoder has no {absent[0]}",
+            hint="ask for one of its 6 layers",
+        )
     return {
         ours: torch.from_numpy(tensors[f"encoder/{theirs}"].astype(np.float32))
         for ours, theirs in names.items()

@@ -7,6 +7,8 @@ Legend: N points, H/W pixels, 3 = (x, y, z) or RGB, 7 = head vector.
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -136,11 +138,15 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _read_template(path: Path) -> Template:
     try:
+        # numpy reads a damaged archive in many ways that are not errors of its own: look at the checksums first.
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise ValueError("a part of it was altered")
         with np.load(path, allow_pickle=False) as arrays:
             template = Template(
                 **{name: arrays[name].astype(np.float32) for name in ("mesh_N3", "head_7", "torso_N3")}
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path, f"no readable template: {error}") from error
     for name, array, shape in (
         ("mesh", template.mesh_N3, (MESH_POINTS, 3)),

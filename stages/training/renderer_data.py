@@ -46,6 +46,17 @@ class Batch:
     frames_B: Tensor
     face_corner_B2: NDArray[np.int64]
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(
+            condition_BCHW=self.condition_BCHW.to(device),
+            reference_BCHW=self.reference_BCHW.to(device),
+            truth_BCHW=self.truth_BCHW.to(device),
+            mouth_B1HW=self.mouth_B1HW.to(device),
+            frames_B=self.frames_B.to(device),
+            face_corner_B2=self.face_corner_B2,
+        )
+
 
 class RendererClip:
     """One clip in memory: frames (T, H, W, 3) uint8, image-space meshes and shoulders."""

@@ -44,7 +44,8 @@ def discriminator_loss(real: Features, fake: Features) -> Tensor:
 
 def feature_matching_loss(real: Features, fake: Features) -> Tensor:
     """L_FM: L1 of D's features over layers and scales, normalised as 4 / (layers + 1) / scales."""
-    layers = len(real[0]) - 1
+    # The strided layers of the configuration: the list also holds the last convolution's features and the scores.
+    layers = len(real[0]) - 2
     total = torch.stack(
         [
             (r.detach() - f).abs().mean()

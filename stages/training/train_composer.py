@@ -85,9 +85,9 @@ class ComposerTrainer:
         update_average(self.average, self.network, step=self.step, decay=self.config.ema_decay)
         self.step += 1
         return {
-            "distance": float(distance),
-            "adversarial": float(adversarial),
-            "discriminator": float(d_loss),
+            "distance": float(distance.detach()),
+            "adversarial": float(adversarial.detach()),
+            "discriminator": float(d_loss.detach()),
         }
 
     def _draw(self) -> tuple[Tensor, Tensor]:

@@ -48,7 +48,7 @@ class MotionTraining:
     feature_noise: float = 0.3
     warm_up: int = 300
     seed: int = 0
-    weights: MotionLossWeights = field(default_factory=lambda: MotionLossWeights(divergence=0.1))
+    weights: MotionLossWeights = field(default_factory=lambda: MotionLossWeights(divergence=0.2))
     network: ModaConfig = field(
         default_factory=lambda: ModaConfig(
             speech_width=512, width=128, latent=32, mode="cvae", lips_see_noise=False, dropout=0.2

@@ -63,7 +63,7 @@ class RendererTrainer:
 
     def train_step(self) -> dict[str, float]:
         """One batch through G (and D, in the second phase); returns the unweighted losses."""
-        batch = self.sampler.draw(self.config.batch_size)
+        batch = self.sampler.draw(self.config.batch_size).to(self.device)
         rate = cosine_rate(
             self.step,
             steps=self.config.steps,

@@ -1,19 +1,18 @@
-"""The example job rendered once with the shipped weights, and what is seen in the result."""
+"""Jobs rendered with the shipped weights, as a studio renders them: by the command line, on a real Ray."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
-
-from farm.cli import app
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,36 +20,31 @@ class Rendered:
     """A master and what `farm render --json` said of it."""
 
     master: Path
-    report: dict[str, object]
+    report: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        return str(self.report["takes"][0]["sha256"])
 
 
-RenderSpec = Callable[..., Rendered]
+RenderSpeech = Callable[..., Rendered]
 
 
 @pytest.fixture(scope="session")
-def render_spec(tmp_path_factory: pytest.TempPathFactory) -> RenderSpec:
-    """Render speech with the built-in actor through the command line, on a real Ray, into a store of its own."""
-
-    def render(name: str, *, speech: Path, seed: int = 7, replicas: int = 2, motion: str = "{}") -> Rendered:
-        folder = tmp_path_factory.mktemp(name)
+def render_speech(tmp_path_factory: pytest.TempPathFactory) -> RenderSpeech:
+    def render(speech: Path, *, seed: int = 7, replicas: int = 2, motion: str = "{}") -> Rendered:
+        folder = tmp_path_factory.mktemp("job")
         spec = folder / "job.yaml"
         spec.write_text(
-            f"apiVersion: farm/v1\nkind: RenderJob\nmetadata: {{name: {name}, project: acceptance}}\n"
+            "apiVersion: farm/v1\nkind: RenderJob\nmetadata: {name: hello, project: acceptance}\n"
             f"spec:\n  speech: {speech}\n  subject: builtin:actor-a\n  seed: {seed}\n  motion: {motion}\n"
-            f"  output: {{profile: preview, uri: {folder}/{name}.mp4}}\n"
+            f"  output: {{profile: preview, uri: {folder}/hello.mp4}}\n"
         )
-        arguments = [
-            "render",
-            str(spec),
-            "--replicas",
-            str(replicas),
-            "--store",
-            str(folder / "store"),
-            "--json",
-        ]
-        result = CliRunner().invoke(app, arguments)
-        assert result.exit_code == 0, result.output
-        return Rendered(master=folder / f"{name}.mp4", report=json.loads(result.stdout))
+        command = [sys.executable, "-m", "farm", "render", str(spec), "--replicas", str(replicas)]
+        command += ["--store", str(folder / "store"), "--json"]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return Rendered(master=folder / "hello.mp4", report=json.loads(run.stdout))
 
     return render
 
@@ -58,3 +52,17 @@ def render_spec(tmp_path_factory: pytest.TempPathFactory) -> RenderSpec:
 @pytest.fixture(scope="session")
 def example_speech() -> Path:
     return ROOT / "examples" / "hello.wav"
+
+
+@pytest.fixture(scope="session")
+def example(render_speech: RenderSpeech, example_speech: Path) -> Rendered:
+    """The example job, with two replicas and its own seed."""
+    return render_speech(example_speech)
+
+
+@pytest.fixture(scope="session")
+def long_speech() -> Path:
+    path = ROOT.parent / "shared" / "data" / "audio" / "en_musetalk_60s.wav"
+    if not path.is_file():
+        pytest.skip("needs the minute of recorded speech in ../shared/data/audio, which is not shipped")
+    return path

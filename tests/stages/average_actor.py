@@ -15,7 +15,7 @@ def average_template() -> Template:
     with np.load(str(files("stages.geometry") / "data" / "canonical_mesh.npz")) as stored:
         mesh_N3 = stored["mesh_N3"].astype(np.float32)
     columns = np.concatenate([np.linspace(4, 150, 9), np.linspace(362, 508, 9)])
-    heights = 400 + 0.002 * (columns - 256) ** 2
+    heights = 400 + 0.001 * (columns - 256) ** 2
     return Template(
         mesh_N3=mesh_N3,
         head_7=np.array([1, 2, 3, 256, 245, 3, 1.1], dtype=np.float32),

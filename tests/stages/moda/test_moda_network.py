@@ -61,7 +61,9 @@ def test_the_scale_travels_with_the_weights():
 
 
 def test_linear_layers_start_small():
-    weights = torch.cat([weight.flatten() for name, weight in tiny().named_parameters() if "tail.0.w" in name])
+    weights = torch.cat(
+        [weight.flatten() for name, weight in tiny().named_parameters() if "tail.0.w" in name]
+    )
     assert weights.detach().std().item() == pytest.approx(0.02, rel=0.05)
 
 

@@ -69,6 +69,16 @@ def test_motion_comes_in_the_units_of_the_scale(stage: MotionStage):
     np.testing.assert_array_equal(predict(stage).as_rows(), 2 * before)
 
 
+def test_blinks_are_added_to_the_eyes_and_to_nothing_else(stage: MotionStage):
+    before = predict(stage, first_frame=100)
+    stage._network.blink_KC.fill_(1)
+    stage._network.blink_rate.fill_(0.05)
+    windows = [predict(stage, first_frame=first) for first in range(100, 400, 20)]
+    assert any(window.eyes_TN3.max() > before.eyes_TN3.max() + 5 for window in windows)
+    np.testing.assert_array_equal(windows[0].mouth_TN3, before.mouth_TN3)
+    np.testing.assert_array_equal(windows[0].head_TC, before.head_TC)
+
+
 def test_speech_without_its_context_is_refused(stage: MotionStage):
     with pytest.raises(ValueError, match="with context"):
         stage.predict_window(speech(20), first_frame=0, frame_count=20, subject=SUBJECT, seed=0, take=1)

@@ -29,7 +29,12 @@ def test_seed_take_and_frame_each_make_a_difference(seed: int, take: int, frame:
     def row(seed: int, take: int, frame: int) -> tuple[float, ...]:
         return tuple(frame_noise(seed=seed, take=take, first_frame=frame, frame_count=1, width=8)[0])
 
-    neighbours = [(seed, take, frame), (seed ^ 1, take, frame), (seed, take + 1, frame), (seed, take, frame + 1)]
+    neighbours = [
+        (seed, take, frame),
+        (seed ^ 1, take, frame),
+        (seed, take + 1, frame),
+        (seed, take, frame + 1),
+    ]
     assert len({row(*key) for key in neighbours}) == 4
     assert row(seed, take, frame) == row(seed, take, frame)
 
