@@ -32,14 +32,14 @@ def mouth_loss(picture_BCHW: Tensor, truth_BCHW: Tensor, mouth_B1HW: Tensor) -> 
 
 
 def generator_adversarial_loss(fake: Features) -> Tensor:
-    """L_adv = E[(D(I^) - 1)^2], mean over scales (least squares GAN)."""
-    return torch.stack([((scale[-1] - 1.0) ** 2).mean() for scale in fake]).mean()
+    """L_adv = E[(D(I^) - 1)^2], summed over scales (least squares GAN)."""
+    return torch.stack([((scale[-1] - 1.0) ** 2).mean() for scale in fake]).sum()
 
 
 def discriminator_loss(real: Features, fake: Features) -> Tensor:
-    """Eq. 18, halves of E[(D(I) - 1)^2] + E[D(I^)^2], mean over scales."""
+    """Eq. 18, halves of E[(D(I) - 1)^2] + E[D(I^)^2], summed over scales."""
     terms = [((r[-1] - 1.0) ** 2).mean() + (f[-1] ** 2).mean() for r, f in zip(real, fake, strict=True)]
-    return 0.5 * torch.stack(terms).mean()
+    return 0.5 * torch.stack(terms).sum()
 
 
 def feature_matching_loss(real: Features, fake: Features) -> Tensor:

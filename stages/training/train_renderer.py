@@ -35,6 +35,7 @@ class RendererTraining:
     learning_rate: float = 4e-4
     final_learning_rate: float = 2e-5
     decay_from: float = 0.5
+    discriminator_learning_rate: float = 5e-4
     ema_decay: float = 0.998
     perceptual_crop: int = 128
     seed: int = 0
@@ -71,9 +72,10 @@ class RendererTrainer:
             final=self.config.final_learning_rate,
             decay_from=self.config.decay_from,
         )
-        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
-            for group in optimiser.param_groups:
-                group["lr"] = rate if optimiser is self.generator_optimiser else min(rate, 2e-4)
+        for group in self.generator_optimiser.param_groups:
+            group["lr"] = rate
+        for group in self.discriminator_optimiser.param_groups:
+            group["lr"] = self.config.discriminator_learning_rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             picture_BCHW = self.generator(batch.condition_BCHW, batch.reference_BCHW, batch.frames_B)
         terms = self._reconstruction(picture_BCHW.float(), batch)
