@@ -39,7 +39,7 @@ class RendererTraining:
     ema_decay: float = 0.998
     perceptual_crop: int = 128
     seed: int = 0
-    weights: losses.LossWeights = field(default_factory=losses.LossWeights)
+    weights: losses.LossWeights = field(default_factory=lambda: losses.LossWeights(detail=50.0))
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(levels=7, width=24))
     discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(width=24))
 
@@ -107,25 +107,40 @@ class RendererTrainer:
             "colour": losses.colour_loss(picture_BCHW, batch.truth_BCHW),
             "mouth": losses.mouth_loss(picture_BCHW, batch.truth_BCHW, batch.mouth_B1HW),
             "perceptual": self.perceptual(crops(picture_BCHW), crops(batch.truth_BCHW)),
+            "detail": losses.detail_loss(picture_BCHW, batch.truth_BCHW),
         }
 
     def _adversarial(self, picture_BCHW: Tensor, batch: Batch) -> dict[str, Tensor]:
         inputs_BCHW = assemble_input(batch.condition_BCHW, batch.reference_BCHW, batch.frames_B)
         self.discriminator.requires_grad_(True)
-        real = self.discriminator(inputs_BCHW, batch.truth_BCHW)
-        d_loss = losses.discriminator_loss(real, self.discriminator(inputs_BCHW, picture_BCHW.detach()))
+        real, fake = self._judge(inputs_BCHW, batch.truth_BCHW, picture_BCHW.detach())
+        d_loss = losses.discriminator_loss(real, fake)
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         d_loss.backward()
         self.discriminator_optimiser.step()
         self.discriminator.requires_grad_(False)
-        fake = self.discriminator(inputs_BCHW, picture_BCHW)
-        with torch.no_grad():
-            real = self.discriminator(inputs_BCHW, batch.truth_BCHW)
+        real, fake = self._judge(inputs_BCHW, batch.truth_BCHW, picture_BCHW)
         return {
             "adversarial": losses.generator_adversarial_loss(fake),
             "feature_matching": losses.feature_matching_loss(real, fake),
             "discriminator": d_loss,
         }
+
+    def _judge(
+        self, inputs_BCHW: Tensor, truth_BCHW: Tensor, picture_BCHW: Tensor
+    ) -> tuple[losses.Features, losses.Features]:
+        """D's features of true and of rendered pictures.
+
+        Both go through in one batch: normalised apart, each by its own statistics, a blurred batch looks like a
+        sharp one, and D never learns the difference.
+        """
+        both = self.discriminator(
+            torch.cat([inputs_BCHW, inputs_BCHW]), torch.cat([truth_BCHW, picture_BCHW])
+        )
+        count = len(truth_BCHW)
+        real = [[features[:count] for features in scale] for scale in both]
+        fake = [[features[count:] for features in scale] for scale in both]
+        return real, fake
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs to go on exactly as if unbroken."""

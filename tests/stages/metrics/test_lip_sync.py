@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from stages.metrics.lip_sync import lip_sync, silent_frames, speech_envelope
+from stages.metrics.lip_sync import lip_sync, loudness, silent_frames, speech_envelope
 
 FRAMES = 200
 LOUDNESS_T = np.where(np.arange(FRAMES) % 100 < 60, 1 + np.sin(np.arange(FRAMES) * 0.9) / 2, 0.0)
@@ -23,7 +23,7 @@ def test_the_envelope_follows_the_loudness():
 
 
 def test_only_the_middle_of_a_silence_is_silent():
-    silent_T = silent_frames(speech_envelope(speech(), FRAMES))
+    silent_T = silent_frames(loudness(speech(), FRAMES))
     assert silent_T[70:94].all()
     assert not silent_T[:64].any()
 
@@ -31,6 +31,7 @@ def test_only_the_middle_of_a_silence_is_silent():
 def test_a_mouth_that_follows_the_speech_correlates_and_closes():
     found = lip_sync(speech_envelope(speech(), FRAMES) * 9, speech())
     assert found.correlation == pytest.approx(1)
+    assert found.loudness_correlation > 0.9
     assert found.silent_frames > 40
     assert found.open_in_silence < 0.05
 
