@@ -39,22 +39,32 @@ def mouth_loss(picture_BCHW: Tensor, truth_BCHW: Tensor, mouth_B1HW: Tensor) -> 
 
 
 def detail_loss(picture_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
-    """Difference of the local strength of fine detail: RMS of the Laplacian over patches of 8 x 8 px.
+    """Difference of the local strength of fine detail: RMS of second differences over patches of 8 x 8 px.
 
     L1 leaves detail out wherever it cannot place it to a fraction of a pixel, and strided features hardly see that
-    it is missing: a blur of half a pixel halves the variance of the Laplacian and moves L_perc by 0.08.
+    it is missing: a blur of half a pixel halves the variance of the Laplacian and moves L_perc by 0.08. The four
+    directions are held apart: of their sum alone, stripes satisfy as much as texture does.
     """
     strengths = [
-        functional.avg_pool2d(_laplacian(part_BCHW) ** 2, _DETAIL_PATCH).add(_DETAIL_FLOOR).sqrt()
+        functional.avg_pool2d(_second_differences(part_BCHW) ** 2, _DETAIL_PATCH).add(_DETAIL_FLOOR).sqrt()
         for part_BCHW in (picture_BCHW, truth_BCHW)
     ]
     return (strengths[0] - strengths[1]).abs().mean()
 
 
-def _laplacian(picture_BCHW: Tensor) -> Tensor:
+def _second_differences(picture_BCHW: Tensor) -> Tensor:
+    """(B, 4 C, H, W): across, down and along both diagonals, for every channel."""
     channels = picture_BCHW.shape[1]
-    kernel_33 = picture_BCHW.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
-    return functional.conv2d(picture_BCHW, kernel_33.expand(channels, 1, 3, 3), padding=1, groups=channels)
+    kernels_D33 = picture_BCHW.new_zeros(4, 3, 3)
+    kernels_D33[:, 1, 1] = -2.0
+    for direction, ends in enumerate(
+        (((1, 0), (1, 2)), ((0, 1), (2, 1)), ((0, 0), (2, 2)), ((0, 2), (2, 0)))
+    ):
+        for row, column in ends:
+            kernels_D33[direction, row, column] = 1.0
+    return functional.conv2d(
+        picture_BCHW, kernels_D33[:, None].repeat(channels, 1, 1, 1), padding=1, groups=channels
+    )
 
 
 def generator_adversarial_loss(fake: Features) -> Tensor:

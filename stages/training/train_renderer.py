@@ -29,17 +29,17 @@ from stages.training.renderer_data import Batch, RendererClip, RendererSampler
 class RendererTraining:
     """Everything that shapes a training run but the data."""
 
-    steps: int = 3800
-    adversarial_from: int = 2400
+    steps: int = 2900
+    adversarial_from: int = 1500
     batch_size: int = 4
     learning_rate: float = 4e-4
     final_learning_rate: float = 2e-5
     decay_from: float = 0.5
     discriminator_learning_rate: float = 5e-4
     ema_decay: float = 0.998
-    perceptual_crop: int = 128
+    face_crop: int = 128
     seed: int = 0
-    weights: losses.LossWeights = field(default_factory=lambda: losses.LossWeights(detail=50.0))
+    weights: losses.LossWeights = field(default_factory=lambda: losses.LossWeights(detail=60.0))
     generator: GeneratorConfig = field(default_factory=lambda: GeneratorConfig(levels=7, width=24))
     discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig(width=24))
 
@@ -92,7 +92,7 @@ class RendererTrainer:
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def _reconstruction(self, picture_BCHW: Tensor, batch: Batch) -> dict[str, Tensor]:
-        crop = self.config.perceptual_crop
+        crop = self.config.face_crop
         corners = [(int(row), int(column)) for row, column in batch.face_corner_B2]
 
         def crops(pictures_BCHW: Tensor) -> Tensor:
@@ -103,11 +103,12 @@ class RendererTrainer:
                 ]
             )
 
+        face_BCHW, true_face_BCHW = crops(picture_BCHW), crops(batch.truth_BCHW)
         return {
             "colour": losses.colour_loss(picture_BCHW, batch.truth_BCHW),
             "mouth": losses.mouth_loss(picture_BCHW, batch.truth_BCHW, batch.mouth_B1HW),
-            "perceptual": self.perceptual(crops(picture_BCHW), crops(batch.truth_BCHW)),
-            "detail": losses.detail_loss(picture_BCHW, batch.truth_BCHW),
+            "perceptual": self.perceptual(face_BCHW, true_face_BCHW),
+            "detail": losses.detail_loss(face_BCHW, true_face_BCHW),
         }
 
     def _adversarial(self, picture_BCHW: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -184,7 +185,7 @@ def main() -> None:
     shares = {name: float(share) for name, share in (part.split("=") for part in options.clips.split(","))}
     size = config.generator.size
     clips = {name: RendererClip(options.work / "tracks" / name, size=size) for name in shares}
-    sampler = RendererSampler(clips, shares, crop=config.perceptual_crop, seed=config.seed)
+    sampler = RendererSampler(clips, shares, crop=config.face_crop, seed=config.seed)
     trainer = RendererTrainer(config, sampler, device=options.device)
     run(trainer, steps=config.steps, checkpoint=options.work / "renderer" / "checkpoint.pt")
 

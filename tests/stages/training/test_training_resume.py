@@ -76,7 +76,7 @@ def renderer_trainer() -> RendererTrainer:
         steps=STEPS,
         adversarial_from=1,
         batch_size=2,
-        perceptual_crop=32,
+        face_crop=32,
         generator=GeneratorConfig(levels=4, width=4),
         discriminator=DiscriminatorConfig(scales=2, layers=2, width=4),
     )
