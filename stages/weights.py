@@ -54,6 +54,8 @@ def save_weights(path: Path, network: nn.Module, header: WeightsHeader) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata={_HEADER: json.dumps(asdict(header), sort_keys=True)})
+    # safetensors writes for the owner only; weights are shared.
+    partial.chmod(0o644)
     partial.replace(path)
 
 

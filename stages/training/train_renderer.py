@@ -29,7 +29,7 @@ from stages.training.renderer_data import Batch, RendererClip, RendererSampler
 class RendererTraining:
     """Everything that shapes a training run but the data."""
 
-    steps: int = 2900
+    steps: int = 3000
     adversarial_from: int = 1500
     batch_size: int = 4
     learning_rate: float = 4e-4
