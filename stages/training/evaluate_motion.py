@@ -85,6 +85,7 @@ class MotionPredictor:
             )
             mesh_BM = self._faco(mouth_BC, eyes_BC, template_BM.expand(frames, -1))
         mesh_TN3: Floats = mesh_BM.numpy().reshape(frames, -1, 3)
+        mesh_TN3[:, LIPS] = motion.mouth_TN3
         return mesh_TN3
 
 
