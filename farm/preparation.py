@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.destinations import check_destination
+from farm.engine import engine_identity
 from farm.execution.stages_factory import ContextFrames, SharedWeights, StageFactory, Subject
 from farm.translation import translated
 from infra.delivery import check_bucket
@@ -17,7 +18,6 @@ from jobs.identity import sha256_of_file
 from jobs.locations import builtin_name, is_s3
 from jobs.parse import LoadedJob
 from jobs.plan import Identities, RenderPlan, plan_render
-from jobs.version import engine_version
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_speech
 
@@ -92,7 +92,7 @@ def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: s
             "faco": sha256_of_file(cast.weights.composer),
         },
         encoder=cast.profile.describe(fps=FRAME_RATE),
-        engine_version=engine_version(),
+        engine_version=engine_identity(),
         device_kind=device_kind,
     )
     return plan_render(
