@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -22,6 +22,7 @@ _HEADER: Final = "header"
 _SHOWN: Final = 5
 
 Scalar = str | int | float | bool | None
+Sizes = TypeVar("Sizes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,14 @@ def read_header(path: Path) -> WeightsHeader:
             what="the file has no header of ours",
             hint="use weights written by this project's training commands",
         ) from error
+
+
+def read_sizes(path: Path, kind: type[Sizes]) -> Sizes:
+    """The configuration that a file's network is built from. Raises WeightsError when it is another network's."""
+    try:
+        return kind(**read_header(path).sizes)
+    except TypeError as error:
+        raise _mismatch(path, [str(error)]) from error
 
 
 def load_weights(path: Path, network: nn.Module, *, expected: Mapping[str, Scalar]) -> None:

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.errors import WeightsError
 from stages.faco.network import FaceComposer, FacoConfig
 from stages.geometry.canonical import pose
 from stages.geometry.landmarks import LIPS, REST
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.package import SubjectPackage
-from stages.weights import load_weights, read_header
+from stages.weights import load_weights, read_sizes
 
 Floats = NDArray[np.float32]
 
@@ -50,16 +49,7 @@ class ComposerStage:
     def load(cls, *, weights: Path, device: str) -> Self:
         """Load the network. Raises WeightsError when the weights are missing or of another network."""
         place = torch.device(device)
-        try:
-            config = FacoConfig(**read_header(weights).sizes)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise WeightsError(
-                code="weights.mismatch",
-                where=str(weights),
-                what=f"these weights are of another network: {error}",
-                hint="use the weights that belong to this version and stage",
-            ) from error
-        network = FaceComposer(config).to(place).eval().requires_grad_(False)
+        network = FaceComposer(read_sizes(weights, FacoConfig)).to(place).eval().requires_grad_(False)
         load_weights(weights, network, expected={"architecture": "faco", "fps": FRAMES_PER_SECOND})
         return cls(network, device=place)
 

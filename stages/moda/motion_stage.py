@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stages.errors import WeightsError
 from stages.geometry.landmarks import EYES
 from stages.moda.blinks import blink_track, lid_opening
 from stages.moda.network import Moda, ModaConfig
@@ -24,7 +23,7 @@ from stages.speech.context import CONTEXT_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_with_context
 from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
-from stages.weights import load_weights, read_header
+from stages.weights import load_weights, read_header, read_sizes
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +46,7 @@ class MotionStage:
         header = read_header(weights)
         place = torch.device(device)
         encoder = load_encoder(header.encoder, device=place)
-        network = Moda(_config(header.sizes, weights)).to(place).eval().requires_grad_(False)
+        network = Moda(read_sizes(weights, ModaConfig)).to(place).eval().requires_grad_(False)
         load_weights(
             weights,
             network,
@@ -109,15 +108,3 @@ class MotionStage:
 
     def _batch(self, array: Floats) -> Tensor:
         return torch.from_numpy(array)[None].to(self._device)
-
-
-def _config(sizes: dict[str, str | int | float | bool | None], weights: Path) -> ModaConfig:
-    try:
-        return ModaConfig(**sizes)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise WeightsError(
-            code="weights.mismatch",
-            where=str(weights),
-            what=f"these weights are of another network: {error}",
-            hint="use the weights that belong to this version and stage",
-        ) from error

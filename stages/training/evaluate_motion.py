@@ -27,7 +27,7 @@ from stages.speech.context import WINDOW_FRAMES
 from stages.speech.loading import load_encoder
 from stages.training.motion_data import MotionClip, load_motion_clips
 from stages.training.report import markdown_table
-from stages.weights import load_weights, read_header
+from stages.weights import load_weights, read_header, read_sizes
 
 Floats = NDArray[np.float32]
 
@@ -58,9 +58,9 @@ class MotionPredictor:
     def __init__(self, *, moda: Path, faco: Path) -> None:
         header = read_header(moda)
         self.encoder = load_encoder(header.encoder, device=torch.device("cpu"))
-        self._moda = Moda(ModaConfig(**header.sizes)).eval()  # type: ignore[arg-type]
+        self._moda = Moda(read_sizes(moda, ModaConfig)).eval()
         load_weights(moda, self._moda, expected={"architecture": "moda", "encoder": self.encoder.name})
-        self._faco = FaceComposer(FacoConfig(**read_header(faco).sizes)).eval()  # type: ignore[arg-type]
+        self._faco = FaceComposer(read_sizes(faco, FacoConfig)).eval()
         load_weights(faco, self._faco, expected={"architecture": "faco"})
 
     def __call__(self, clip: MotionClip, features_TD: Floats, *, seed: int = 0) -> Floats:
