@@ -8,8 +8,6 @@ from pathlib import Path
 
 import yaml
 
-from stages.subject.tracks import ClipTracks
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusClip:
@@ -36,8 +34,3 @@ def corpus_clips() -> tuple[CorpusClip, ...]:
     """The shipped corpus list."""
     listed = yaml.safe_load((files("stages.training") / "corpus.yaml").read_text())
     return tuple(CorpusClip(**entry) for entry in listed["clips"])
-
-
-def load_clips(work: Path, *, held_out: bool) -> list[ClipTracks]:
-    """The prepared training clips, or the held-out ones."""
-    return [ClipTracks.load(clip.folder(work)) for clip in corpus_clips() if clip.held_out is held_out]

@@ -46,7 +46,7 @@ def test_the_master_has_a_frame_for_every_started_frame_of_speech(
         heard = sum(frame.samples for frame in container.decode(audio=0))
         sound_length = Fraction(heard, sound.rate)
     assert pictures == expected >= 8 * 25
-    assert abs(sound_length - Fraction(pictures, 25)) <= Fraction(1, 25) + Fraction(1024, sound.rate)
+    assert abs(sound_length - Fraction(pictures, 25)) <= Fraction(1, 25)
 
 
 def test_a_face_is_found_in_nearly_every_frame(seen: ClipTracks) -> None:
@@ -57,7 +57,8 @@ def test_the_mouth_follows_the_speech_and_closes_in_silence(seen: ClipTracks, ex
     sync = lip_sync(mouth_opening(seen.canonical_TN3), read_speech(example_speech).samples_S)
     print(sync)
     assert sync.correlation >= 0.35
-    assert sync.silent_frames == 0 or sync.open_in_silence <= 0.35
+    assert sync.silent_frames >= 10, "the example has pauses to look at"
+    assert sync.open_in_silence <= 0.35
 
 
 def test_eyes_blink_while_head_and_shoulders_move(seen: ClipTracks) -> None:
