@@ -67,7 +67,10 @@ def fetch_subject_folder(location: str, *, cache: Path, where: str = "spec.subje
     prefix = address.key.rstrip("/") + "/"
     with _translated(location, where=where, cache=cache):
         client = _client()
-        answer = client.list_objects_v2(Bucket=address.bucket, Prefix=prefix, MaxKeys=LARGEST_SUBJECT_OBJECTS)
+        # What lies deeper (the clip, its report) is for training, and may be large.
+        answer = client.list_objects_v2(
+            Bucket=address.bucket, Prefix=prefix, Delimiter="/", MaxKeys=LARGEST_SUBJECT_OBJECTS
+        )
         entries = [entry for entry in answer.get("Contents", []) if not entry["Key"].endswith("/")]
         if not entries or answer.get("IsTruncated"):
             problem = "holds more objects than a subject package has" if entries else "holds nothing"

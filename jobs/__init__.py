@@ -1,14 +1,15 @@
-"""The language a studio speaks with the farm: render jobs, plans, states, manifests and errors."""
+"""The language a studio speaks with the farm: render and train jobs, plans, states, manifests and errors."""
 
 from __future__ import annotations
 
 from jobs.errors import ExitCode, FarmError, SpecError, SpecMistake
 from jobs.framerate import FRAME_RATE, SPEECH_RATE, Span, frame_count
 from jobs.manifest import Manifest
-from jobs.parse import LoadedJob, load_job, parse_job
+from jobs.parse import LoadedJob, LoadedTraining, load_job, load_training, parse_job, parse_training
 from jobs.plan import Identities, RenderPlan, Segment, Window, plan_render
 from jobs.spec import Profile, RenderJob
 from jobs.states import SegmentEvent, SegmentState, next_state
+from jobs.train_spec import TrainJob
 from jobs.version import engine_version
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FarmError",
     "Identities",
     "LoadedJob",
+    "LoadedTraining",
     "Manifest",
     "Profile",
     "RenderJob",
@@ -28,11 +30,14 @@ __all__ = [
     "Span",
     "SpecError",
     "SpecMistake",
+    "TrainJob",
     "Window",
     "engine_version",
     "frame_count",
     "load_job",
+    "load_training",
     "next_state",
     "parse_job",
+    "parse_training",
     "plan_render",
 ]

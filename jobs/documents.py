@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -68,3 +69,30 @@ def duplicate_key(path: FieldPath, *, line: int | None = None) -> SpecMistake:
     return SpecMistake(
         path=dotted(path), code="duplicate_key", message="is given twice", hint="keep one of them", line=line
     )
+
+
+def with_fields(document: Document, fields: Mapping[FieldPath, Any]) -> Document:
+    """The document with other values in some fields; what does not hold fields yet becomes a mapping.
+
+    Args:
+        document: What was read; a document that is no mapping stays as it is.
+        fields: New values by path.
+    """
+    if not fields or not isinstance(document.value, dict):
+        return document
+    value = deepcopy(document.value)
+    for path, new in fields.items():
+        inner = value
+        for part in path[:-1]:
+            if not isinstance(inner.get(part), dict):
+                inner[part] = {}
+            inner = inner[part]
+        inner[path[-1]] = new
+    # A new value stands on no line; a mistake in it must not point to the old one.
+    replaced = tuple(fields)
+    lines = {
+        path: line
+        for path, line in document.lines.items()
+        if not any(path[: len(new)] == new for new in replaced)
+    }
+    return Document(value=value, lines=lines, mistakes=document.mistakes)

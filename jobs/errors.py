@@ -1,7 +1,7 @@
 """Everything that can go wrong with a job, as one tree.
 
     FarmError
-    ├── SpecError                 the render job itself is wrong; carries every mistake at once
+    ├── SpecError                 the job itself is wrong; carries every mistake at once
     ├── SettingsError             an environment variable holds what the farm cannot use
     ├── InputError                what the job reads
     │   ├── InputNotFound             no such file or object, or it may not be read
@@ -18,6 +18,9 @@
     │       └── SegmentDivergence         the nondeterminism alarm: same key, other bytes
     ├── RenderError               the work itself
     │   └── SegmentFailed             a segment failed again and again on healthy replicas
+    ├── TrainingError             the learning of weights
+    │   ├── TrainingFailed            the run stopped: its code raised, or its losses are no longer numbers
+    │   └── DataUnusable              the clips are there, but this stage cannot learn from them
     ├── InfrastructureError       the machines; never charged to the job
     │   ├── ReplicaLost               an actor, its process or its node is gone
     │   └── ClusterUnavailable        the cluster cannot be started or reached
@@ -47,12 +50,13 @@ class ExitCode(IntEnum):
     meaning: str
 
     OK = 0, "done"
-    USAGE = 2, "the command line or the render job is wrong"
+    USAGE = 2, "the command line or the job is wrong"
     INPUT = 3, "the speech is missing, unreadable or not speech"
     CASTING = 4, "the subject or the weights cannot be used"
     OUTPUT = 5, "the output or the store cannot be written"
     RENDER = 6, "rendering failed"
     INFRASTRUCTURE = 7, "the cluster failed"
+    TRAINING = 8, "training failed"
     INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
 
     def __new__(cls, value: int, meaning: str) -> Self:
@@ -122,7 +126,7 @@ def _revive(kind: type[FarmError], message: str, fields: Mapping[str, Any]) -> F
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecMistake:
-    """One mistake in a render job.
+    """One mistake in a job.
 
     Attributes:
         path: Dotted path of the field, such as ``spec.motion.head``; empty for the whole document.
@@ -139,7 +143,7 @@ class SpecMistake:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = self.path or "the render job"
+        place = self.path or "the job"
         at_line = f" (line {self.line})" if self.line is not None else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{place}{at_line}: {self.message}{hint}"
@@ -156,7 +160,7 @@ class SpecMistake:
 
 
 class SpecError(FarmError):
-    """The render job cannot be accepted; ``mistakes`` holds everything that is wrong with it.
+    """The job cannot be accepted; ``mistakes`` holds everything that is wrong with it.
 
     Attributes:
         mistakes: At least one mistake, in the order of the file where lines are known.
@@ -177,7 +181,7 @@ class SpecError(FarmError):
     ) -> None:
         found = tuple(mistakes)
         count = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        super().__init__(message or f"the render job has {count}", where=where, hint=hint, code=code)
+        super().__init__(message or f"the job has {count}", where=where, hint=hint, code=code)
         self.mistakes = found
 
     def as_record(self) -> dict[str, Any]:
@@ -303,6 +307,25 @@ class SegmentFailed(RenderError):
     """A segment failed repeatedly on healthy replicas."""
 
     default_code = "segment_failed"
+
+
+class TrainingError(FarmError):
+    """Weights could not be trained; the last checkpoint stays, and the same job goes on from it."""
+
+    exit_code = ExitCode.TRAINING
+    default_code = "bad_training"
+
+
+class TrainingFailed(TrainingError):
+    """The run stopped: its code raised an error, or its losses are no longer numbers."""
+
+    default_code = "training_failed"
+
+
+class DataUnusable(TrainingError):
+    """The clips can be read, but the stage cannot learn from them."""
+
+    default_code = "data_unusable"
 
 
 class InfrastructureError(FarmError):

@@ -20,11 +20,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
+from jobs.spec_model import Location, Metadata, Seed, SpecModel
 
-LARGEST_SEED = 2**63 - 1  # the widest number every random generator in use accepts as a seed
 LARGEST_TAKES = 99  # keys count takes with two digits
 LARGEST_AMPLITUDE = 2.0  # beyond twice the learnt motion, heads leave the frame
 
@@ -39,19 +39,6 @@ class Profile(StrEnum):
     def size_px(self) -> int:
         """Width and height of the master's frames."""
         return {Profile.PREVIEW: 256, Profile.STUDIO: 512}[self]
-
-
-def _checked_name(name: str) -> str:
-    if not is_slug(name):
-        raise ValueError(
-            "must be 1 to 63 letters, digits, '.', '_' or '-', start with a letter or digit, not end in '.'"
-        )
-    return name
-
-
-def _checked_location(location: str) -> str:
-    check_location(location)
-    return location
 
 
 def _checked_subject(subject: str) -> str:
@@ -71,31 +58,9 @@ def _checked_master(uri: str) -> str:
     return uri
 
 
-Slug = Annotated[str, AfterValidator(_checked_name)]
-Location = Annotated[str, AfterValidator(_checked_location)]
 SubjectLocation = Annotated[str, AfterValidator(_checked_subject)]
 MasterLocation = Annotated[str, AfterValidator(_checked_master)]
 Amplitude = Annotated[float, Field(ge=0.0, le=LARGEST_AMPLITUDE, allow_inf_nan=False)]
-
-
-class SpecModel(BaseModel):
-    """How every part of a render job behaves: strict, frozen, closed to unknown fields."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=False
-    )
-
-
-class Metadata(SpecModel):
-    """What the job is called.
-
-    Attributes:
-        name: Name of the job; part of its keys in the store.
-        project: The production it belongs to; part of its keys in the store.
-    """
-
-    name: Slug
-    project: Slug = "default"
 
 
 class MotionAmplitudes(SpecModel):
@@ -139,7 +104,7 @@ class RenderSpec(SpecModel):
 
     speech: Location
     subject: SubjectLocation
-    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
+    seed: Seed = 0
     takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1
     motion: MotionAmplitudes = MotionAmplitudes()
     output: Output = Output()

@@ -13,9 +13,24 @@ import typer
 from rich.logging import RichHandler
 
 from farm.cli.doctor import run_doctor
-from farm.cli.output import Terminal
+from farm.cli.output import Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
+from farm.cli.train import run_train
+from farm.cli.train_options import (
+    ClipsOption,
+    HeldOutOption,
+    NameOption,
+    OutputOption,
+    PresetOption,
+    StageOption,
+    StartOption,
+    StepsOption,
+    SubjectOption,
+    TrainOptions,
+    TrainSpecArgument,
+    WorkersOption,
+)
 from farm.cli.wiring import Wiring
 from infra.settings import FarmSettings
 from jobs.errors import Cancelled, ExitCode, FarmError
@@ -32,7 +47,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="URI",
-        help="Folder or s3:// URI of committed segments. "
+        help="Folder or s3:// URI of committed segments and checkpoints. "
         "Default: FARM_STORE, or 'store' in the cache (FARM_CACHE, ~/.cache/moda-farm).",
         show_default=False,
     ),
@@ -61,13 +76,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
-class UsageError(FarmError):
-    """The command line itself is wrong."""
-
-    exit_code = ExitCode.USAGE
-    default_code = "usage"
 
 
 def main(arguments: Sequence[str] | None = None, *, wiring: Wiring | None = None) -> int:
@@ -133,6 +141,49 @@ def _plan(
     _guarded(
         lambda settings, terminal, wiring: run_plan(
             spec, settings=settings, terminal=terminal, wiring=wiring
+        ),
+        context=context,
+        store=store,
+        as_json=as_json,
+    )
+
+
+@app.command("train", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _train(
+    context: typer.Context,
+    spec: TrainSpecArgument = None,
+    stage: StageOption = None,
+    clips: ClipsOption = None,
+    held_out: HeldOutOption = None,
+    start_from: StartOption = None,
+    subject: SubjectOption = None,
+    name: NameOption = None,
+    preset: PresetOption = None,
+    steps: StepsOption = None,
+    workers: WorkersOption = None,
+    output: OutputOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a stage: what SPEC asks for, or the options, which win over it.
+
+    A run that was stopped or killed goes on from its last checkpoint in the store when it is started again.
+    """
+    options = TrainOptions(
+        stage=stage,
+        clips=clips,
+        held_out=held_out,
+        start_from=start_from,
+        subject=subject,
+        name=name,
+        preset=preset,
+        steps=steps,
+        workers=workers,
+        output=output,
+    )
+    _guarded(
+        lambda settings, terminal, wiring: run_train(
+            spec, options=options, settings=settings, terminal=terminal, wiring=wiring
         ),
         context=context,
         store=store,

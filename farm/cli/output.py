@@ -12,9 +12,16 @@ from typing import Any
 
 from rich.console import Console
 
-from jobs.errors import FarmError, SpecError
+from jobs.errors import ExitCode, FarmError, SpecError
 
 logger = logging.getLogger(__name__)
+
+
+class UsageError(FarmError):
+    """The command line itself is wrong."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "usage"
 
 
 class Terminal:

@@ -30,6 +30,6 @@ def builtin_subject(name: str) -> Path:
     return _root() / "subjects" / name
 
 
-def builtin_weights(stage: Literal["moda", "faco"]) -> Path:
-    """The shared weights of a stage."""
-    return _root() / "weights" / f"{stage}.safetensors"
+def builtin_weights(network: Literal["moda", "faco", "encoder"]) -> Path:
+    """The shared weights of a stage, or of the speech encoder."""
+    return _root() / "weights" / f"{network}.safetensors"

@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from stages.faco.network import FaceComposer, FacoConfig
+from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.canonical import pose
-from stages.geometry.landmarks import LIPS, REST
+from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.package import SubjectPackage
+from stages.subject.template import Template
 from stages.weights import load_weights, read_sizes
 
 Floats = NDArray[np.float32]
@@ -34,6 +36,9 @@ class Amplitude:
     head: float = 1.0
     blink: float = 1.0
     torso: float = 1.0
+
+
+_AS_IT_IS: Final = Amplitude()
 
 
 class ComposerStage:
@@ -62,24 +67,57 @@ class ComposerStage:
             motion: frames [start - lead, start + frame_count + tail); lead and tail are `context_frames`, and
                 less only where the speech begins or ends.
             lead: frames of `motion` before the first wanted one.
+
+        A renderer that was trained on faces without FaCo-Net gets such faces.
+        Raises WeightsError when the subject's renderer weights cannot be read.
         """
-        template = subject.template
+        return self.compose_on(
+            subject.template,
+            motion,
+            lead=lead,
+            frame_count=frame_count,
+            amplitude=amplitude,
+            composed=draws_composed_face(subject.renderer_weights),
+        )
+
+    def compose_on(
+        self,
+        template: Template,
+        motion: Motion,
+        *,
+        lead: int,
+        frame_count: int,
+        amplitude: Amplitude = _AS_IT_IS,
+        composed: bool = True,
+    ) -> PosedFace:
+        """The same on a template alone; `composed` False pastes lips and eyes into it ("w/o FaCo-Net", Table 4)."""
         smoothed = smooth_motion(motion)
         eyes_TN3 = smoothed.eyes_TN3 * np.float32(amplitude.blink)
-        mesh_TN3 = self._displacements(smoothed.mouth_TN3, eyes_TN3, template.network_mesh_M)
-        mesh_TN3[:, REST] = smooth(mesh_TN3[:, REST], REST_SIGMA)
-        # FaCo-Net lets the eyes show in the lips: with its own, another take's blinks moved them by 17 % of their
-        # variation. Lips belong to the speech alone.
-        mesh_TN3[:, LIPS] = smoothed.mouth_TN3
+        mesh_TN3 = self._meshes(smoothed.mouth_TN3, eyes_TN3, template, composed=composed)
         wanted = slice(lead, lead + frame_count)
         head_TC = smoothed.head_TC[wanted] * np.float32(amplitude.head) + template.head_7
         # A scale near zero would blow the face up; the template's is around one.
         head_TC[:, 6] = np.maximum(head_TC[:, 6], 0.25 * template.head_7[6])
         torso_TN3 = smoothed.torso_TN3[wanted] * np.float32(amplitude.torso) + template.torso_N3
         return PosedFace(
-            mesh_TN3=pose(mesh_TN3[wanted] + template.mesh_N3, head_TC),
+            mesh_TN3=pose(mesh_TN3[wanted], head_TC),
             torso_TN3=torso_TN3.astype(np.float32),
         )
+
+    def _meshes(self, mouth_TN3: Floats, eyes_TN3: Floats, template: Template, *, composed: bool) -> Floats:
+        """(T, 478, 3) canonical meshes of smoothed lip and eye displacements."""
+        if not composed:
+            return paste_parts(
+                template.mesh_N3,
+                mouth_TN3=mouth_TN3 + template.mesh_N3[LIPS],
+                eyes_TN3=eyes_TN3 + template.mesh_N3[EYES],
+            )
+        mesh_TN3 = self._displacements(mouth_TN3, eyes_TN3, template.network_mesh_M)
+        mesh_TN3[:, REST] = smooth(mesh_TN3[:, REST], REST_SIGMA)
+        # FaCo-Net lets the eyes show in the lips: with its own, another take's blinks moved them by 17 % of their
+        # variation. Lips belong to the speech alone.
+        mesh_TN3[:, LIPS] = mouth_TN3
+        return mesh_TN3 + template.mesh_N3
 
     def _displacements(self, mouth_TN3: Floats, eyes_TN3: Floats, template_M: Floats) -> Floats:
         """(T, 478, 3) mesh displacements of smoothed lips and eyes."""

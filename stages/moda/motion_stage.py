@@ -1,23 +1,19 @@
 """The motion stage: a window of speech to the four motion tracks.
 
-Legend: S samples, T frames, D speech feature width, C motion channels (361), Z latent width.
+Legend: S samples.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from stages.geometry.landmarks import EYES
-from stages.moda.blinks import blink_track, lid_opening
 from stages.moda.network import Moda, ModaConfig
-from stages.moda.noise import frame_noise
+from stages.moda.window import window_motion
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME, Motion
 from stages.speech.context import CONTEXT_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_with_context
@@ -34,8 +30,8 @@ class MotionStage:
     context_frames = CONTEXT_FRAMES
     """Frames of speech wanted before and after a window."""
 
-    def __init__(self, encoder: SpeechEncoder, network: Moda, *, device: torch.device) -> None:
-        self._encoder, self._network, self._device = encoder, network, device
+    def __init__(self, encoder: SpeechEncoder, network: Moda) -> None:
+        self._encoder, self._network = encoder, network
 
     @classmethod
     def load(cls, *, weights: Path, device: str) -> Self:
@@ -52,7 +48,7 @@ class MotionStage:
             network,
             expected={"architecture": "moda", "encoder": encoder.name, "fps": FRAMES_PER_SECOND},
         )
-        return cls(encoder, network, device=place)
+        return cls(encoder, network)
 
     def predict_window(
         self,
@@ -76,35 +72,11 @@ class MotionStage:
         wanted = (frame_count + 2 * self.context_frames) * SAMPLES_PER_FRAME
         if len(samples_S) != wanted:
             raise ValueError(f"{frame_count} frames with context are {wanted} samples, not {len(samples_S)}")
-        features_TD = encode_with_context(self._encoder, samples_S)
-        margin = self._network.noise_margin
-        noise_TZ = frame_noise(
-            seed=seed,
-            take=take,
-            first_frame=first_frame - margin,
-            frame_count=frame_count + 2 * margin,
-            width=self._network.config.latent,
-        )
-        with torch.inference_mode(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._on_gpu):
-            prediction = self._network(
-                self._batch(features_TD), self._batch(subject.template.network_mesh_M), self._batch(noise_TZ)
-            )
-            rows_TC = (prediction.rows_BTC[0].float() * self._network.scale_C).cpu().numpy()
-        motion = Motion.from_rows(rows_TC)
-        blinks_TN3 = blink_track(
-            self._network.blink_KC.cpu().numpy(),
-            rate=float(self._network.blink_rate),
-            seed=seed,
-            take=take,
+        return window_motion(
+            self._network,
+            encode_with_context(self._encoder, samples_S),
+            template=subject.template,
             first_frame=first_frame,
-            frame_count=frame_count,
-            opening=float(lid_opening(subject.template.mesh_N3[None, EYES])[0]),
+            seed=seed,
+            take=take,
         )
-        return replace(motion, eyes_TN3=motion.eyes_TN3 + blinks_TN3)
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self._device.type == "cuda"
-
-    def _batch(self, array: Floats) -> Tensor:
-        return torch.from_numpy(array)[None].to(self._device)

@@ -1,11 +1,13 @@
 """MODA: mapping once from speech to mouth, eyes, head and torso with dual attention (MODA section 2, eq. 1 to 3).
 
-Legend: B batch, T frames, D speech feature width, C width, M mesh channels (1434), Z latent width.
+Legend: B batch, T frames, D speech feature width, C width or motion channels (361), M mesh channels (1434), Z latent
+width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from stages.mlp import Mlp, initialise_linear
 from stages.moda.blinks import BLINK_FRAMES
 from stages.moda.prob_attention import Mode, ProbAttention
+from stages.moda.recurrent import RecurrentBranches
 from stages.moda.spec_attention import SpecAttention
 from stages.payloads import (
     EYE_POINTS,
@@ -22,6 +25,8 @@ from stages.payloads import (
     MOUTH_POINTS,
     TORSO_POINTS,
 )
+
+Attention = Literal["dual", "specific", "probabilistic", "lstm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,10 @@ class ModaConfig:
         single_slope: one bias slope for all heads, as released, instead of FaceFormer's four.
         mode: what the posterior sees, see `ProbAttention`.
         lips_see_noise: whether the mouth reads both branches (eq. 2) or only the deterministic one, which
-            keeps the lips the same in every take.
+            keeps the lips the same in every take. Changes nothing but in dual attention, which alone has both.
+        attention: both branches; SpecAttn alone ("w/o multimodal", Table 3); ProbAttn alone ("w/o specific"); or
+            recurrent networks in their place ("LSTM"). Only ProbAttn draws: without it every take is the same.
+        calibrated: whether the weights hold a gain per channel, see `stages.training.calibrate_motion`.
     """
 
     speech_width: int = 768
@@ -51,6 +59,23 @@ class ModaConfig:
     mode: Mode = "paper"
     lips_see_noise: bool = True
     dropout: float = 0.1
+    attention: Attention = "dual"
+    calibrated: bool = False
+
+    @property
+    def branches(self) -> int:
+        """How many branches' features, of `width` channels each, stand side by side."""
+        return 2 if self.attention in ("dual", "lstm") else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """What the mouth and what eyes, head and torso are read from, with the posterior where there is one."""
+
+    lips_BTC: Tensor
+    rest_BTC: Tensor
+    mean_BTZ: Tensor | None = None
+    logvar_BTZ: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,9 @@ class Moda(nn.Module):
     scale_C: Tensor
     """Spread of every motion channel: what one unit of a normalised row is, in px, degrees or parts."""
 
+    gain_C: Tensor
+    """Factor on every motion channel that makes up for the caution of a regression; all ones unless calibrated."""
+
     blink_KC: Tensor
     """Eye displacements of one blink per px of lid opening, see `stages.moda.blinks`."""
 
@@ -80,31 +108,19 @@ class Moda(nn.Module):
         width = config.width
         self.speech_head = Mlp(config.speech_width, width, hidden=width, layers=2, norm=True)
         self.subject_head = Mlp(3 * MESH_POINTS, width, hidden=128, layers=3, norm=True)
-        self.spec = SpecAttention(
-            width,
-            layers=config.layers,
-            heads=config.heads,
-            period=config.period,
-            band=config.band,
-            single_slope=config.single_slope,
-            dropout=config.dropout,
-        )
-        self.prob = ProbAttention(
-            width,
-            latent=config.latent,
-            layers=config.layers,
-            heads=config.heads,
-            mode=config.mode,
-            motion_channels=MOTION_CHANNELS,
-            dropout=config.dropout,
-        )
-        lip_inputs = 2 * width if config.lips_see_noise else width
-        self.mouth_tail = Mlp(lip_inputs, 3 * MOUTH_POINTS, hidden=512, layers=2, norm=True)
-        self.eyes_tail = Mlp(2 * width, 3 * EYE_POINTS, hidden=256, layers=3, norm=True)
-        self.head_tail = Mlp(2 * width, HEAD_CHANNELS, hidden=256, layers=3, norm=True)
-        self.torso_tail = Mlp(2 * width, 3 * TORSO_POINTS, hidden=256, layers=3, norm=True)
+        self.spec = _specific(config) if config.attention in ("dual", "specific") else None
+        self.prob = _probabilistic(config) if config.attention in ("dual", "probabilistic") else None
+        self.recurrent = RecurrentBranches(width) if config.attention == "lstm" else None
+        features = config.branches * width
+        lips_read_one = config.attention == "dual" and not config.lips_see_noise
+        lip_features = width if lips_read_one else features
+        self.mouth_tail = Mlp(lip_features, 3 * MOUTH_POINTS, hidden=512, layers=2, norm=True)
+        self.eyes_tail = Mlp(features, 3 * EYE_POINTS, hidden=256, layers=3, norm=True)
+        self.head_tail = Mlp(features, HEAD_CHANNELS, hidden=256, layers=3, norm=True)
+        self.torso_tail = Mlp(features, 3 * TORSO_POINTS, hidden=256, layers=3, norm=True)
         self.apply(initialise_linear)
         self.register_buffer("scale_C", torch.ones(MOTION_CHANNELS))
+        self.register_buffer("gain_C", torch.ones(MOTION_CHANNELS), persistent=config.calibrated)
         self.register_buffer("blink_KC", torch.zeros(BLINK_FRAMES, 3 * EYE_POINTS))
         self.register_buffer("blink_rate", torch.zeros(()))
 
@@ -121,21 +137,64 @@ class Moda(nn.Module):
         """
         speech_BTC = self.speech_head(speech_BTD)
         subject_BC = self.subject_head(template_BM)
-        specific_BTC = self.spec(speech_BTC + subject_BC[:, None], speech_BTC)
-        latents = self.prob(speech_BTC, subject_BC, noise_BTZ, motion_BTC)
-        both_BTC = torch.cat([specific_BTC, latents.x_BTC], dim=-1)
+        features = self._features(speech_BTC, subject_BC, noise_BTZ, motion_BTC)
         rows_BTC = torch.cat(
             [
-                self.mouth_tail(both_BTC if self.config.lips_see_noise else specific_BTC),
-                self.eyes_tail(both_BTC),
-                self.head_tail(both_BTC),
-                self.torso_tail(both_BTC),
+                self.mouth_tail(features.lips_BTC),
+                self.eyes_tail(features.rest_BTC),
+                self.head_tail(features.rest_BTC),
+                self.torso_tail(features.rest_BTC),
             ],
             dim=-1,
         )
-        return MotionPrediction(rows_BTC, latents.mean_BTZ, latents.logvar_BTZ)
+        return MotionPrediction(rows_BTC, features.mean_BTZ, features.logvar_BTZ)
+
+    def displacements(self, rows_BTC: Tensor) -> Tensor:
+        """Normalised rows (..., 361) in px, degrees and parts, at their calibrated amplitude."""
+        return rows_BTC * (self.scale_C * self.gain_C)
 
     @property
     def noise_margin(self) -> int:
         """Frames of noise wanted before and after a window."""
-        return self.prob.margin
+        return 0 if self.prob is None else self.prob.margin
+
+    def _features(
+        self, speech_BTC: Tensor, subject_BC: Tensor, noise_BTZ: Tensor, motion_BTC: Tensor | None
+    ) -> _Features:
+        x_BTC = speech_BTC + subject_BC[:, None]
+        if self.recurrent is not None:
+            both_BTC = self.recurrent(x_BTC)
+            return _Features(both_BTC, both_BTC)
+        specific_BTC = None if self.spec is None else self.spec(x_BTC, speech_BTC)
+        if self.prob is None:
+            return _Features(specific_BTC, specific_BTC)
+        latents = self.prob(speech_BTC, subject_BC, noise_BTZ, motion_BTC)
+        if specific_BTC is None:
+            return _Features(latents.x_BTC, latents.x_BTC, latents.mean_BTZ, latents.logvar_BTZ)
+        both_BTC = torch.cat([specific_BTC, latents.x_BTC], dim=-1)
+        lips_BTC = both_BTC if self.config.lips_see_noise else specific_BTC
+        return _Features(lips_BTC, both_BTC, latents.mean_BTZ, latents.logvar_BTZ)
+
+
+def _specific(config: ModaConfig) -> SpecAttention:
+    return SpecAttention(
+        config.width,
+        layers=config.layers,
+        heads=config.heads,
+        period=config.period,
+        band=config.band,
+        single_slope=config.single_slope,
+        dropout=config.dropout,
+    )
+
+
+def _probabilistic(config: ModaConfig) -> ProbAttention:
+    return ProbAttention(
+        config.width,
+        latent=config.latent,
+        layers=config.layers,
+        heads=config.heads,
+        mode=config.mode,
+        motion_channels=MOTION_CHANNELS,
+        dropout=config.dropout,
+    )

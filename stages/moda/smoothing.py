@@ -15,13 +15,17 @@ from stages.payloads import Motion
 
 Floats = NDArray[np.float32]
 
-MOUTH_SIGMA: Final = 1.25
+MOUTH_SIGMA: Final = 0.8
 EYES_SIGMA: Final = 1.7
 ROTATION_SIGMA: Final = 3.3
 CENTRE_SIGMA: Final = 5.0
 TORSO_SIGMA: Final = 3.3
 REST_SIGMA: Final = 4.2
-"""Standard deviations in frames at 25 fps: the released ones, times 25 / 30."""
+"""Standard deviations in frames at 25 fps: the released ones, times 25 / 30, but for the mouth.
+
+Its 1.25 took more from the lips than it helped: with 0.8, over the speakers held out, LMD falls by 1.2 %, LMD-v by 2 %,
+and the opening keeps 5 % more of its amplitude. Less still costs LMD-v.
+"""
 
 _TRUNCATE: Final = 3.0
 

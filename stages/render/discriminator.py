@@ -11,17 +11,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.render.generator import CONDITION_CHANNELS, IMAGE_CHANNELS
+from stages.render.generator import IMAGE_CHANNELS, condition_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscriminatorConfig:
-    """Size of a discriminator; the defaults are the paper's at 512 px."""
+    """Size of a discriminator; the defaults are the paper's at 512 px.
+
+    Attributes:
+        scales: resolutions that are judged.
+        layers: strided and plain convolutions of each before the map of scores.
+        width: channels of the first.
+        temporal_encoding: whether D sees the planes of time; must be as in the generator's configuration.
+    """
 
     scales: int = 3
     layers: int = 4
     width: int = 64
-    input_channels: int = CONDITION_CHANNELS + IMAGE_CHANNELS
+    temporal_encoding: bool = True
+
+    @property
+    def inputs(self) -> int:
+        """Input channels with the picture that is judged: 22, or 9 without the encoding of time."""
+        return condition_channels(temporal_encoding=self.temporal_encoding) + IMAGE_CHANNELS
 
 
 class PatchDiscriminator(nn.Module):
@@ -31,9 +43,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         widths = [config.width * min(2**layer, 8) for layer in range(config.layers)]
         blocks: list[nn.Module] = [
-            nn.Sequential(
-                nn.Conv2d(config.input_channels, widths[0], 4, stride=2, padding=2), nn.LeakyReLU(0.2)
-            )
+            nn.Sequential(nn.Conv2d(config.inputs, widths[0], 4, stride=2, padding=2), nn.LeakyReLU(0.2))
         ]
         for inputs, outputs, stride in zip(
             widths, [*widths[1:], widths[-1]], [2] * (config.layers - 1) + [1], strict=True
@@ -69,7 +79,7 @@ class Discriminator(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.02)
 
     def forward(self, inputs_BCHW: Tensor, picture_BCHW: Tensor) -> list[list[Tensor]]:
-        """Per scale, the features of every layer; D sees all of G's inputs (B, 19, H, W) beside the picture."""
+        """Per scale, the features of every layer; D sees all of G's inputs (B, 19 or 6, H, W) beside the picture."""
         x_BCHW = torch.cat([inputs_BCHW, picture_BCHW], dim=1)
         features = []
         for scale in self.scales:

@@ -16,16 +16,33 @@ from stages.render.temporal import TPE_CHANNELS, temporal_planes
 Network = TypeVar("Network", bound=nn.Module)
 
 IMAGE_CHANNELS = 3
-CONDITION_CHANNELS = 2 * IMAGE_CHANNELS + TPE_CHANNELS
+
+
+def condition_channels(*, temporal_encoding: bool) -> int:
+    """Channels that the networks read: condition and reference image, and mostly the planes of time."""
+    return 2 * IMAGE_CHANNELS + (TPE_CHANNELS if temporal_encoding else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorConfig:
-    """Size of a generator: 8 levels at 512 px and 7 at 256 px leave a 2 x 2 bottleneck."""
+    """Size of a generator: 8 levels at 512 px and 7 at 256 px leave a 2 x 2 bottleneck.
+
+    Attributes:
+        levels: halvings of the resolution.
+        width: channels of the outermost level.
+        temporal_encoding: whether G knows the time; False is "w/o TPE" (Table 5).
+        input_channels: read from weights files older than that switch, which all know the time; not used.
+    """
 
     levels: int = 8
     width: int = 64
-    input_channels: int = CONDITION_CHANNELS
+    temporal_encoding: bool = True
+    input_channels: int | None = None
+
+    @property
+    def inputs(self) -> int:
+        """Input channels: 19, or 6 without the encoding of time."""
+        return condition_channels(temporal_encoding=self.temporal_encoding)
 
     @property
     def size(self) -> int:
@@ -84,7 +101,7 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        channels = [config.input_channels, *(config.channels(level) for level in range(1, config.levels + 1))]
+        channels = [config.inputs, *(config.channels(level) for level in range(1, config.levels + 1))]
         self.down = nn.ModuleList(
             DownBlock(channels[level - 1], channels[level], norm=1 < level < config.levels)
             for level in range(1, config.levels + 1)
@@ -109,7 +126,9 @@ class Generator(nn.Module):
             reference_BCHW: the subject's reference image (B, 3, H, W) in [-1, 1].
             frames_B: frame indices (B,) within the trained range.
         """
-        x_BCHW = assemble_input(condition_BCHW, reference_BCHW, frames_B)
+        x_BCHW = assemble_input(
+            condition_BCHW, reference_BCHW, frames_B, temporal_encoding=self.config.temporal_encoding
+        )
         skips: list[Tensor] = []
         for block in self.down:
             x_BCHW = block(x_BCHW)
@@ -121,8 +140,12 @@ class Generator(nn.Module):
         return picture_BCHW
 
 
-def assemble_input(condition_BCHW: Tensor, reference_BCHW: Tensor, frames_B: Tensor) -> Tensor:
-    """The 19 input channels in the order of eq. 15: condition, reference, TPE."""
+def assemble_input(
+    condition_BCHW: Tensor, reference_BCHW: Tensor, frames_B: Tensor, *, temporal_encoding: bool = True
+) -> Tensor:
+    """The 19 input channels in the order of eq. 15: condition, reference, TPE; the first 6 without the last."""
+    if not temporal_encoding:
+        return torch.cat([condition_BCHW, reference_BCHW], dim=1)
     height, width = condition_BCHW.shape[-2:]
     planes_BCHW = temporal_planes(frames_B, height=height, width=width)
     return torch.cat([condition_BCHW, reference_BCHW, planes_BCHW.to(condition_BCHW.dtype)], dim=1)

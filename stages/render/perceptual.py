@@ -55,10 +55,29 @@ class PerceptualDistance(nn.Module):
 
     def forward(self, picture_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
         """Scalar distance of two batches of pictures (B, 3, H, W) in [-1, 1]."""
+        return self.distances(picture_BCHW, truth_BCHW, style=False)[0]
+
+    def distances(
+        self, picture_BCHW: Tensor, truth_BCHW: Tensor, *, style: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Two scalars from one pass: the distance of the features, and that of their Gram matrices if asked for."""
         with torch.no_grad():
             truth = self._features(truth_BCHW)
-        distances = [
-            (ours - theirs).abs().mean() / theirs.std().clamp_min(1e-6)
-            for ours, theirs in zip(self._features(picture_BCHW), truth, strict=True)
+        ours = self._features(picture_BCHW)
+        spreads = [features.std().clamp_min(1e-6) for features in truth]
+        content = torch.stack(
+            [(o - t).abs().mean() / spread for o, t, spread in zip(ours, truth, spreads, strict=True)]
+        ).mean()
+        if not style:
+            return content, None
+        grams = [
+            ((_gram(o / spread) - _gram(t / spread)) ** 2).mean()
+            for o, t, spread in zip(ours, truth, spreads, strict=True)
         ]
-        return torch.stack(distances).mean()
+        return content, torch.stack(grams).mean()
+
+
+def _gram(features_BCHW: Tensor) -> Tensor:
+    """(B, C, C) inner products of the channels, per pixel."""
+    flat_BCN = features_BCHW.flatten(2)
+    return flat_BCN @ flat_BCN.transpose(1, 2) / flat_BCN.shape[-1]

@@ -36,16 +36,17 @@ class FrameTrack:
 
 
 class FaceTracker:
-    """Tracks one face through consecutive square frames; use as a context manager."""
+    """Tracks one face through consecutive square frames, or finds several; use as a context manager."""
 
-    def __init__(self, *, video: bool = True) -> None:
-        """`video` follows the face from frame to frame; otherwise each frame stands alone."""
+    def __init__(self, *, video: bool = True, faces: int = 1) -> None:
+        """`video` follows the face from frame to frame; otherwise each frame stands alone. `faces` is the most found."""
         self._video = video
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         self._landmarker = vision.FaceLandmarker.create_from_options(
             vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_buffer=FACE_LANDMARKER.read()),
                 running_mode=mode,
+                num_faces=faces,
                 output_facial_transformation_matrixes=True,
             )
         )
@@ -60,20 +61,29 @@ class FaceTracker:
         self._landmarker.close()
 
     def track(self, frame_HW3: NDArray[np.uint8]) -> FrameTrack | None:
-        """The face of a square RGB frame, or None when there is none."""
+        """The face of a square RGB frame, the tallest where there are several, or None when there is none."""
+        return next(iter(self.track_all(frame_HW3)), None)
+
+    def track_all(self, frame_HW3: NDArray[np.uint8]) -> list[FrameTrack]:
+        """The faces of an RGB frame, tallest first; of a frame that is not square, as if stretched to a square."""
         image = _as_image(frame_HW3)
         if self._video:
             result = self._landmarker.detect_for_video(image, self._frame * 1000 // FRAMES_PER_SECOND)
         else:
             result = self._landmarker.detect(image)
         self._frame += 1
-        if not result.face_landmarks:
-            return None
-        points_N3 = np.array([(p.x, p.y, -p.z) for p in result.face_landmarks[0]], dtype=np.float32)
-        rotation_33 = np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)[:3, :3]
-        return FrameTrack(
-            mesh_N3=points_N3 * np.float32(CANVAS), upright_33=_FLIP_Y @ rotation_33.T @ _FLIP_Y
-        )
+        tracks = []
+        for landmarks, matrix in zip(
+            result.face_landmarks, result.facial_transformation_matrixes, strict=True
+        ):
+            points_N3 = np.array([(p.x, p.y, -p.z) for p in landmarks], dtype=np.float32)
+            rotation_33 = np.asarray(matrix, dtype=np.float64)[:3, :3]
+            tracks.append(
+                FrameTrack(
+                    mesh_N3=points_N3 * np.float32(CANVAS), upright_33=_FLIP_Y @ rotation_33.T @ _FLIP_Y
+                )
+            )
+        return sorted(tracks, key=lambda track: -float(np.ptp(track.mesh_N3[:, 1])))
 
 
 class PersonSegmenter:

@@ -1,12 +1,14 @@
 """The subject package: everything the farm knows of a person it may show.
 
-A folder with `subject.yaml`, `template.npz`, `reference.png` and the renderer's weights.
+A folder with `subject.yaml`, `template.npz`, `reference.png` and the renderer's weights. A package that was just
+prepared has no renderer yet and names none; training adds it.
 Legend: N points, H/W pixels, 3 = (x, y, z) or RGB, 7 = head vector.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -27,7 +29,11 @@ Floats = NDArray[np.float32]
 _FACTS: Final = "subject.yaml"
 _TEMPLATE: Final = "template.npz"
 _REFERENCE: Final = "reference.png"
+_RENDERER: Final = "renderer.safetensors"
 _FIELDS: Final = ("name", "consent", "provenance", "licence", "renderer")
+_RECORD_FIELDS: Final = ("consent_record", "consent_sha256")
+"""Name the consent's own document in the package, where there is one, and its hash."""
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +65,17 @@ class SubjectPackage:
         """Read and check a package.
 
         Raises:
-            SubjectError: not found, incomplete, damaged, or without a consent record.
+            SubjectError: not found, incomplete, damaged, without a consent record, or not trained yet
+                (``subject.no-renderer``).
         """
         facts = _read_facts(folder)
-        if not str(facts["consent"] or "").strip():
+        _check_consent(folder, facts)
+        if not str(facts["renderer"] or "").strip():
             raise SubjectError(
-                code="subject.no-consent",
-                where=str(folder / _FACTS),
-                what="the package names no consent record",
-                hint="name the record under `consent:`; no face is rendered without one",
+                code="subject.no-renderer",
+                where=str(folder),
+                what="the package has no renderer yet",
+                hint="train one on it: farm train SPEC, with stage: renderer",
             )
         weights = _inside(folder, str(facts["renderer"]))
         reference_HW3 = _read_reference(folder / _REFERENCE)
@@ -86,18 +94,68 @@ class SubjectPackage:
     def write(
         folder: Path, *, facts: dict[str, str], template: Template, reference_HW3: NDArray[np.uint8]
     ) -> None:
-        """Write everything of a package but the renderer's weights, which `facts["renderer"]` names.
+        """Write everything of a package but the renderer's weights, which `facts["renderer"]` names; empty: none yet.
 
-        Raises ValueError when a field is missing.
+        `subject.yaml` comes last and makes it a package. Raises ValueError when a field is missing.
         """
-        if set(facts) != set(_FIELDS):
+        if set(facts) - set(_RECORD_FIELDS) != set(_FIELDS):
             raise ValueError(f"a package has the fields {_FIELDS}, not {tuple(facts)}")
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
             folder / _TEMPLATE, mesh_N3=template.mesh_N3, head_7=template.head_7, torso_N3=template.torso_N3
         )
         cv2.imwrite(str(folder / _REFERENCE), cv2.cvtColor(reference_HW3, cv2.COLOR_RGB2BGR))
-        (folder / _FACTS).write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+        _write_facts(folder, facts)
+
+    @staticmethod
+    def add_renderer(folder: Path, weights: Path) -> None:
+        """Give a prepared package the renderer trained for it: a copy of a weights file.
+
+        Each file is replaced whole, the weights first, so the package can be loaded at every moment.
+
+        Raises:
+            SubjectError: no package in the folder, or a damaged one.
+        """
+        facts = _read_facts(folder)
+        partial = folder / f".partial-{_RENDERER}"
+        shutil.copyfile(weights, partial)
+        partial.replace(folder / _RENDERER)
+        _write_facts(folder, {**facts, "renderer": _RENDERER})
+
+
+def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    partial = folder / f".partial-{_FACTS}"
+    partial.write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+    partial.replace(folder / _FACTS)
+
+
+def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
+    if not str(facts["consent"] or "").strip():
+        raise SubjectError(
+            code="subject.no-consent",
+            where=str(folder / _FACTS),
+            what="the package names no consent record",
+            hint="name the record under `consent:`; no face is rendered without one",
+        )
+    record = facts.get("consent_record")
+    if record is None:
+        return
+    path = folder / str(record)
+    # A name, not a path: the record lies in the package and travels with it.
+    if Path(str(record)).name != str(record) or not path.is_file():
+        raise SubjectError(
+            code="subject.no-consent",
+            where=str(path),
+            what="the consent record that the package names is missing",
+            hint="put the record back; no face is rendered without one",
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != facts.get("consent_sha256"):
+        raise SubjectError(
+            code="subject.no-consent",
+            where=str(path),
+            what="the consent record is not the one the package was prepared with",
+            hint="put the original record back, or prepare the subject again with the new one",
+        )
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

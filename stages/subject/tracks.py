@@ -6,6 +6,7 @@ Legend: T frames, N points, 3 = (x, y, z), 7 = head vector.
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stages.errors import SubjectError
 from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.subject.framing import Framing
 
@@ -21,6 +23,9 @@ Floats = NDArray[np.float32]
 
 _TRACKS: Final = "tracks.npz"
 _FACTS: Final = "clip.json"
+CLIP_FOLDER: Final = "clip"
+"""Below a subject's folder: what its renderer is trained on."""
+
 MESH_SMOOTHING_FRAMES: Final = 1.7
 """Gaussian sigma over time of every vertex but lips and eyes (2 frames at 30 fps, MODA section 8.5)."""
 
@@ -37,6 +42,9 @@ class ClipFacts:
         framing: the square of the source picture.
         detected: share of frames in which a face was found.
         torso_moves: whether the shoulders were seen to move.
+        trained_frames: frames from the start that training may see; the rest is held out. None in clips prepared
+            without it.
+        reference_frame: the frame shown to the renderer as reference; None where none was chosen.
     """
 
     source: str
@@ -46,6 +54,8 @@ class ClipFacts:
     framing: Framing
     detected: float
     torso_moves: bool
+    trained_frames: int | None = None
+    reference_frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,8 @@ class ClipTracks:
     def save(self, folder: Path) -> None:
         """Write the tracks into `folder`; its facts come last and mark it complete."""
         folder.mkdir(parents=True, exist_ok=True)
+        # Tracks of an earlier preparation must not pass for the ones being written.
+        (folder / _FACTS).unlink(missing_ok=True)
         np.savez_compressed(
             folder / _TRACKS,
             canonical_TN3=self.canonical_TN3,
@@ -73,20 +85,40 @@ class ClipTracks:
             torso_TN3=self.torso_TN3,
             speech_S=self.speech_S,
         )
-        (folder / _FACTS).write_text(json.dumps(asdict(self.facts), indent=2) + "\n")
+        partial = folder / f".partial-{_FACTS}"
+        partial.write_text(json.dumps(asdict(self.facts), indent=2) + "\n")
+        partial.replace(folder / _FACTS)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read tracks that `save` wrote."""
-        raw = json.loads((folder / _FACTS).read_text())
-        facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"])})
-        with np.load(folder / _TRACKS) as arrays:
-            return cls(facts=facts, **{name: arrays[name] for name in arrays.files})
+        """Read tracks that `save` wrote, from the folder of the clip or of the subject prepared from it.
+
+        Raises SubjectError (``clip.not-prepared``) when there are none.
+        """
+        home = clip_folder(folder)
+        try:
+            raw = json.loads((home / _FACTS).read_text())
+            facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"])})
+            with np.load(home / _TRACKS) as arrays:
+                return cls(facts=facts, **{name: arrays[name] for name in arrays.files})
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise SubjectError(
+                code="clip.not-prepared",
+                where=str(folder),
+                what="there is no prepared clip in this folder",
+                hint="prepare one: farm subject prepare",
+            ) from error
 
     @staticmethod
     def is_complete(folder: Path) -> bool:
         """Whether `save` finished in `folder`."""
-        return (folder / _FACTS).is_file()
+        return (clip_folder(folder) / _FACTS).is_file()
+
+
+def clip_folder(folder: Path) -> Path:
+    """Where the tracks lie: in `folder` itself, or below it where it is a subject's."""
+    below = folder / CLIP_FOLDER
+    return below if below.is_dir() else folder
 
 
 def smooth_rest(mesh_TN3: Floats, *, sigma: float = MESH_SMOOTHING_FRAMES) -> Floats:

@@ -1,124 +1,197 @@
-"""Motion on held-out speakers: `python -m stages.training.evaluate_motion --work DIR`.
+"""Motion on speech that no training heard: `python -m stages.training.evaluate_motion --work DIR --moda FILE ...`.
 
-Prints LMD and LMD-v of the network beside a face that keeps still at its mean and beside the network on another
-clip's speech, and how the inner-lip opening correlates with the true one.
+Two tables, of speakers never seen and of the held-out ends of the training clips: every network beside itself on
+another clip's speech, a face that keeps still at its mean, and the truth. The ends are only fair to weights whose
+training left them out.
+
+Legend: T frames, D speech feature width.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.faco.network import FaceComposer, FacoConfig
-from stages.geometry.landmarks import LIPS
-from stages.metrics.landmarks import correlation, landmark_distance, landmark_velocity_distance, mouth_opening
+from stages.builtin import builtin_weights
+from stages.faco.composer_stage import ComposerStage
 from stages.moda.network import Moda, ModaConfig
-from stages.moda.noise import frame_noise
 from stages.moda.smoothing import smooth_motion
-from stages.payloads import Motion
-from stages.speech.context import WINDOW_FRAMES
+from stages.payloads import MOTION_CHANNELS, Motion
 from stages.speech.loading import load_encoder
+from stages.training.calibrate_motion import calibration_clips
 from stages.training.motion_data import MotionClip, load_motion_clips
+from stages.training.motion_prediction import predict_take
+from stages.training.motion_scores import Diversity, MotionScores, average_scores, score, score_diversity
 from stages.training.report import markdown_table
 from stages.weights import load_weights, read_header, read_sizes
 
+logger = logging.getLogger(__name__)
+
 Floats = NDArray[np.float32]
+
+_COLUMNS: Final = {
+    "lmd": "LMD px",
+    "lmd_v": "LMD-v px",
+    "mouth_area": "MA inner",
+    "outer_mouth_area": "MA outer",
+    "opening": "opening corr.",
+    "mouth_amplitude": "mouth ampl.",
+    "head_amplitude": "head ampl.",
+    "head_speed": "head speed",
+}
+_DIVERSE: Final = {"face": "Diverse", "lips": "lips", "eyes": "eyes", "head": "head"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MotionScores:
-    """LMD and LMD-v in canonical px, and the correlation of the inner-lip opening, of one clip."""
+class Row:
+    """One line of a table; nothing is diverse about what is not drawn."""
 
-    lmd: float
-    lmd_v: float
-    opening: float
+    name: str
+    scores: MotionScores
+    diversity: Diversity | None = None
 
-
-def score(clip: MotionClip, mesh_TN3: Floats) -> MotionScores:
-    """Compare predicted mesh displacements with a clip's true ones."""
-    truth_TN3 = clip.mesh_TN3[: len(mesh_TN3)]
-    whole_TN3 = mesh_TN3 + clip.template.mesh_N3
-    return MotionScores(
-        lmd=landmark_distance(mesh_TN3[:, LIPS], truth_TN3[:, LIPS]),
-        lmd_v=landmark_velocity_distance(mesh_TN3[:, LIPS], truth_TN3[:, LIPS]),
-        opening=correlation(mouth_opening(whole_TN3), mouth_opening(truth_TN3 + clip.template.mesh_N3)),
-    )
+    def cells(self) -> list[str]:
+        """The line's cells, the name first."""
+        drawn = asdict(self.diversity) if self.diversity is not None else dict.fromkeys(_DIVERSE, 0.0)
+        return [
+            self.name,
+            *(f"{asdict(self.scores)[name]:.3f}" for name in _COLUMNS),
+            *(f"{drawn[name]:.3f}" for name in _DIVERSE),
+        ]
 
 
-class MotionPredictor:
-    """MODA and FaCo-Net from weights files, on clips whose features are known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows over the same clips."""
 
-    def __init__(self, *, moda: Path, faco: Path) -> None:
-        header = read_header(moda)
+    title: str
+    speakers: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def markdown(self) -> str:
+        """The table with its title, for the terminal and for documents alike."""
+        columns = ["motion", *_COLUMNS.values(), *_DIVERSE.values()]
+        table = markdown_table(columns, [row.cells() for row in self.rows])
+        return f"{self.title}: {', '.join(self.speakers)}\n\n{table}\n"
+
+
+class Contestant:
+    """A MODA network from a weights file, with what it needs to be judged."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises WeightsError when the file or its speech encoder is missing, or of another kind."""
+        header = read_header(path)
         self.encoder = load_encoder(header.encoder, device=torch.device("cpu"))
-        self._moda = Moda(read_sizes(moda, ModaConfig)).eval()
-        load_weights(moda, self._moda, expected={"architecture": "moda", "encoder": self.encoder.name})
-        self._faco = FaceComposer(read_sizes(faco, FacoConfig)).eval()
-        load_weights(faco, self._faco, expected={"architecture": "faco"})
+        self.network = Moda(read_sizes(path, ModaConfig)).eval().requires_grad_(False)
+        load_weights(path, self.network, expected={"architecture": "moda", "encoder": self.encoder.name})
+        config = self.network.config
+        kind = config.mode if config.attention == "dual" else config.attention
+        self.name = f"{path.parent.name}/{path.stem} ({kind})"
 
-    def __call__(self, clip: MotionClip, features_TD: Floats, *, seed: int = 0) -> Floats:
-        """(T, 478, 3) mesh displacements for one window of a clip."""
-        frames = min(WINDOW_FRAMES, clip.frame_count, len(features_TD))
-        margin = self._moda.noise_margin
-        noise_TZ = frame_noise(
-            seed=seed,
-            take=1,
-            first_frame=-margin,
-            frame_count=frames + 2 * margin,
-            width=self._moda.config.latent,
-        )
-        template_BM = torch.from_numpy(clip.template.network_mesh_M)[None]
-        with torch.inference_mode():
-            prediction = self._moda(
-                torch.from_numpy(features_TD[:frames])[None], template_BM, torch.from_numpy(noise_TZ)[None]
-            )
-            motion = smooth_motion(Motion.from_rows((prediction.rows_BTC[0] * self._moda.scale_C).numpy()))
-            mouth_BC, eyes_BC = (
-                torch.from_numpy(part.reshape(frames, -1)) for part in (motion.mouth_TN3, motion.eyes_TN3)
-            )
-            mesh_BM = self._faco(mouth_BC, eyes_BC, template_BM.expand(frames, -1))
-        mesh_TN3: Floats = mesh_BM.numpy().reshape(frames, -1, 3)
-        mesh_TN3[:, LIPS] = motion.mouth_TN3
-        return mesh_TN3
+    def take(self, clip: MotionClip, features_TD: Floats, *, take: int = 1) -> Motion:
+        """Unsmoothed motion for a clip's template."""
+        return predict_take(self.network, features_TD, clip.template, take=take)
+
+
+def rows_of(
+    contestant: Contestant, clips: Sequence[MotionClip], composer: ComposerStage, *, takes: int
+) -> list[Row]:
+    """A network's own line and that of another clip's speech."""
+    logger.info("%s on %d clips, %d takes each", contestant.name, len(clips), takes)
+    drawn = [
+        [contestant.take(clip, clip.features_TD, take=take) for take in range(1, takes + 1)] for clip in clips
+    ]
+    apart = [_diversity(clip, motions, composer) for clip, motions in zip(clips, drawn, strict=True)]
+    others = [*clips[1:], *clips[:1]]
+    shuffled = [
+        contestant.take(clip, np.resize(other.features_TD, clip.features_TD.shape))
+        for clip, other in zip(clips, others, strict=True)
+    ]
+    return [
+        Row(
+            name=contestant.name,
+            scores=_scores(clips, [motions[0] for motions in drawn]),
+            diversity=Diversity(
+                **{name: float(np.mean([asdict(each)[name] for each in apart])) for name in _DIVERSE}
+            ),
+        ),
+        Row(
+            name=f"{contestant.name}, shuffled speech",
+            scores=_scores(clips, shuffled),
+        ),
+    ]
+
+
+def reference_rows(clips: Sequence[MotionClip]) -> list[Row]:
+    """The lines of a still face and of the truth."""
+    still = [
+        Motion.from_rows(np.zeros((clip.frame_count, MOTION_CHANNELS), dtype=np.float32)) for clip in clips
+    ]
+    truth = [Motion.from_rows(np.ascontiguousarray(clip.rows_TC)) for clip in clips]
+    return [
+        Row(name="mean face", scores=_scores(clips, still)),
+        Row(name="truth", scores=_scores(clips, truth, smoothed=False)),
+    ]
+
+
+def _scores(clips: Sequence[MotionClip], motions: Sequence[Motion], *, smoothed: bool = True) -> MotionScores:
+    pairs = zip(clips, motions, strict=True)
+    return average_scores([score(clip, motion, smoothed=smoothed) for clip, motion in pairs])
+
+
+def _diversity(clip: MotionClip, takes: Sequence[Motion], composer: ComposerStage) -> Diversity:
+    faces = [composer.compose_on(clip.template, take, lead=0, frame_count=take.frame_count) for take in takes]
+    return score_diversity(clip.template, [smooth_motion(take) for take in takes], faces)
+
+
+def evaluate(
+    contestants: Sequence[Contestant], composer: ComposerStage, *, work: Path, takes: int
+) -> list[Table]:
+    """Both tables, over the clips of the corpus that lie prepared in `work`."""
+    tables = []
+    for title, held_out in (("Speakers never seen", True), ("Speakers seen, held-out ends of clips", False)):
+        rows: list[Row] = []
+        clips: list[MotionClip] = []
+        for contestant in contestants:
+            clips = load_motion_clips(work, contestant.encoder, held_out=held_out)
+            if not held_out:
+                clips = calibration_clips(clips)
+            rows += rows_of(contestant, clips, composer, takes=takes)
+        rows += reference_rows(clips)
+        speakers = tuple(clip.speaker for clip in clips)
+        tables.append(Table(title=title, speakers=speakers, rows=tuple(rows)))
+    return tables
 
 
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder with prepared tracks")
     parser.add_argument(
-        "--work", type=Path, required=True, help="folder with prepared tracks and trained weights"
+        "--moda", type=Path, action="append", help="weights of MODA, given several times to compare"
     )
+    parser.add_argument("--faco", type=Path, default=builtin_weights("faco"), help="weights of FaCo-Net")
+    parser.add_argument("--takes", type=int, default=10, help="takes that Diverse is taken over")
+    parser.add_argument("--json", action="store_true", help="write JSON instead of tables")
     options = parser.parse_args()
-    predict = MotionPredictor(
-        moda=options.work / "moda" / "moda.safetensors", faco=options.work / "faco" / "faco.safetensors"
-    )
-    clips = load_motion_clips(options.work, predict.encoder, held_out=True)
-    others = clips[1:] + clips[:1]
-    rows: dict[str, Callable[[MotionClip, MotionClip], Floats]] = {
-        "MODA + FaCo-Net": lambda clip, _: predict(clip, clip.features_TD),
-        "shuffled speech": lambda clip, other: predict(
-            clip, np.resize(other.features_TD, clip.features_TD.shape)
-        ),
-        "mean face": lambda clip, _: np.zeros_like(clip.mesh_TN3[:WINDOW_FRAMES]),
-    }
-    table = []
-    for name, make in rows.items():
-        scores = [score(clip, make(clip, other)) for clip, other in zip(clips, others, strict=True)]
-        figures = (
-            np.mean([s.lmd for s in scores]),
-            np.mean([s.lmd_v for s in scores]),
-            np.mean([s.opening for s in scores]),
-        )
-        table.append([name, *(f"{figure:.3f}" for figure in figures)])
-    sys.stdout.write(f"Held-out speakers: {', '.join(clip.speaker for clip in clips)}\n\n")
-    sys.stdout.write(markdown_table(["motion", "LMD px", "LMD-v px", "opening correlation"], table) + "\n")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    contestants = [Contestant(path) for path in options.moda or [builtin_weights("moda")]]
+    composer = ComposerStage.load(weights=options.faco, device="cpu")
+    tables = evaluate(contestants, composer, work=options.work, takes=options.takes)
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(table) for table in tables], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(table.markdown() for table in tables))
 
 
 if __name__ == "__main__":

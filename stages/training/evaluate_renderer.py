@@ -1,6 +1,6 @@
-"""Score the renderer on the held-out tail of its clips, driven by true landmarks.
+"""Score a renderer on the held-out end of its clips, driven by true landmarks.
 
-`python -m stages.training.evaluate_renderer --work DIR [--sheet OUT.png]`
+`python -m stages.training.evaluate_renderer --weights FILE --clips FOLDER... [--every N] [--sheet OUT.png]`
 """
 
 from __future__ import annotations
@@ -9,105 +9,74 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from stages.geometry.canonical import CANVAS
-from stages.geometry.landmarks import LIPS
-from stages.metrics.pictures import PictureScores, score_frame
-from stages.payloads import PosedFace
-from stages.render.generator import Generator
-from stages.render.renderer_stage import RendererStage
-from stages.training.checkpoint import load_checkpoint
+from stages.metrics.pictures import PictureScores
+from stages.payloads import FRAMES_PER_SECOND, PosedFace
+from stages.render.generator import Generator, GeneratorConfig
+from stages.render.renderer_stage import Frame, RendererStage
+from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import RendererClip
+from stages.training.renderer_validation import held_out_frames, score_clip_frame, sheet
 from stages.training.report import markdown_table
-from stages.training.train_renderer import RendererTraining
+from stages.weights import load_weights, read_header, read_sizes
 
-Frame = NDArray[np.uint8]
-Box = tuple[slice, slice]
-
-_MOUTH_MARGIN = 10
-
-
-def boxes(clip: RendererClip, frame: int) -> tuple[Box, Box]:
-    """(rows, columns) of the face and of the mouth in a true frame."""
-    points_N2 = clip.mesh_TN3[frame, :, :2] * (clip.size / CANVAS)
-    return _box(points_N2, 0, clip.size), _box(
-        points_N2[LIPS], _MOUTH_MARGIN * clip.size // CANVAS, clip.size
-    )
-
-
-def _box(points_N2: NDArray[np.floating], margin: int, size: int) -> Box:
-    (left, top), (right, bottom) = points_N2.min(0) - margin, points_N2.max(0) + margin
-    return slice(max(0, int(top)), min(size, int(bottom) + 1)), slice(
-        max(0, int(left)), min(size, int(right) + 1)
-    )
+_DIGITS: Final = {"psnr": 2, "ssim": 4, "mouth_psnr": 2, "sharpness": 2}
+_COLUMNS: Final = ["clip", "frames", "PSNR dB", "SSIM", "mouth PSNR dB", "sharpness"]
 
 
 def evaluate(
     stage: RendererStage, clip: RendererClip, *, every: int = 1
-) -> tuple[list[PictureScores], list[Frame]]:
-    """Scores and rendered frames of the tail no training has seen."""
-    frames = range(clip.trained_frames, len(clip.frames_THW3), every)
-    scores, rendered = [], []
-    for frame in frames:
+) -> tuple[list[PictureScores], Frame]:
+    """Scores of every n-th frame that no training saw, and a contact sheet, truth above ours."""
+    scores, rendered, truth = [], [], []
+    for frame in held_out_frames(clip)[::every]:
         one = slice(frame, frame + 1)
         face = PosedFace(mesh_TN3=clip.mesh_TN3[one], torso_TN3=clip.torso_TN3[one])
         (picture_HW3,) = stage.render(face, first_frame=frame)
-        face_box, mouth_box = boxes(clip, frame)
-        scores.append(score_frame(picture_HW3, clip.frames_THW3[frame], face=face_box, mouth=mouth_box))
+        scores.append(score_clip_frame(clip, frame, picture_HW3))
         rendered.append(picture_HW3)
-    return scores, rendered
-
-
-def contact_sheet(clip: RendererClip, rendered: list[Frame], *, every: int, columns: int = 6) -> Frame:
-    """True frames above rendered ones, evenly picked."""
-    picks = np.linspace(0, len(rendered) - 1, columns).astype(int)
-    truth = [clip.frames_THW3[clip.trained_frames + int(pick) * every] for pick in picks]
-    return np.vstack([np.hstack(truth), np.hstack([rendered[int(pick)] for pick in picks])])
+        truth.append(np.asarray(clip.frames_THW3[frame]))
+    return scores, sheet(truth, rendered)
 
 
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder with prepared tracks and the checkpoint"
-    )
-    parser.add_argument("--clips", default="actor_a")
+    parser.add_argument("--weights", type=Path, required=True, help="the renderer's weights")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of prepared clips")
     parser.add_argument("--every", type=int, default=1, help="look at every n-th frame only")
-    parser.add_argument(
-        "--sheet", type=Path, help="write a contact sheet of the first clip, truth above ours"
-    )
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet, truth above ours")
     options = parser.parse_args()
-    state = load_checkpoint(options.work / "renderer" / "checkpoint.pt")
-    if state is None:
-        parser.error("no checkpoint of the renderer in this folder: run stages.training.train_renderer first")
-    generator = Generator(RendererTraining().generator)
-    generator.load_state_dict(state["average"])
-    table = []
-    for index, name in enumerate(options.clips.split(",")):
-        clip = RendererClip(options.work / "tracks" / name, size=generator.config.size)
+    header, sizes = read_header(options.weights), read_sizes(options.weights, GeneratorConfig)
+    composed = header.facts.get("composed_face", True) is not False
+    config = RendererTraining(generator=sizes, composed_face=composed)
+    table, sheets = [], []
+    for folder in options.clips:
+        clip = RendererClip(folder, config=config)
+        generator = Generator(sizes)
+        load_weights(
+            options.weights, generator, expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND}
+        )
         stage = RendererStage(
             generator,
-            reference_HW3=clip.frames_THW3[clip.reference_frame],
+            reference_HW3=np.asarray(clip.frames_THW3[clip.reference_frame]),
             trained_frames=clip.trained_frames,
             device=torch.device("cpu"),
         )
-        scores, rendered = evaluate(stage, clip, every=options.every)
-        means = {key: np.mean([asdict(score)[key] for score in scores]) for key in asdict(scores[0])}
-        digits = {"psnr": 2, "ssim": 4, "mouth_psnr": 2, "sharpness": 2}
-        table.append(
-            [name, str(len(scores)), *(f"{means[key]:.{places}f}" for key, places in digits.items())]
-        )
-        if options.sheet is not None and index == 0:
-            sheet_HW3 = contact_sheet(clip, rendered, every=options.every)
-            cv2.imwrite(str(options.sheet), cv2.cvtColor(sheet_HW3, cv2.COLOR_RGB2BGR))
-    sys.stdout.write(f"Held-out tails, true landmarks, {state['step']} steps\n\n")
-    columns = ["clip", "frames", "PSNR dB", "SSIM", "mouth PSNR dB", "sharpness"]
-    sys.stdout.write(markdown_table(columns, table) + "\n")
+        scores, sheet_HW3 = evaluate(stage, clip, every=options.every)
+        means = {name: np.mean([asdict(score)[name] for score in scores]) for name in _DIGITS}
+        figures = [f"{means[name]:.{digits}f}" for name, digits in _DIGITS.items()]
+        table.append([clip.speaker, str(len(scores)), *figures])
+        sheets.append(sheet_HW3)
+    if options.sheet is not None:
+        cv2.imwrite(str(options.sheet), cv2.cvtColor(np.vstack(sheets), cv2.COLOR_RGB2BGR))
+    sys.stdout.write(f"Held-out ends, true landmarks, {header.facts.get('steps')} steps\n\n")
+    sys.stdout.write(markdown_table(_COLUMNS, table) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stages.payloads import MOTION_CHANNELS
+from stages.errors import SubjectError
+from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS
+from stages.speech.context import WINDOW_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_speech
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training.corpus import corpus_clips
+from stages.training.motion_config import MotionTraining
+from stages.training.parallel import share_of
+from stages.training.randomness import Stream, step_random
+from stages.training.split import HELD_OUT_SHARE, training_frames
+from stages.training.trainer import Workers
 
 Floats = NDArray[np.float32]
 
@@ -54,26 +61,49 @@ class MotionClip:
         """Number of frames T."""
         return len(self.rows_TC)
 
+    def training_part(self) -> MotionClip:
+        """The frames that training sees."""
+        return self._cut(0, training_frames(self.frame_count))
+
+    def held_out_part(self) -> MotionClip:
+        """The end of the clip, which it does not."""
+        return self._cut(training_frames(self.frame_count), self.frame_count)
+
+    def _cut(self, start: int, stop: int) -> MotionClip:
+        return replace(
+            self,
+            features_TD=self.features_TD[start:stop],
+            rows_TC=self.rows_TC[start:stop],
+            mesh_TN3=self.mesh_TN3[start:stop],
+        )
+
 
 def load_motion_clips(work: Path, encoder: SpeechEncoder, *, held_out: bool) -> list[MotionClip]:
-    """Prepared clips with features (kept on disk per encoder); a clip's template is its own mean (row 20)."""
-    clips = []
-    for entry in corpus_clips():
-        if entry.held_out is held_out:
-            folder = entry.folder(work)
-            tracks = ClipTracks.load(folder)
-            template = Template.from_clips([tracks])
-            clips.append(
-                MotionClip(
-                    speaker=entry.speaker,
-                    features_TD=_features(folder, tracks, encoder),
-                    rows_TC=template.displacements(tracks).as_rows(),
-                    mesh_TN3=tracks.canonical_TN3 - template.mesh_N3,
-                    template=template,
-                    torso_moves=tracks.facts.torso_moves,
-                )
-            )
-    return clips
+    """The corpus's prepared clips, those for training or those held out."""
+    return [
+        motion_clip(entry.folder(work), encoder) for entry in corpus_clips() if entry.held_out is held_out
+    ]
+
+
+def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:
+    """A prepared clip with its features, which are kept on disk per encoder; without an encoder, (T, 0) of them.
+
+    Its template is the mean of the part that training sees (section 15, row 20).
+
+    Raises SubjectError when the folder holds no prepared clip.
+    """
+    tracks = ClipTracks.load(folder)
+    template = Template.from_clips([tracks], share=1 - HELD_OUT_SHARE)
+    return MotionClip(
+        speaker=tracks.facts.speaker,
+        features_TD=np.zeros((tracks.frame_count, 0), np.float32)
+        if encoder is None
+        else _features(folder, tracks, encoder),
+        rows_TC=template.displacements(tracks).as_rows(),
+        mesh_TN3=tracks.canonical_TN3 - template.mesh_N3,
+        template=template,
+        torso_moves=tracks.facts.torso_moves,
+    )
 
 
 def _features(folder: Path, tracks: ClipTracks, encoder: SpeechEncoder) -> Floats:
@@ -111,36 +141,64 @@ class MotionBatch:
     rows_BTC: Tensor
     torso_B: Tensor
 
+    def to(self, device: torch.device) -> MotionBatch:
+        """The same batch on a device."""
+        return MotionBatch(
+            features_BTD=self.features_BTD.to(device),
+            template_BM=self.template_BM.to(device),
+            rows_BTC=self.rows_BTC.to(device),
+            torso_B=self.torso_B.to(device),
+        )
+
 
 class MotionSampler:
     """Draws windows of one of several lengths, so that short clips take part; balanced over clips by length."""
 
-    def __init__(
-        self, clips: Sequence[MotionClip], *, lengths: Sequence[int], frames_a_batch: int, seed: int
-    ) -> None:
-        self._clips, self._lengths, self._frames = list(clips), list(lengths), frames_a_batch
-        self.random = np.random.default_rng(seed)
+    def __init__(self, clips: Sequence[MotionClip], *, config: MotionTraining) -> None:
+        """Raises SubjectError when every clip is shorter than the shortest window."""
+        self._clips, self._config = list(clips), config
+        longest = max((clip.frame_count for clip in self._clips), default=0)
+        self._lengths = [length for length in config.lengths if length <= longest]
+        if not self._lengths:
+            raise SubjectError(
+                code="clip.too-short",
+                where="training clips",
+                what=f"the longest has {longest} training frames, a window {min(config.lengths)}",
+                hint="add longer clips",
+            )
 
-    def draw(self) -> MotionBatch:
-        """A batch of windows of equal length."""
-        length = int(self.random.choice(self._lengths))
+    def draw(self, step: int, *, workers: Workers) -> MotionBatch:
+        """This worker's share of a step's windows, all of one length."""
+        random = step_random(seed=self._config.seed, step=step, stream=Stream.BATCH)
+        length = int(random.choice(self._lengths))
         able = [clip for clip in self._clips if clip.frame_count >= length]
         # The square root keeps the longest speaker from drowning the rest.
         shares = np.sqrt(np.array([clip.frame_count for clip in able], dtype=np.float64))
-        picks = self.random.choice(len(able), size=max(2, self._frames // length), p=shares / shares.sum())
-        return self._collate([able[int(pick)] for pick in picks], length)
+        count = max(2 * workers.count, self._config.frames_a_batch // length)
+        chosen = [able[int(pick)] for pick in random.choice(len(able), size=count, p=shares / shares.sum())]
+        starts = [int(random.integers(clip.frame_count - length + 1)) for clip in chosen]
+        mine = share_of(list(zip(chosen, starts, strict=True)), workers)
+        return _collate(mine, length)
 
-    def _collate(self, clips: list[MotionClip], length: int) -> MotionBatch:
-        starts = [int(self.random.integers(clip.frame_count - length + 1)) for clip in clips]
-        cut = [slice(start, start + length) for start in starts]
-        return MotionBatch(
-            features_BTD=torch.from_numpy(
-                np.stack([c.features_TD[s] for c, s in zip(clips, cut, strict=True)])
-            ),
-            template_BM=torch.from_numpy(np.stack([clip.template.network_mesh_M for clip in clips])),
-            rows_BTC=torch.from_numpy(np.stack([c.rows_TC[s] for c, s in zip(clips, cut, strict=True)])),
-            torso_B=torch.tensor([float(clip.torso_moves) for clip in clips]),
-        )
+
+def validation_windows(clips: Sequence[MotionClip]) -> list[MotionBatch]:
+    """Every clip from its start, in windows of up to 300 frames; pieces under a second are left out."""
+    return [
+        _collate([(clip, start)], min(WINDOW_FRAMES, clip.frame_count - start))
+        for clip in clips
+        for start in range(0, clip.frame_count, WINDOW_FRAMES)
+        if clip.frame_count - start >= FRAMES_PER_SECOND
+    ]
+
+
+def _collate(picks: Sequence[tuple[MotionClip, int]], length: int) -> MotionBatch:
+    cuts = [(clip, slice(start, start + length)) for clip, start in picks]
+    return MotionBatch(
+        features_BTD=torch.from_numpy(np.stack([clip.features_TD[cut] for clip, cut in cuts])),
+        template_BM=torch.from_numpy(np.stack([clip.template.network_mesh_M for clip, _ in cuts])),
+        rows_BTC=torch.from_numpy(np.stack([clip.rows_TC[cut] for clip, cut in cuts])),
+        torso_B=torch.tensor([float(clip.torso_moves) for clip, _ in cuts]),
+    )
 
 
 assert _GROUPS[-1].stop == MOTION_CHANNELS, "the groups must cover every motion channel"

@@ -15,7 +15,10 @@ TORSO: Final = slice(307, 361)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionLossWeights:
-    """Weights of the squared errors, of the velocity errors, and of L_KLD."""
+    """Weights of the squared errors, of the velocity errors, and of L_KLD.
+
+    The squared errors' are those of the released code; the paper's own (the lambdas of eq. 10) are not known.
+    """
 
     mouth: float = 5.0
     eyes: float = 1.0
@@ -26,6 +29,14 @@ class MotionLossWeights:
     head_velocity: float = 1.0
     torso_velocity: float = 0.5
     divergence: float = 1.0
+
+    @classmethod
+    def released(cls) -> MotionLossWeights:
+        """The loss of the released code: no L_KLD, and the torso's squared error divided by its 54 channels again.
+
+        Its errors are of px and degrees; ours stay those of normalised rows.
+        """
+        return cls(torso=1.0 / (TORSO.stop - TORSO.start), divergence=0.0)
 
 
 def motion_losses(predicted_BTC: Tensor, truth_BTC: Tensor, torso_B: Tensor) -> dict[str, Tensor]:

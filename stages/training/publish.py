@@ -1,94 +1,68 @@
-"""Put trained weights and the digital actor where they ship.
+"""Put trained weights and the digital actors where they ship.
 
-`python -m stages.training.publish --work DIR --licence LICENSE.ICT-FaceKit [--builtin stages/builtin]`
+`python -m stages.training.publish --renderer FILE --actors FOLDER... --licence LICENSE.ICT-FaceKit
+[--moda FILE] [--faco FILE] [--encoder FILE]`
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from stages.payloads import FRAMES_PER_SECOND
-from stages.render.generator import Generator
+from stages.builtin import builtin_weights
+from stages.render.generator import GeneratorConfig
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
-from stages.training.checkpoint import load_checkpoint
-from stages.training.renderer_data import HELD_OUT_SHARE, RendererClip
-from stages.training.train_renderer import RendererTraining
-from stages.weights import WeightsHeader, save_weights
+from stages.training.renderer_config import RendererTraining
+from stages.training.renderer_data import RendererClip
+from stages.training.split import HELD_OUT_SHARE
+from stages.weights import read_sizes
 
-_ACTOR_CONSENT: Final = (
-    "Not needed: a fictional person, invented for this project; no real person's likeness."
-)
-_ACTOR_PROVENANCE: Final = (
-    "Digital actor: geometry from ICT-FaceKit, everything else procedural; reference picture and renderer made "
-    "from its rendered clip."
-)
-_ACTOR_LICENCE: Final = "Apache-2.0; geometry MIT, see LICENSE.ICT-FaceKit"
+_ACTOR_FACTS: Final = {
+    "consent": "Not needed: a fictional person, invented for this project; no real person's likeness.",
+    "provenance": "Digital actor: geometry from ICT-FaceKit, everything else procedural; reference picture and "
+    "renderer made from its rendered clip.",
+    "licence": "Apache-2.0; geometry MIT, see LICENSE.ICT-FaceKit",
+}
 
 
-def publish_renderer(work: Path, builtin: Path, *, clip_name: str, subject: str, licence: Path) -> None:
-    """The renderer's running average and the subject package around it."""
-    state = load_checkpoint(work / "renderer" / "checkpoint.pt")
-    if state is None:
-        raise SystemExit("no checkpoint of the renderer: run stages.training.train_renderer first")
-    config = RendererTraining().generator
-    generator = Generator(config)
-    generator.load_state_dict(state["average"])
-    clip = RendererClip(work / "tracks" / clip_name, size=config.size)
-    folder = builtin / "subjects" / subject
+def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
+    """Write the package of the actor in a prepared clip's folder beside `renderer`, which actors share."""
+    clip = RendererClip(folder, config=RendererTraining(generator=read_sizes(renderer, GeneratorConfig)))
+    package = renderer.parent / clip.speaker
     SubjectPackage.write(
-        folder,
-        facts={
-            "name": subject,
-            "consent": _ACTOR_CONSENT,
-            "provenance": _ACTOR_PROVENANCE,
-            "licence": _ACTOR_LICENCE,
-            "renderer": "renderer.safetensors",
-        },
-        template=Template.from_clips(
-            [ClipTracks.load(work / "tracks" / clip_name)], share=1 - HELD_OUT_SHARE
-        ),
-        reference_HW3=clip.frames_THW3[clip.reference_frame],
+        package,
+        facts={"name": clip.speaker, **_ACTOR_FACTS, "renderer": f"../{renderer.name}"},
+        template=Template.from_clips([ClipTracks.load(folder)], share=1 - HELD_OUT_SHARE),
+        reference_HW3=np.asarray(clip.frames_THW3[clip.reference_frame]),
     )
-    shutil.copyfile(licence, folder / licence.name)
-    trained = clip.frames_THW3[: clip.trained_frames]
-    header = WeightsHeader(
-        architecture="renderer",
-        sizes=asdict(config),
-        encoder="",
-        fps=FRAMES_PER_SECOND,
-        training_data=hashlib.sha256(np.ascontiguousarray(trained).tobytes()).hexdigest(),
-        facts={f"trained_frames:{subject}": clip.trained_frames, "steps": state["step"]},
-    )
-    save_weights(folder / "renderer.safetensors", generator, header)
+    shutil.copyfile(licence, package / licence.name)
+    return package
 
 
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder with prepared tracks and checkpoints"
-    )
-    parser.add_argument(
-        "--licence", type=Path, required=True, help="the licence notice of the actor's geometry"
-    )
-    parser.add_argument("--builtin", type=Path, default=Path("stages/builtin"))
+    for stage in ("moda", "faco", "encoder", "renderer"):
+        parser.add_argument(f"--{stage}", type=Path, help=f"weights of {stage}")
+    parser.add_argument("--actors", type=Path, nargs="*", default=[], help="prepared clips of the actors")
+    parser.add_argument("--licence", type=Path, help="the licence notice of the actors' geometry")
     options = parser.parse_args()
-    for stage in ("moda", "faco"):
-        target = options.builtin / "weights" / f"{stage}.safetensors"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(options.work / stage / f"{stage}.safetensors", target)
-    publish_renderer(
-        options.work, options.builtin, clip_name="actor_a", subject="actor-a", licence=options.licence
-    )
+    for stage in ("moda", "faco", "encoder", "renderer"):
+        weights: Path | None = getattr(options, stage)
+        if weights is not None:
+            target = builtin_weights(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(weights, target)
+    if options.actors and options.licence is None:
+        parser.error("--actors needs --licence: the notice ships beside every actor")
+    for folder in options.actors:
+        publish_actor(folder, renderer=builtin_weights("renderer"), licence=options.licence)
 
 
 if __name__ == "__main__":

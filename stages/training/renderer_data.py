@@ -5,6 +5,7 @@ Legend: B batch, T frames, N points, C channels, H/W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,16 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.geometry.canonical import CANVAS, pose
-from stages.geometry.landmarks import LEFT_EYE, OUTER_LIP_RING, RIGHT_EYE
+from stages.geometry.landmarks import OUTER_LIP_RING
 from stages.render.condition import ConditionPainter
-from stages.subject.framing import framed_frames
+from stages.subject.frames import clip_frames
+from stages.subject.reference import reference_frame
 from stages.subject.tracks import ClipTracks
-
-HELD_OUT_SHARE: Final = 0.15
-"""The last part of every clip is never trained on."""
+from stages.training.parallel import share_of
+from stages.training.randomness import Stream, step_random
+from stages.training.renderer_config import RendererTraining
+from stages.training.split import training_frames
+from stages.training.trainer import Workers
 
 _MOUTH_DILATION: Final = 45
 """Side in px on the 512 canvas of the square by which the lip polygon grows (MODA section 4.3)."""
+
+_CROP_JITTER: Final = 16
+"""px by which the square around the face is moved at random, each way."""
+
+Pick = tuple["RendererClip", int, int]
+"""A clip, the frame to draw, and the frame shown as reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +46,8 @@ class Batch:
         condition_BCHW, reference_BCHW, truth_BCHW: (B, 3, H, W).
         mouth_B1HW: (B, 1, H, W) mask in {0, 1}.
         frames_B: frame indices in the clip.
-        face_corner_B2: (B, 2) row and column of a square around the face, for the perceptual term.
+        face_corner_B2: (B, 2) row and column of the square around the face.
+        crop: its side in px; None for the whole picture.
     """
 
     condition_BCHW: Tensor
@@ -45,6 +56,7 @@ class Batch:
     mouth_B1HW: Tensor
     frames_B: Tensor
     face_corner_B2: NDArray[np.int64]
+    crop: int | None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
@@ -55,37 +67,41 @@ class Batch:
             mouth_B1HW=self.mouth_B1HW.to(device),
             frames_B=self.frames_B.to(device),
             face_corner_B2=self.face_corner_B2,
+            crop=self.crop,
+        )
+
+    def faces_of(self, pictures_BCHW: Tensor) -> Tensor:
+        """The squares around the faces (B, C, crop, crop) of pictures that belong to this batch."""
+        if self.crop is None:
+            return pictures_BCHW
+        corners = [(int(row), int(column)) for row, column in self.face_corner_B2]
+        return torch.stack(
+            [
+                picture_CHW[:, row : row + self.crop, column : column + self.crop]
+                for picture_CHW, (row, column) in zip(pictures_BCHW, corners, strict=True)
+            ]
         )
 
 
 class RendererClip:
-    """One clip in memory: frames (T, H, W, 3) uint8, image-space meshes and shoulders."""
+    """One prepared clip: frames (T, H, W, 3) uint8 mapped from disk, image-space meshes and shoulders."""
 
-    def __init__(self, folder: Path, *, size: int) -> None:
+    def __init__(self, folder: Path, *, config: RendererTraining) -> None:
+        """Raises SubjectError when the folder holds no prepared clip."""
         tracks = ClipTracks.load(folder)
-        self.size = size
+        self.size, self.face_crop = config.generator.size, config.face_crop
         self.speaker = tracks.facts.speaker
         self.mesh_TN3 = pose(tracks.canonical_TN3, tracks.head_T7)
         self.torso_TN3 = tracks.torso_TN3
-        self.canonical_TN3 = tracks.canonical_TN3
-        self.frames_THW3 = np.stack(
-            [
-                frame_HW3
-                for _, frame_HW3 in zip(
-                    range(tracks.frame_count),
-                    framed_frames(
-                        Path(tracks.facts.source),
-                        framing=tracks.facts.framing,
-                        first_frame=tracks.facts.first_frame,
-                        size=size,
-                    ),
-                    strict=False,
-                )
-            ]
-        )
-        self.trained_frames = int(len(self.frames_THW3) * (1 - HELD_OUT_SHARE))
-        self.reference_frame = reference_frame(tracks, stop=self.trained_frames)
-        self._painter = ConditionPainter(size)
+        self.frames_THW3 = clip_frames(folder, size=self.size)
+        self.trained_frames = training_frames(self.frame_count)
+        self.reference_frame = reference_frame(tracks, self.frames_THW3, stop=self.trained_frames)
+        self._painter = ConditionPainter(self.size)
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames T."""
+        return min(len(self.frames_THW3), len(self.mesh_TN3))
 
     def condition(self, frame: int) -> NDArray[np.uint8]:
         """The (H, W, 3) condition image of one frame, from its true landmarks."""
@@ -108,56 +124,51 @@ class RendererClip:
 
 
 class RendererSampler:
-    """Draws training batches from clips by weight; its random state is part of a checkpoint."""
+    """Draws each step's batch from the training part of the clips, every clip equally often."""
 
-    def __init__(
-        self, clips: dict[str, RendererClip], weights: dict[str, float], *, crop: int, seed: int
-    ) -> None:
-        self._names = list(weights)
-        total = sum(weights.values())
-        self._shares = [weights[name] / total for name in self._names]
-        self._clips = clips
-        self._crop = crop
-        self.random = np.random.default_rng(seed)
+    def __init__(self, clips: Sequence[RendererClip], *, config: RendererTraining) -> None:
+        self._clips, self._config = list(clips), config
 
-    def draw(self, batch_size: int) -> Batch:
-        """A batch of frames from the training part of the clips."""
-        picks = []
-        for name in self.random.choice(self._names, size=batch_size, p=self._shares):
-            clip = self._clips[str(name)]
-            picks.append((clip, int(self.random.integers(clip.trained_frames))))
-        corners = np.stack([self._corner(clip, frame) for clip, frame in picks])
-        return collate(picks, corners)
-
-    def _corner(self, clip: RendererClip, frame: int) -> NDArray[np.int64]:
-        jitter_2 = self.random.integers(-16, 17, size=2)
-        corner_2 = clip.face_centre(frame) - self._crop / 2 + jitter_2
-        return np.clip(np.round(corner_2), 0, clip.size - self._crop).astype(np.int64)
+    def draw(self, step: int, *, workers: Workers) -> Batch:
+        """This worker's share of the batch of one step."""
+        random = step_random(seed=self._config.seed, step=step, stream=Stream.BATCH)
+        picks: list[Pick] = []
+        for index in range(self._config.batch_size):
+            # Over steps, not only over draws: a batch of two sees the subjects in turn.
+            turn = (step * self._config.batch_size + index) % len(self._clips)
+            clip = self._clips[turn]
+            frame, other = (int(pick) for pick in random.integers(clip.trained_frames, size=2))
+            changes = len(self._clips) > 1 and random.random() < self._config.random_references
+            picks.append((clip, frame, other if changes else clip.reference_frame))
+        jitter_B2 = random.integers(-_CROP_JITTER, _CROP_JITTER + 1, size=(len(picks), 2))
+        mine = share_of(list(zip(picks, jitter_B2, strict=True)), workers)
+        return collate(
+            [pick for pick, _ in mine],
+            crop=self._config.face_crop,
+            jitter_B2=np.stack([jitter_2 for _, jitter_2 in mine]),
+        )
 
 
-def collate(picks: list[tuple[RendererClip, int]], face_corner_B2: NDArray[np.int64] | None = None) -> Batch:
-    """Stack (clip, frame) picks into one batch."""
-    mouth_BHW = np.stack([clip.mouth_mask(frame) for clip, frame in picks])
+def collate(picks: list[Pick], *, crop: int | None, jitter_B2: NDArray[np.int64] | None = None) -> Batch:
+    """Stack picks into one batch."""
+    mouth_BHW = np.stack([clip.mouth_mask(frame) for clip, frame, _ in picks])
+    corners = np.zeros((len(picks), 2), np.int64)
+    if crop is not None:
+        jitter_B2 = corners if jitter_B2 is None else jitter_B2
+        centres_B2 = np.stack([clip.face_centre(frame) for clip, frame, _ in picks])
+        corners = np.round(centres_B2 - crop / 2 + jitter_B2).astype(np.int64)
+        corners = np.clip(corners, 0, picks[0][0].size - crop)
     return Batch(
-        condition_BCHW=as_pictures(np.stack([clip.condition(frame) for clip, frame in picks])),
-        reference_BCHW=as_pictures(np.stack([clip.frames_THW3[clip.reference_frame] for clip, _ in picks])),
-        truth_BCHW=as_pictures(np.stack([clip.frames_THW3[frame] for clip, frame in picks])),
+        condition_BCHW=as_pictures(np.stack([clip.condition(frame) for clip, frame, _ in picks])),
+        reference_BCHW=as_pictures(np.stack([clip.frames_THW3[reference] for clip, _, reference in picks])),
+        truth_BCHW=as_pictures(np.stack([clip.frames_THW3[frame] for clip, frame, _ in picks])),
         mouth_B1HW=torch.from_numpy(mouth_BHW[:, None].astype(np.float32)),
-        frames_B=torch.tensor([frame for _, frame in picks]),
-        face_corner_B2=np.zeros((len(picks), 2), np.int64) if face_corner_B2 is None else face_corner_B2,
+        frames_B=torch.tensor([frame for _, frame, _ in picks]),
+        face_corner_B2=corners,
+        crop=crop,
     )
 
 
 def as_pictures(frames_BHW3: NDArray[np.uint8]) -> Tensor:
     """uint8 RGB frames (B, H, W, 3) to float pictures (B, 3, H, W) in [-1, 1], channels last in memory."""
     return torch.from_numpy(frames_BHW3).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1.0
-
-
-def reference_frame(tracks: ClipTracks, *, stop: int) -> int:
-    """The frontal, open-eyed frame with a closed mouth and a middling pose among the first `stop` frames."""
-    canonical_TN3, head_T7 = tracks.canonical_TN3[:stop], tracks.head_T7[:stop]
-    # Eye opening: mean height of both eye rings; the wider open, the better, but not above its 80th percentile.
-    opening_T = np.ptp(canonical_TN3[:, LEFT_EYE, 1], axis=1) + np.ptp(canonical_TN3[:, RIGHT_EYE, 1], axis=1)
-    squint_T = np.maximum(np.percentile(opening_T, 80) - opening_T, 0)
-    off_T = np.abs((head_T7 - np.median(head_T7, axis=0)) / (head_T7.std(axis=0) + 1e-6))[:, :5].mean(axis=1)
-    return int(np.argmin(off_T + squint_T))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import torch
@@ -18,14 +18,31 @@ _DETAIL_FLOOR: Final = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
-    """Weights of eq. 19 as the paper prints them; `detail` is ours, and 0 is the paper."""
+    """Weights of eq. 19 as the paper prints them.
+
+    `style` is the released code's alone, `detail` is ours; 0 is the paper. `real_share` is the weight of true
+    pictures in D's loss: a half in eq. 18, two thirds as released.
+    """
 
     adversarial: float = 1.0
     colour: float = 50.0
     mouth: float = 100.0
     perceptual: float = 10.0
     feature_matching: float = 1.0
+    style: float = 0.0
     detail: float = 0.0
+    real_share: float = 0.5
+
+    @classmethod
+    def released(cls) -> LossWeights:
+        """The weights of the released code (MODA section 4.3): no mouth term, a style term instead."""
+        return cls(
+            colour=100.0, mouth=0.0, perceptual=10.0, feature_matching=10.0, style=10.0, real_share=2.0 / 3.0
+        )
+
+    def of_terms(self) -> dict[str, float]:
+        """The weight of every term of G's loss, by the term's name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "real_share"}
 
 
 def colour_loss(picture_BCHW: Tensor, truth_BCHW: Tensor) -> Tensor:
@@ -72,10 +89,13 @@ def generator_adversarial_loss(fake: Features) -> Tensor:
     return torch.stack([((scale[-1] - 1.0) ** 2).mean() for scale in fake]).sum()
 
 
-def discriminator_loss(real: Features, fake: Features) -> Tensor:
-    """Eq. 18, halves of E[(D(I) - 1)^2] + E[D(I^)^2], summed over scales."""
-    terms = [((r[-1] - 1.0) ** 2).mean() + (f[-1] ** 2).mean() for r, f in zip(real, fake, strict=True)]
-    return 0.5 * torch.stack(terms).sum()
+def discriminator_loss(real: Features, fake: Features, *, real_share: float = 0.5) -> Tensor:
+    """Eq. 18: E[(D(I) - 1)^2] and E[D(I^)^2], weighted to one together, summed over scales."""
+    terms = [
+        real_share * ((r[-1] - 1.0) ** 2).mean() + (1.0 - real_share) * (f[-1] ** 2).mean()
+        for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).sum()
 
 
 def feature_matching_loss(real: Features, fake: Features) -> Tensor:

@@ -101,18 +101,19 @@ def test_a_subject_that_is_not_there_is_unknown(bucket: str, tmp_path: Path) -> 
 
 
 def test_a_subject_in_a_bucket_arrives_whole(bucket: str, tmp_path: Path) -> None:
-    for name in ("subject.yaml", "template.npz", "extra/notes.txt"):
+    for name in ("subject.yaml", "template.npz", "consent.txt"):
         s3_client().put_object(Bucket=bucket, Key=f"subjects/a/{name}", Body=name.encode())
     s3_client().put_object(Bucket=bucket, Key="subjects/ab/subject.yaml", Body=b"another")
     folder = fetch_subject_folder(f"s3://{bucket}/subjects/a", cache=tmp_path)
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    assert found == ["extra/notes.txt", "subject.yaml", "template.npz"]
+    assert found == ["consent.txt", "subject.yaml", "template.npz"]
     assert fetch_subject_folder(f"s3://{bucket}/subjects/a/", cache=tmp_path).parent == folder.parent
 
 
-def test_a_key_that_climbs_out_of_the_package_is_refused(bucket: str, tmp_path: Path) -> None:
-    s3_client().put_object(Bucket=bucket, Key="subjects/a/../../../evil", Body=b"x")
-    with pytest.raises(UnknownSubject, match="unsafe key"):
-        fetch_subject_folder(f"s3://{bucket}/subjects/a", cache=tmp_path / "cache")
+def test_only_the_package_itself_is_fetched_not_the_clip_below_it(bucket: str, tmp_path: Path) -> None:
+    client = s3_client()
+    for key in ("subject.yaml", "clip/frames.mp4", "report/index.html", "../../../evil"):
+        client.put_object(Bucket=bucket, Key=f"subjects/a/{key}", Body=key.encode())
+    folder = fetch_subject_folder(f"s3://{bucket}/subjects/a", cache=tmp_path / "cache")
+    assert [path.name for path in folder.rglob("*")] == ["subject.yaml"]
     assert not (tmp_path / "evil").exists()
-    assert not (tmp_path / "cache").exists()

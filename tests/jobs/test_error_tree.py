@@ -73,6 +73,8 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_code() -> None:
         (errors.SegmentFailed, 6),
         (errors.ReplicaLost, 7),
         (errors.ClusterUnavailable, 7),
+        (errors.TrainingFailed, 8),
+        (errors.DataUnusable, 8),
         (errors.Cancelled, 130),
     ],
 )
@@ -94,9 +96,9 @@ def test_an_error_reads_as_one_line_with_code_and_place() -> None:
 def test_a_spec_error_prints_every_mistake_on_a_line_of_its_own() -> None:
     lines = str(SpecError(mistakes=MISTAKES, where="hello.yaml")).splitlines()
     assert lines == [
-        "[bad_spec] hello.yaml: the render job has 2 mistakes",
+        "[bad_spec] hello.yaml: the job has 2 mistakes",
         "  spec.motion.haed (line 9): is unknown; did you mean 'head'?",
-        "  the render job: is empty",
+        "  the job: is empty",
     ]
 
 

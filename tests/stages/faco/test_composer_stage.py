@@ -10,15 +10,21 @@ from average_actor import average_subject
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.builtin import builtin_subject
 from stages.errors import WeightsError
 from stages.faco.composer_stage import Amplitude, ComposerStage
 from stages.faco.network import FaceComposer, FacoConfig
 from stages.geometry.canonical import canonicalise
+from stages.geometry.landmarks import LIPS, REST
 from stages.payloads import MOTION_CHANNELS, Motion, PosedFace
+from stages.render.generator import Generator, GeneratorConfig
+from stages.subject.package import SubjectPackage
 from stages.weights import WeightsHeader, save_weights
 
 FRAMES = 150
-SUBJECT = average_subject()
+SUBJECT = average_subject(
+    renderer_weights=SubjectPackage.load(builtin_subject("actor-a")).renderer_weights
+)
 AS_IT_IS = Amplitude()
 
 
@@ -119,3 +125,28 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, changed: dict[st
     with pytest.raises(WeightsError) as caught:
         ComposerStage.load(weights=tmp_path / "faco.safetensors", device="cpu")
     assert caught.value.code == "weights.mismatch"
+
+
+def test_a_renderer_trained_without_the_composer_gets_faces_without_it(
+    stage: ComposerStage, motion: Motion, whole: PosedFace, tmp_path: Path
+):
+    config, path = GeneratorConfig(levels=3, width=2), tmp_path / "renderer.safetensors"
+    facts = {"composed_face": False}
+    save_weights(
+        path,
+        Generator(config),
+        header(FacoConfig(), architecture="renderer", sizes=asdict(config), facts=facts),
+    )
+    pasted = stage.compose(
+        motion,
+        lead=0,
+        frame_count=FRAMES,
+        subject=average_subject(renderer_weights=path),
+        amplitude=Amplitude(head=0.0),
+    )
+    composed = stage.compose(
+        motion, lead=0, frame_count=FRAMES, subject=SUBJECT, amplitude=Amplitude(head=0.0)
+    )
+    np.testing.assert_allclose(pasted.mesh_TN3[:, LIPS], composed.mesh_TN3[:, LIPS], atol=1e-3)
+    assert pasted.mesh_TN3[:, REST].std(axis=0).max() == 0
+    assert composed.mesh_TN3[:, REST].std(axis=0).max() > 0

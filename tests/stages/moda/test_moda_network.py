@@ -70,3 +70,64 @@ def test_linear_layers_start_small():
 def test_only_cvae_wants_noise_around_the_window():
     assert tiny().noise_margin == 0
     assert tiny(mode="cvae").noise_margin == 75
+
+
+@pytest.mark.parametrize("lips_see_noise", [True, False])
+@pytest.mark.parametrize("mode", ["paper", "cvae"])
+@pytest.mark.parametrize("attention", ["dual", "specific", "probabilistic", "lstm"])
+def test_every_attention_gives_a_row_of_motion_a_frame(attention: str, mode: str, lips_see_noise: bool):
+    network = tiny(attention=attention, mode=mode, lips_see_noise=lips_see_noise)
+    assert rows(network, noise_seed=0).shape == (1, FRAMES, 361)
+
+
+@pytest.mark.parametrize("attention", ["specific", "lstm"])
+def test_without_the_probabilistic_branch_every_take_is_the_same(attention: str):
+    network = tiny(attention=attention, mode="cvae")
+    assert network.noise_margin == 0
+    assert torch.equal(rows(network, noise_seed=1), rows(network, noise_seed=2))
+
+
+@pytest.mark.parametrize("lips_see_noise", [True, False])
+def test_without_the_specific_branch_the_lips_read_the_probabilistic_one(lips_see_noise: bool):
+    network = tiny(attention="probabilistic", lips_see_noise=lips_see_noise)
+    first, second = rows(network, noise_seed=1), rows(network, noise_seed=2)
+    assert not torch.equal(first[..., :120], second[..., :120])
+
+
+@pytest.mark.parametrize(
+    ("attention", "built"),
+    [
+        ("dual", {"spec", "prob"}),
+        ("specific", {"spec"}),
+        ("probabilistic", {"prob"}),
+        ("lstm", {"recurrent"}),
+    ],
+)
+def test_what_an_ablation_leaves_out_is_not_built(attention: str, built: set[str]):
+    parts = {name.partition(".")[0] for name in tiny(attention=attention).state_dict()}
+    assert parts & {"spec", "prob", "recurrent"} == built
+
+
+@pytest.mark.parametrize("attention", ["dual", "specific", "probabilistic", "lstm"])
+def test_every_weight_of_an_ablation_learns_but_the_blind_queries(attention: str):
+    network = tiny(attention=attention, mode="paper").train()
+    rows(network, noise_seed=0)
+    speech, template, noise = torch.randn(2, FRAMES, 6), torch.randn(2, 1434), torch.randn(2, FRAMES, 8)
+    network(speech, template, noise).rows_BTC.square().mean().backward()
+    still = {name for name, weight in network.named_parameters() if weight.grad is None}
+    assert still == set()
+
+
+def test_the_posterior_is_there_only_where_something_is_drawn():
+    inputs = torch.randn(1, FRAMES, 6), torch.randn(1, 1434), torch.randn(1, FRAMES, 8)
+    assert tiny(attention="probabilistic")(*inputs).mean_BTZ is not None
+    assert tiny(attention="specific")(*inputs).mean_BTZ is None
+    assert tiny(attention="lstm")(*inputs).logvar_BTZ is None
+
+
+def test_a_gain_travels_with_calibrated_weights_alone():
+    assert "gain_C" not in tiny().state_dict()
+    network, other = tiny(calibrated=True), tiny(calibrated=True)
+    network.gain_C.fill_(1.5)
+    other.load_state_dict(network.state_dict())
+    assert other.displacements(torch.ones(361)).tolist() == [1.5] * 361

@@ -30,7 +30,7 @@ class LoudnessEncoder:
 @pytest.fixture
 def stage() -> MotionStage:
     torch.manual_seed(0)
-    return MotionStage(LoudnessEncoder(), Moda(SIZES).eval(), device=torch.device("cpu"))
+    return MotionStage(LoudnessEncoder(), Moda(SIZES).eval())
 
 
 def speech(frames: int) -> np.ndarray:
@@ -67,6 +67,14 @@ def test_motion_comes_in_the_units_of_the_scale(stage: MotionStage):
     before = predict(stage).as_rows()
     stage._network.scale_C.mul_(2)
     np.testing.assert_array_equal(predict(stage).as_rows(), 2 * before)
+
+
+def test_motion_comes_with_the_gain_of_its_channel(stage: MotionStage):
+    before = predict(stage).as_rows()
+    stage._network.gain_C[:120] = 3
+    after = predict(stage).as_rows()
+    np.testing.assert_allclose(after[:, :120], 3 * before[:, :120], rtol=1e-6)
+    np.testing.assert_array_equal(after[:, 120:], before[:, 120:])
 
 
 def test_blinks_are_added_to_the_eyes_and_to_nothing_else(stage: MotionStage):

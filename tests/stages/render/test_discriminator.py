@@ -38,3 +38,12 @@ def test_the_scales_have_weights_of_their_own_and_see_condition_and_picture():
     for changed in ((inputs + 1, picture), (inputs, picture + 1)):
         for before, after in zip(scores, discriminator(*changed), strict=True):
             assert not torch.equal(before[-1], after[-1])
+
+
+@torch.no_grad()
+def test_without_time_the_discriminator_sees_nine_channels():
+    torch.manual_seed(0)
+    config = DiscriminatorConfig(scales=1, layers=2, width=4, temporal_encoding=False)
+    (scale,) = Discriminator(config)(torch.rand(1, 6, 32, 32), torch.rand(1, 3, 32, 32))
+    assert config.inputs == 9
+    assert scale[-1].shape[1] == 1

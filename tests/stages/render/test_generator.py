@@ -76,3 +76,24 @@ def test_the_inputs_are_condition_reference_and_time_in_this_order():
     assert torch.equal(inputs[:, :3], condition)
     assert torch.equal(inputs[:, 3:6], reference)
     assert torch.equal(inputs[:, 6:], temporal_planes(torch.tensor([5, 6]), height=4, width=4))
+
+
+def test_without_time_the_inputs_are_condition_and_reference_alone():
+    condition, reference = torch.full((2, 3, 4, 4), 0.1), torch.full((2, 3, 4, 4), 0.2)
+    inputs = assemble_input(condition, reference, torch.tensor([5, 6]), temporal_encoding=False)
+    assert torch.equal(inputs, torch.cat([condition, reference], dim=1))
+
+
+@torch.no_grad()
+def test_a_generator_without_time_reads_six_channels_and_draws_every_frame_alike():
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(levels=3, width=4, temporal_encoding=False)).eval()
+    assert generator.down[0][0].in_channels == 6
+    condition, reference = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16)
+    early, late = (generator(condition, reference, torch.tensor([frame])) for frame in (3, 300))
+    assert torch.equal(early, late)
+
+
+def test_sizes_from_before_the_switch_are_those_of_a_generator_with_time():
+    old = GeneratorConfig(**{"levels": 7, "width": 24, "input_channels": 19})
+    assert on_paper(old).down[0][0].in_channels == 19

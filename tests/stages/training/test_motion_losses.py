@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.training.motion_losses import motion_losses
+from stages.training.motion_losses import MotionLossWeights, motion_losses
 
 PARTS = {"mouth": slice(0, 120), "eyes": slice(120, 300), "head": slice(300, 307), "torso": slice(307, 361)}
 
@@ -44,3 +44,10 @@ def test_clips_whose_shoulders_do_not_move_are_left_out():
 def test_a_batch_without_moving_shoulders_has_no_torso_loss():
     found = losses(torch.ones(2, 4, 361), torch.zeros(2))
     assert (found["torso"], found["torso_velocity"]) == (0, 0)
+
+
+def test_the_released_loss_has_no_divergence_and_a_torso_that_hardly_counts():
+    released, ours = MotionLossWeights.released(), MotionLossWeights()
+    assert released.divergence == 0
+    assert released.torso == pytest.approx(ours.torso / 54)
+    assert (released.mouth, released.mouth_velocity, released.torso_velocity) == (5, 5, 0.5)

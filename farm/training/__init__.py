@@ -1,0 +1,1 @@
+"""Training runs: Ray Train places the workers; the run itself is its checkpoints in the store."""

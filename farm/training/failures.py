@@ -1,0 +1,71 @@
+"""What becomes of an error in a training worker, and whether another attempt could help.
+
+A lost machine is charged to the infrastructure, and the run goes on from its last checkpoint. Bad data, a diverged loss
+or a fault of the code would fail again at the same step: they end the run at once.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+from farm.translation import translate
+from jobs.errors import (
+    DataUnusable,
+    FarmError,
+    InfrastructureError,
+    ReplicaLost,
+    StoreError,
+    TrainingFailed,
+)
+from stages.errors import StageError, SubjectError
+
+LARGEST_LOSSES_IN_A_ROW: Final = 3
+"""Losses of workers without a step of progress between them, before the run is given up."""
+
+# torch raises plain RuntimeErrors when a peer's process is gone; these words are in all of them.
+_OF_THE_GROUP: Final = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "process group")
+
+
+def training_error(error: Exception) -> FarmError:
+    """The farm's error for anything that was raised in a worker."""
+    if isinstance(error, SubjectError):
+        return DataUnusable(
+            error.what, where=error.where or "spec.clips", hint=error.hint, code=error.code
+        )
+    if isinstance(error, FarmError | StageError | MemoryError):
+        return translate(error, where="training")
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if _is_of_the_group(error, message):
+        return ReplicaLost(
+            f"the workers lost each other: {message.splitlines()[0]}",
+            where="training",
+            hint="another worker has died; see whether memory is short",
+        )
+    return TrainingFailed(message, where="training", hint=f"raised at {_origin(error)}")
+
+
+def is_worth_retrying(error: Exception) -> bool:
+    """Whether the same step may succeed in a new process: a machine or the store failed, not the training."""
+    if isinstance(error, FarmError):
+        # Leaves of StoreError say that an object is wrong; the class itself that the store does not answer.
+        return isinstance(error, InfrastructureError) or type(error) is StoreError
+    return True
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _is_of_the_group(error: Exception, message: str) -> bool:
+    module = type(error).__module__
+    if module.startswith(("ray.", "torch.distributed", "torch._C._distributed")):
+        return True
+    return isinstance(error, RuntimeError) and any(word in message.lower() for word in _OF_THE_GROUP)
+
+
+def _origin(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"

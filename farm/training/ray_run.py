@@ -1,0 +1,186 @@
+"""A training run on Ray Train V2: it places the workers, joins them in a process group and replaces lost ones.
+
+Nothing of the run is entrusted to it: checkpoints are in our store, and a new group of workers finds them there.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+from ray.exceptions import RayError
+from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.config import LoggingConfig
+from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
+
+from farm.training.failures import LARGEST_LOSSES_IN_A_ROW, is_worth_retrying, one_line
+from farm.training.progress import TrainingListener
+from farm.training.ray_mailbox import Mailbox
+from farm.training.ray_worker import train_on_worker
+from farm.training.resources import WorkerShare
+from farm.training.setup import Outcome, WorkerSetup
+from jobs.errors import ClusterUnavailable, FarmError, InfrastructureError, ReplicaLost
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 0.3
+_STOP_SECONDS: Final = 120.0
+"""A step, a validation and a checkpoint of the largest network fit into this."""
+
+_STARTS: Final = 3
+"""Minutes that a busy cluster may take to make room for the workers: Ray waits one each time."""
+
+
+class FailurePolicy(UserCallback):
+    """Ends a run whose error would come again; Ray Train itself tries everything again.
+
+    Lives in Ray Train's controller, for which an error raised here is the end.
+    """
+
+    def __init__(self, mailbox: Any) -> None:
+        """Args: mailbox: handle of the actor around a `Mailbox`."""
+        self._mailbox = mailbox
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        """Called by Ray Train with the error of every worker that failed."""
+        errors = [error for _, error in sorted(worker_exceptions.items())]
+        retried = [error for error in errors if is_worth_retrying(error)]
+        # Where one worker died, what the others say of it is a consequence.
+        if not retried:
+            raise errors[0]
+        deaths = [error for error in retried if not isinstance(error, FarmError)]
+        reason = one_line((deaths or retried)[0])
+        attempt = ray.get(self._mailbox.lost.remote(reason))
+        if attempt > LARGEST_LOSSES_IN_A_ROW:
+            raise ReplicaLost(
+                f"workers were lost {attempt} times in a row",
+                where="training",
+                hint=f"use fewer workers or a smaller batch if memory is short; the last time: {reason}",
+            )
+
+
+def train_on_ray(
+    setup: WorkerSetup, *, workers: int, share: WorkerShare, scratch: Path, listener: TrainingListener
+) -> Outcome:
+    """Run the workers on the cluster that this process is connected to, until the last step.
+
+    Args:
+        setup: What each worker is sent.
+        workers: How many there are.
+        share: What each of them books.
+        scratch: Folder for what Ray writes down; nothing of it remains.
+        listener: Is told what happens, in this process.
+
+    Raises:
+        FarmError: The run ended early, see `farm.training.run.train`.
+        KeyboardInterrupt: After the workers were asked to stop, and have saved the step they had come to.
+    """
+    mailbox: Any = ray.remote(Mailbox).options(num_cpus=0).remote()
+    folder = scratch / secrets.token_hex(8)
+    fit = _Fit(_trainer(setup, workers=workers, share=share, folder=folder, mailbox=mailbox))
+    fit.start()
+    try:
+        while fit.is_alive():
+            fit.join(_LOOK_SECONDS)
+            _pass_on(mailbox, listener)
+    except KeyboardInterrupt:
+        mailbox.stop.remote()
+        fit.join(_STOP_SECONDS)
+        raise
+    except RayError as error:
+        raise _lost(error) from error
+    finally:
+        ray.kill(mailbox)
+        shutil.rmtree(folder, ignore_errors=True)
+    return fit.outcome()
+
+
+def _trainer(
+    setup: WorkerSetup, *, workers: int, share: WorkerShare, folder: Path, mailbox: Any
+) -> TorchTrainer:
+    environment = dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(setup.threads)
+    )
+    if not share.gpus:
+        # Ray no longer hides the GPUs from actors that booked none.
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return TorchTrainer(
+        train_on_worker,
+        train_loop_config={"setup": setup, "mailbox": mailbox},
+        torch_config=TorchConfig(backend=share.backend),
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=bool(share.gpus),
+            resources_per_worker={"CPU": share.cpus, "GPU": share.gpus} if share.gpus else {"CPU": share.cpus},
+        ),
+        run_config=RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            # The policy above counts; a busy cluster is given up after some minutes.
+            failure_config=FailureConfig(max_failures=-1, controller_failure_limit=_STARTS),
+            callbacks=[FailurePolicy(mailbox)],
+            worker_runtime_env={"env_vars": environment},
+            logging_config=LoggingConfig(log_level="ERROR"),
+        ),
+    )
+
+
+class _Fit(threading.Thread):
+    """`TorchTrainer.fit` beside the main thread, which thus stays free for the listener and for Ctrl-C.
+
+    A daemon: a second Ctrl-C does not wait for it.
+    """
+
+    def __init__(self, trainer: TorchTrainer) -> None:
+        super().__init__(name="ray-train", daemon=True)
+        self._trainer = trainer
+        self._outcome: Outcome | None = None
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._outcome = self._trainer.fit().return_value
+        except Exception as error:
+            # Raised again in the main thread, by `outcome`.
+            self._error = error
+
+    def outcome(self) -> Outcome:
+        """How the run ended.
+
+        Raises:
+            FarmError: It ended early.
+        """
+        if self._error is not None:
+            raise _farm_error(self._error) from self._error
+        assert isinstance(self._outcome, Outcome), "the first worker tells how the run ended"
+        return self._outcome
+
+
+def _farm_error(error: Exception) -> FarmError:
+    if isinstance(error, ControllerError):
+        cause = error.controller_failure
+        if isinstance(cause, FarmError):
+            return cause
+        return ClusterUnavailable(
+            f"the workers could not be started: {one_line(cause)}",
+            where="cluster",
+            hint="see whether the cluster has free cores, GPUs and memory for all workers",
+        )
+    if isinstance(error, TrainingFailedError | RayError):
+        return _lost(error)
+    raise error
+
+
+def _lost(error: Exception) -> InfrastructureError:
+    return InfrastructureError(one_line(error), where="cluster", hint="start the job again: it goes on from its last checkpoint")
+
+
+def _pass_on(mailbox: Any, listener: TrainingListener) -> None:
+    for event in ray.get(mailbox.take.remote()):
+        event.tell(listener)

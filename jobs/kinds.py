@@ -1,0 +1,72 @@
+"""The kinds of job there are: the model of each, the words for it, and the command that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from jobs.spec import RenderJob
+from jobs.spec_model import SpecModel
+from jobs.train_spec import TrainJob
+
+JobT_co = TypeVar("JobT_co", bound=SpecModel, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind(Generic[JobT_co]):
+    """One kind of job.
+
+    Attributes:
+        name: What the job's ``kind`` says.
+        model: The job as it is written.
+        noun: The job in a sentence, with its article.
+        command: What to type to have it done.
+        example: A file of the project that shows one.
+        missing: How to write each field that must be given, by its dotted path.
+    """
+
+    name: str
+    model: type[JobT_co]
+    noun: str
+    command: str
+    example: str
+    missing: Mapping[str, str]
+
+
+RENDER_JOB: Final = JobKind(
+    name="RenderJob",
+    model=RenderJob,
+    noun="a render job",
+    command="farm render",
+    example="examples/hello.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: RenderJob",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the job a name",
+        "spec": "write spec: with at least speech and subject",
+        "spec.speech": "give the path or s3:// URI of the recorded speech",
+        "spec.subject": "write builtin:NAME, or the folder or s3:// URI of a subject package",
+    },
+)
+
+TRAIN_JOB: Final = JobKind(
+    name="TrainJob",
+    model=TrainJob,
+    noun="a train job",
+    command="farm train",
+    example="examples/train-renderer.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: TrainJob",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the job a name",
+        "spec": "write spec: with at least stage and clips",
+        "spec.stage": "say which network learns: moda, faco or renderer",
+        "spec.clips": "list the folders of prepared clips or subjects",
+    },
+)
+
+COMMANDS: Final[Mapping[str, str]] = {kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB)}
+"""The command that takes each kind of job."""

@@ -1,0 +1,41 @@
+"""A face without FaCo-Net: lips and eyes pasted into the template (MODA section 11, Table 4).
+
+Legend: T frames, N points, 3 = (x, y, z).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.geometry.landmarks import EYES, LIPS
+from stages.weights import read_header
+
+Floats = NDArray[np.float32]
+
+COMPOSED_FACE: Final = "composed_face"
+"""Fact in the header of a renderer's weights: False where it was trained on pasted faces. Absent, it was not."""
+
+
+def paste_parts(template_N3: Floats, *, mouth_TN3: Floats, eyes_TN3: Floats) -> Floats:
+    """Canonical meshes (T, 478, 3) that are the template everywhere but at lips and eyes.
+
+    Args:
+        template_N3: the subject's mean mesh (478, 3), px, canonical space.
+        mouth_TN3: (T, 40, 3) lip points, not displacements, in the same space.
+        eyes_TN3: (T, 60, 3) eye points likewise.
+    """
+    mesh_TN3 = np.tile(np.asarray(template_N3, dtype=np.float32), (len(mouth_TN3), 1, 1))
+    mesh_TN3[:, LIPS], mesh_TN3[:, EYES] = mouth_TN3, eyes_TN3
+    return mesh_TN3
+
+
+def draws_composed_face(renderer_weights: Path) -> bool:
+    """Whether a renderer wants composed faces, as nearly all do, or pasted ones.
+
+    Raises WeightsError when the weights cannot be read.
+    """
+    return read_header(renderer_weights).facts.get(COMPOSED_FACE, True) is not False

@@ -1,0 +1,61 @@
+"""One window of speech features to motion: the noise of its take, the network, the blinks.
+
+Legend: T frames, D speech feature width, Z latent width, C motion channels (361).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stages.geometry.landmarks import EYES
+from stages.moda.blinks import blink_track, lid_opening
+from stages.moda.network import Moda
+from stages.moda.noise import frame_noise
+from stages.payloads import Motion
+from stages.subject.template import Template
+
+Floats = NDArray[np.float32]
+
+
+def window_motion(
+    network: Moda, features_TD: Floats, *, template: Template, first_frame: int, seed: int, take: int
+) -> Motion:
+    """Displacements from the template for the frames [first_frame, first_frame + T) of a take.
+
+    Args:
+        network: in inference form.
+        features_TD: one row of speech features per frame.
+        first_frame: absolute; keys the noise.
+    """
+    device, frames, margin = network.scale_C.device, len(features_TD), network.noise_margin
+    noise_TZ = frame_noise(
+        seed=seed,
+        take=take,
+        first_frame=first_frame - margin,
+        frame_count=frames + 2 * margin,
+        width=network.config.latent,
+    )
+    inputs = (
+        torch.from_numpy(array)[None].to(device) for array in (features_TD, template.network_mesh_M, noise_TZ)
+    )
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"),
+    ):
+        prediction = network(*inputs)
+        rows_TC = network.displacements(prediction.rows_BTC[0].float()).cpu().numpy()
+    motion = Motion.from_rows(rows_TC)
+    blinks_TN3 = blink_track(
+        network.blink_KC.cpu().numpy(),
+        rate=float(network.blink_rate),
+        seed=seed,
+        take=take,
+        first_frame=first_frame,
+        frame_count=frames,
+        opening=float(lid_opening(template.mesh_N3[None, EYES])[0]),
+    )
+    return replace(motion, eyes_TN3=motion.eyes_TN3 + blinks_TN3)

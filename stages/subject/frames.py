@@ -1,0 +1,133 @@
+"""The pictures of a prepared clip, frame k of which belongs to frame k of its tracks.
+
+Legend: T frames, H/W pixels, 3 = RGB.
+
+They are kept as video, nearly lossless and with a key frame twice a second. Who reads them at random (training does)
+gets them as one array on disk, made once for each size.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from stages.errors import SubjectError
+from stages.geometry.canonical import CANVAS
+from stages.payloads import FRAMES_PER_SECOND
+from stages.subject.framing import Frame, framed_frames
+from stages.subject.tracks import ClipTracks, clip_folder
+from stages.video.reading import read_frames
+
+FRAMES_FILE: Final = "frames.mp4"
+
+_ENCODER: Final = {
+    "preset": "veryfast",
+    "crf": "12",
+    "x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=0:threads=1:colorprim=bt709:transfer=bt709"
+    ":colormatrix=bt709:fullrange=off",
+}
+"""Without B-frames and with a key frame every 12 frames, any frame is at most 12 decodings away."""
+
+
+def clip_frames(folder: Path, *, size: int) -> NDArray[np.uint8]:
+    """The frames (T, size, size, 3) of a prepared clip, read-only and mapped from disk.
+
+    The first call writes them beside the clip, one at a time, so memory does not grow with the clip; several
+    processes may do so at once. A clip prepared without its pictures is read from its source.
+
+    Raises:
+        SubjectError: no prepared clip in the folder (``clip.not-prepared``), or fewer pictures than tracks
+            (``clip.frames-missing``).
+    """
+    home = clip_folder(folder)
+    cached = home / f"frames-{size}.npy"
+    if not cached.is_file():
+        tracks = ClipTracks.load(home)
+        _write_array(cached, _stored_frames(home, tracks, size=size), count=tracks.frame_count, size=size)
+    frames_THW3: NDArray[np.uint8] = np.load(cached, mmap_mode="r")
+    return frames_THW3
+
+
+def forget_frames(folder: Path) -> None:
+    """Remove the arrays that `clip_frames` made, when the pictures they were made from are replaced."""
+    for cached in clip_folder(folder).glob("frames-*.npy"):
+        cached.unlink()
+
+
+def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int], None]) -> int:
+    """Write square RGB frames (512, 512, 3) as video at 25 fps, whole or not at all; returns how many there were.
+
+    Full chroma: half of it would blur the red of the lips.
+    """
+    partial = path.with_name(f".partial-{path.name}")
+    count = 0
+    with av.open(str(partial), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=dict(_ENCODER))
+        stream.width = stream.height = CANVAS
+        stream.pix_fmt = "yuv444p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, FRAMES_PER_SECOND)
+        for frame_HW3 in frames:
+            picture = VideoFrame.from_ndarray(frame_HW3, format="rgb24").reformat(
+                format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+            )
+            picture.pts, picture.time_base = count, Fraction(1, FRAMES_PER_SECOND)
+            container.mux(stream.encode(picture))
+            count += 1
+            progress(count)
+        container.mux(stream.encode(None))
+    partial.replace(path)
+    return count
+
+
+def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
+    if (home / FRAMES_FILE).is_file():
+        for frame_HW3 in read_frames(home / FRAMES_FILE):
+            yield _resized(frame_HW3, size)
+        return
+    facts = tracks.facts
+    yield from framed_frames(
+        Path(facts.source), framing=facts.framing, first_frame=facts.first_frame, size=size
+    )
+
+
+def _resized(frame_HW3: Frame, size: int) -> Frame:
+    if frame_HW3.shape[0] == size:
+        return frame_HW3
+    method = cv2.INTER_AREA if frame_HW3.shape[0] > size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame_HW3, (size, size), interpolation=method), dtype=np.uint8)
+
+
+def _write_array(path: Path, frames: Iterator[Frame], *, count: int, size: int) -> None:
+    # A name of its own: two processes that build the same array must not write into one file.
+    handle, name = tempfile.mkstemp(prefix=f".partial-{path.name}-", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+            np.lib.format.write_array_header_1_0(file, header)
+            written = 0
+            for frame_HW3 in islice(frames, count):
+                file.write(np.ascontiguousarray(frame_HW3).data)
+                written += 1
+        if written < count:
+            raise SubjectError(
+                code="clip.frames-missing",
+                where=str(path.parent),
+                what=f"there are {written} pictures to {count} frames of tracks",
+                hint="prepare the clip again",
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

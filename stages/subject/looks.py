@@ -1,0 +1,138 @@
+"""A first look at a clip: who is in it, where, and where the picture changes.
+
+Legend: H/W pixels, N points, 2 = (x, y), 3 = RGB.
+
+One frame a second is searched for faces. Every frame is compared with the one before it on a tiny copy, to find cuts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.geometry.canonical import CANVAS
+from stages.payloads import FRAMES_PER_SECOND
+from stages.subject.face_tracker import FaceTracker
+from stages.video.reading import read_frames
+
+_MOST_FACES: Final = 3
+_TINY: Final = 32
+
+_CUT_LEVELS: Final = 25.0
+"""Mean change of a colour from one frame to the next, in levels of 255, that only another shot makes: faces that move
+fast stay below 13, another shot of the same person is above 28."""
+
+_JUMP_LEVELS: Final = 12.0
+_SPIKE: Final = 4.0
+"""A cut stands out of the changes of the second around it by this factor; a camera that pans does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The faces of one frame, tallest first, each as points (478, 2) in px of the source picture."""
+
+    frame: int
+    faces_N2: tuple[NDArray[np.float32], ...]
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """Heights of the faces in px of the source picture."""
+        return tuple(float(np.ptp(points_N2[:, 1])) for points_N2 in self.faces_N2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What was seen.
+
+    Attributes:
+        width: of the source picture, as shown.
+        height: of the source picture, as shown.
+        frame_count: frames of the clip at 25 a second.
+        looks: one a second.
+        cuts: first frames of new shots.
+        jumps: frames at which the picture jumps, but not to another shot.
+    """
+
+    width: int
+    height: int
+    frame_count: int
+    looks: tuple[Look, ...]
+    cuts: tuple[int, ...]
+    jumps: tuple[int, ...]
+
+    @property
+    def longest_shot(self) -> tuple[int, int]:
+        """First frame, and the frame after the last, of the longest shot."""
+        borders = (0, *self.cuts, self.frame_count)
+        shots = zip(borders[:-1], borders[1:], strict=True)
+        return max(shots, key=lambda shot: shot[1] - shot[0])
+
+    def within(self, start: int, stop: int) -> tuple[Look, ...]:
+        """The looks at frames [start, stop)."""
+        return tuple(look for look in self.looks if start <= look.frame < stop)
+
+
+def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> Looks:
+    """Look a clip over. Raises SubjectError when it cannot be read."""
+    looks: list[Look] = []
+    changes: list[float] = []
+    height = width = count = 0
+    before: NDArray[np.float32] | None = None
+    with FaceTracker(video=False, faces=_MOST_FACES) as tracker:
+        for frame_HW3 in read_frames(clip):
+            height, width = frame_HW3.shape[:2]
+            tiny_HW3 = _tiny(frame_HW3)
+            changes.append(0.0 if before is None else float(np.abs(tiny_HW3 - before).mean()))
+            before = tiny_HW3
+            # In the middle of each second: the first frame of a clip is often a fade or a title.
+            if count % FRAMES_PER_SECOND == FRAMES_PER_SECOND // 2:
+                looks.append(_look(tracker, frame_HW3, count))
+            count += 1
+            if progress is not None:
+                progress(count)
+    cuts, jumps = find_cuts(np.array(changes))
+    return Looks(
+        width=width, height=height, frame_count=count, looks=tuple(looks), cuts=cuts, jumps=jumps
+    )
+
+
+def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Frames that open a new shot, and frames at which the same shot jumps, from changes (T,) to the frame before."""
+    cuts, jumps = [], []
+    reach = FRAMES_PER_SECOND // 2
+    for frame in np.flatnonzero(changes_T > _JUMP_LEVELS):
+        around_T = changes_T[max(1, frame - reach) : frame + reach + 1]
+        if changes_T[frame] < _SPIKE * np.median(around_T):
+            continue
+        (cuts if changes_T[frame] > _CUT_LEVELS else jumps).append(int(frame))
+    return tuple(cuts), tuple(jumps)
+
+
+def _tiny(frame_HW3: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(
+        cv2.resize(frame_HW3, (_TINY, _TINY), interpolation=cv2.INTER_AREA), dtype=np.float32
+    )
+
+
+def _look(tracker: FaceTracker, frame_HW3: NDArray[np.uint8], frame: int) -> Look:
+    height, width = frame_HW3.shape[:2]
+    # Points come back as if the picture were CANVAS x CANVAS.
+    to_source_2 = np.array([width, height], dtype=np.float32) / CANVAS
+    faces = [track.mesh_N3[:, :2] * to_source_2 for track in tracker.track_all(frame_HW3)]
+    return Look(frame=frame, faces_N2=tuple(_distinct(faces)))
+
+
+def _distinct(faces: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Without second finds of one face: centres within half a face height of a taller one."""
+    kept: list[NDArray[np.float32]] = []
+    for points_N2 in faces:
+        centre_2, height = points_N2.mean(axis=0), float(np.ptp(points_N2[:, 1]))
+        if all(np.linalg.norm(centre_2 - other_N2.mean(axis=0)) > height / 2 for other_N2 in kept):
+            kept.append(points_N2)
+    return kept

@@ -1,0 +1,140 @@
+"""From a request in plain values to a stage's trainer with its data loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from stages.builtin import builtin_weights
+from stages.speech.loading import load_encoder
+from stages.training.composer_trainer import ComposerTrainer, ComposerTraining
+from stages.training.motion_config import MotionTraining
+from stages.training.motion_data import motion_clip
+from stages.training.motion_trainer import MotionTrainer
+from stages.training.renderer_config import Losses, Preset, RendererTraining
+from stages.training.renderer_data import RendererClip
+from stages.training.renderer_trainer import RendererTrainer
+from stages.training.trainer import Trainer, Workers
+from stages.weights import read_header, read_sizes
+
+Stage = Literal["moda", "faco", "renderer"]
+Attention = Literal["dual", "specific", "probabilistic", "lstm"]
+Posterior = Literal["paper", "cvae"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """What to train, on what, and how; None leaves a value to the preset.
+
+    Attributes:
+        stage, preset, losses: which network and recipe.
+        clips: folders of prepared clips to learn from.
+        held_out: folders of prepared clips for validation alone (moda, faco).
+        start_from: weights to go on from.
+        attention, posterior, encoder: MODA's branches, what its posterior sees, the speech encoder's name.
+        temporal_encoding, composed_face: the renderer's inputs.
+    """
+
+    stage: Stage
+    clips: tuple[Path, ...]
+    held_out: tuple[Path, ...] = ()
+    preset: Preset = "cpu"
+    losses: Losses = "preset"
+    start_from: Path | None = None
+    seed: int = 0
+    steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    attention: Attention | None = None
+    posterior: Posterior | None = None
+    encoder: str | None = None
+    temporal_encoding: bool = True
+    composed_face: bool = True
+
+
+def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) -> Trainer:
+    """The trainer of a stage, at its first step.
+
+    Raises:
+        SubjectError: a folder holds no prepared clip, or the clips are too short.
+        WeightsError: `start_from` does not fit, or a model file of others is missing.
+    """
+    build = {"moda": _motion, "faco": _composer, "renderer": _renderer}[request.stage]
+    return build(request, workers, device)
+
+
+def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
+    config = RendererTraining.preset(request.preset, losses=request.losses)
+    generator = config.generator
+    if request.start_from is not None:
+        generator = read_sizes(request.start_from, type(generator))
+    generator = replace(generator, temporal_encoding=request.temporal_encoding)
+    config = replace(
+        config,
+        seed=request.seed,
+        steps=request.steps or config.steps,
+        epochs=None if request.steps else config.epochs,
+        batch_size=request.batch_size or config.batch_size,
+        learning_rate=request.learning_rate or config.learning_rate,
+        composed_face=request.composed_face,
+        generator=generator,
+        discriminator=replace(config.discriminator, temporal_encoding=request.temporal_encoding),
+    )
+    clips = [RendererClip(folder, config=config) for folder in request.clips]
+    by_speaker = {clip.speaker: clip for clip in clips}
+    return RendererTrainer(config, by_speaker, workers=workers, device=device, start_from=request.start_from)
+
+
+def _motion(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
+    name = request.encoder or read_header(builtin_weights("moda")).encoder
+    encoder = load_encoder(name, device=torch.device(device))
+    config = MotionTraining.preset(request.preset, speech_width=encoder.width, losses=request.losses)
+    network = config.network
+    if request.start_from is not None:
+        network = read_sizes(request.start_from, type(network))
+    network = replace(
+        network, attention=request.attention or network.attention, mode=request.posterior or network.mode
+    )
+    config = replace(
+        config,
+        seed=request.seed,
+        steps=request.steps or config.steps,
+        epochs=None if request.steps else config.epochs,
+        frames_a_batch=request.batch_size * max(config.lengths)
+        if request.batch_size
+        else config.frames_a_batch,
+        learning_rate=request.learning_rate or config.learning_rate,
+        network=network,
+    )
+    return MotionTrainer(
+        config,
+        [motion_clip(folder, encoder) for folder in request.clips],
+        [motion_clip(folder, encoder) for folder in request.held_out],
+        encoder=encoder.name,
+        workers=workers,
+        device=device,
+        start_from=request.start_from,
+    )
+
+
+def _composer(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
+    config = ComposerTraining.preset(request.preset, losses=request.losses)
+    config = replace(
+        config,
+        seed=request.seed,
+        steps=request.steps or config.steps,
+        epochs=None if request.steps else config.epochs,
+        batch_size=request.batch_size or config.batch_size,
+        learning_rate=request.learning_rate or config.learning_rate,
+    )
+    return ComposerTrainer(
+        config,
+        [motion_clip(folder, None) for folder in request.clips],
+        [motion_clip(folder, None) for folder in request.held_out],
+        workers=workers,
+        device=device,
+        start_from=request.start_from,
+    )

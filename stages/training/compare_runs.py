@@ -1,0 +1,66 @@
+"""Quality against training time of several runs: a plot, and what each needed to reach a given quality.
+
+`python -m stages.training.compare_runs NAME=HISTORY.jsonl... --measure psnr --reach 28 [--plot OUT.png]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from stages.training.history import HistoryEntry, read_history, seconds_to_reach
+from stages.training.report import markdown_table
+
+Runs = dict[str, list[HistoryEntry]]
+
+
+def plot(runs: Runs, *, measures: list[str], path: Path) -> None:
+    """One panel a measure, one curve a run, over minutes of training."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(measures), 3.4), layout="constrained")
+    for column, measure in enumerate(measures):
+        axes = figure.add_subplot(1, len(measures), column + 1)
+        for name, history in runs.items():
+            minutes = [entry.seconds / 60 for entry in history]
+            axes.plot(minutes, [entry.losses[measure] for entry in history], marker=".", label=name)
+        axes.set_xlabel("minutes of training, one core")
+        axes.set_ylabel(measure)
+        axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", fontsize="small")
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="NAME=HISTORY", help="name of a run and its history.jsonl")
+    parser.add_argument("--measure", nargs="+", default=["psnr", "ssim", "sharpness"], help="what to compare")
+    parser.add_argument("--reach", type=float, help="report the time to this value of the first measure")
+    parser.add_argument("--plot", type=Path, help="write the curves as a picture")
+    options = parser.parse_args()
+    runs: Runs = {}
+    for argument in options.runs:
+        name, _, path = argument.partition("=")
+        runs[name] = read_history(Path(path))
+        if not runs[name]:
+            parser.error(f"{path or argument}: no validations there")
+    table = []
+    for name, history in runs.items():
+        best = [f"{max(entry.losses[measure] for entry in history):.4g}" for measure in options.measure]
+        row = [name, str(history[-1].step), f"{history[-1].seconds / 60:.1f}", *best]
+        if options.reach is not None:
+            seconds = seconds_to_reach(history, measure=options.measure[0], value=options.reach)
+            row.append("not reached" if seconds is None else f"{seconds / 60:.1f}")
+        table.append(row)
+    columns = ["run", "steps", "minutes", *(f"best {measure}" for measure in options.measure)]
+    if options.reach is not None:
+        columns.append(f"minutes to {options.measure[0]} {options.reach:g}")
+    sys.stdout.write(markdown_table(columns, table) + "\n")
+    if options.plot is not None:
+        plot(runs, measures=options.measure, path=options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The validations of a training run, a line of JSON each: what curves are drawn from."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One validation.
+
+    Attributes:
+        step: optimiser steps taken.
+        seconds: spent in training steps so far, validations left out.
+        losses: name and value of each measure.
+    """
+
+    step: int
+    seconds: float
+    losses: dict[str, float]
+
+
+def append_history(path: Path, *, step: int, seconds: float, losses: Mapping[str, float]) -> None:
+    """Add a validation; those of later steps, which a run that was set back left behind, are dropped."""
+    kept = [entry for entry in read_history(path) if entry.step < step]
+    kept.append(HistoryEntry(step=step, seconds=seconds, losses=dict(losses)))
+    partial = path.with_name(f".partial-{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in kept))
+    partial.replace(path)
+
+
+def read_history(path: Path) -> list[HistoryEntry]:
+    """All validations in order of step; none where there is no file."""
+    if not path.is_file():
+        return []
+    return [HistoryEntry(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def seconds_to_reach(history: list[HistoryEntry], *, measure: str, value: float) -> float | None:
+    """Training time until `measure` first got from below to `value`, linear between validations; None if never."""
+    before: HistoryEntry | None = None
+    for entry in history:
+        reached = entry.losses[measure]
+        if reached >= value:
+            if before is None:
+                return entry.seconds
+            start = before.losses[measure]
+            share = (value - start) / (reached - start) if math.isfinite(reached) else 1.0
+            return before.seconds + share * (entry.seconds - before.seconds)
+        before = entry
+    return None

@@ -1,0 +1,64 @@
+"""Who is to blame for a worker's error, and whether the step is taken again."""
+
+from __future__ import annotations
+
+import pytest
+
+from farm.training.failures import is_worth_retrying, training_error
+from jobs.errors import (
+    Cancelled,
+    DataUnusable,
+    DiskFull,
+    FarmError,
+    InfrastructureError,
+    ReplicaLost,
+    StoreError,
+    TrainingFailed,
+    WeightsMismatch,
+)
+from stages.errors import SubjectError, WeightsError
+
+
+@pytest.mark.parametrize(
+    ("raised", "becomes", "is_retried"),
+    [
+        pytest.param(ValueError("bad shape"), TrainingFailed, False, id="a fault of the code"),
+        pytest.param(
+            SubjectError(code="subject.clip-too-short", what="too short"), DataUnusable, False, id="bad data"
+        ),
+        pytest.param(WeightsError(code="weights.sizes", what="no fit"), WeightsMismatch, False, id="weights"),
+        pytest.param(
+            RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
+            ReplicaLost,
+            True,
+            id="a peer died under gloo",
+        ),
+        pytest.param(
+            RuntimeError("NCCL communicator was aborted on rank 0"), ReplicaLost, True, id="a peer died under nccl"
+        ),
+        pytest.param(RuntimeError("shapes differ"), TrainingFailed, False, id="torch refuses"),
+        pytest.param(MemoryError(), InfrastructureError, True, id="no memory"),
+        pytest.param(StoreError("no route"), StoreError, True, id="the store does not answer"),
+        pytest.param(DiskFull("full"), DiskFull, False, id="the disk is full"),
+        pytest.param(Cancelled("stopped"), Cancelled, False, id="stopped"),
+    ],
+)
+def test_errors_have_owners(raised: Exception, becomes: type[FarmError], is_retried: bool) -> None:
+    error = training_error(raised)
+    assert type(error) is becomes
+    assert is_worth_retrying(error) is is_retried
+
+
+def test_a_fault_of_the_code_is_told_with_its_cause_and_place() -> None:
+    try:
+        raise KeyError("mouth_mask")
+    except KeyError as raised:
+        error = training_error(raised)
+    assert "KeyError" in error.message
+    assert "mouth_mask" in error.message
+    assert "test_failures.py:" in error.hint
+
+
+def test_the_death_of_a_process_is_worth_another_attempt() -> None:
+    # Ray Train tells it with errors of its own, which are none of ours.
+    assert is_worth_retrying(RuntimeError("the actor died unexpectedly"))

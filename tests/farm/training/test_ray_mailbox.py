@@ -1,0 +1,36 @@
+"""The line between workers and driver, without the actor around it."""
+
+from __future__ import annotations
+
+from farm.training.progress import Advanced, Restarted, Resumed
+from farm.training.ray_mailbox import Mailbox
+
+
+def advanced(step: int) -> Advanced:
+    return Advanced(step=step, steps=100, losses={})
+
+
+def test_what_was_told_is_taken_once_and_in_order() -> None:
+    mailbox = Mailbox()
+    mailbox.tell(Resumed(step=3))
+    mailbox.tell(advanced(4))
+    assert mailbox.take() == [Resumed(step=3), advanced(4)]
+    assert mailbox.take() == []
+
+
+def test_losses_are_counted_until_the_run_gets_further_than_before() -> None:
+    mailbox = Mailbox()
+    mailbox.tell(advanced(10))
+    assert mailbox.lost("killed") == 1
+    mailbox.tell(advanced(9))  # taken again after the last checkpoint: no progress
+    assert mailbox.lost("killed") == 2
+    mailbox.tell(advanced(11))
+    assert mailbox.lost("killed again") == 1
+    assert mailbox.take()[-1] == Restarted(reason="killed again", attempt=1)
+
+
+def test_a_worker_hears_of_a_stop_with_its_next_event() -> None:
+    mailbox = Mailbox()
+    assert not mailbox.tell(advanced(1))
+    mailbox.stop()
+    assert mailbox.tell(advanced(2))

@@ -1,0 +1,71 @@
+"""A driver of its own for tests that kill it: trains the job in a folder and prints the report as JSON.
+
+`python train_in_process.py FOLDER [--workers N] [--pause SECONDS]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2])]
+
+import tiny_trainer
+
+from farm.training.run import train
+from infra.hardware import Hardware
+from infra.settings import FarmSettings
+from jobs.parse import load_training
+
+
+class Printer:
+    """Tells what happens on standard error, a JSON object a line."""
+
+    def resumed(self, **facts: object) -> None:
+        self._say("resumed", facts)
+
+    def advanced(self, **facts: object) -> None:
+        self._say("advanced", facts)
+
+    def validated(self, **facts: object) -> None:
+        self._say("validated", facts)
+
+    def restarted(self, **facts: object) -> None:
+        self._say("restarted", facts)
+
+    def _say(self, event: str, facts: dict[str, object]) -> None:
+        sys.stderr.write(json.dumps({"event": event, **facts}) + "\n")
+        sys.stderr.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pause", type=float, default=0.0)
+    options = parser.parse_args()
+    folder = options.folder
+    started = time.monotonic()
+    from infra.settings import prepare_ray_environment
+
+    prepare_ray_environment(auth="disabled", embedded=True)
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(tiny_trainer)
+    report = train(
+        load_training(folder / "job.yaml"),
+        settings=FarmSettings(store=str(folder / "store"), cache=folder / "cache", ray_auth="disabled"),
+        hardware=Hardware(cores=2, memory_bytes=8 << 30, cpu_kind="cpu test", gpus=()),
+        listener=Printer(),
+        trainers=tiny_trainer.TinyTrainers(pause_s=options.pause),
+    )
+    sys.stderr.write(json.dumps({"event": "done", "s": time.monotonic() - started}) + "\n")
+    sys.stdout.write(json.dumps(report.as_record()) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
