@@ -25,6 +25,8 @@ from stages.errors import EncodeError, SpeechError, StageError, SubjectError, We
 _BY_CODE: dict[str, type[FarmError]] = {
     "speech.not-found": InputNotFound,
     "speech.unreadable": InputNotFound,
+    "clip.not-found": InputNotFound,
+    "clip.unreadable": InputNotFound,
     "subject.not-found": UnknownSubject,
     "subject.unknown": UnknownSubject,
     "encode.disk-full": DiskFull,

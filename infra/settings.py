@@ -93,6 +93,9 @@ def prepare_ray_environment(*, auth: RayAuth, embedded: bool) -> None:
     os.environ["RAY_AUTH_MODE"] = auth
     if embedded and auth == "token" and not os.environ.get("RAY_AUTH_TOKEN"):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if embedded:
+        # Ray's workers stand back behind every other process (niceness 15); on a busy machine they hardly run.
+        os.environ.setdefault("RAY_worker_niceness", "0")
     # A studio's cluster reports to nobody.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 

@@ -16,6 +16,7 @@ from farm.cli.doctor import run_doctor
 from farm.cli.output import Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
+from farm.cli.subject import run_prepare, run_table
 from farm.cli.train import run_train
 from farm.cli.train_options import (
     ClipsOption,
@@ -76,6 +77,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+subject_app = typer.Typer(
+    help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich"
+)
+app.add_typer(subject_app, name="subject")
 
 
 def main(arguments: Sequence[str] | None = None, *, wiring: Wiring | None = None) -> int:
@@ -198,6 +205,68 @@ def _doctor(context: typer.Context, store: StoreOption = None, as_json: JsonOpti
         lambda settings, terminal, wiring: run_doctor(settings=settings, terminal=terminal, wiring=wiring),
         context=context,
         store=store,
+        as_json=as_json,
+    )
+
+
+@subject_app.command("prepare", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _subject_prepare(
+    context: typer.Context,
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="A video of the subject speaking.", show_default=False)
+    ],
+    name: Annotated[
+        str, typer.Option("--name", metavar="N", help="Name of the subject.", show_default=False)
+    ],
+    consent: Annotated[
+        Path,
+        typer.Option(
+            "--consent", metavar="FILE", help="The document in which the person agrees.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder of the subject package.", show_default=False)
+    ],
+    audio_lag: Annotated[
+        int | None,
+        typer.Option(
+            "--audio-lag",
+            min=-250,
+            max=250,
+            metavar="N",
+            help="Frames (of 40 ms) by which the sound lags the lips; 0 leaves it. Default: found out.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare a subject from a clip: package, training data and a quality report.
+
+    A run that was stopped goes on when it is started again with the same inputs.
+    """
+    _guarded(
+        lambda _settings, terminal, _wiring: run_prepare(
+            clip, name=name, consent=consent, out=out, audio_lag=audio_lag, terminal=terminal
+        ),
+        context=context,
+        store=None,
+        as_json=as_json,
+    )
+
+
+@subject_app.command("table", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _subject_table(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of prepared subjects.", show_default=False)
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the quality reports of several subjects as one Markdown table."""
+    _guarded(
+        lambda _settings, terminal, _wiring: run_table(folders, terminal=terminal),
+        context=context,
+        store=None,
         as_json=as_json,
     )
 

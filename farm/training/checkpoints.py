@@ -1,8 +1,8 @@
 """The truth of a training run: checkpoints and best weights in the object store, each created once.
 
-Keys below the run's prefix: ``checkpoints/step-00000200.safetensors`` and ``weights/step-00000200.safetensors``. Weights
-are only exported when validation improves, so the best ones at any checkpoint are the newest exported until then; that
-is what is kept of both, and what a resumed run starts from.
+Keys below the run's prefix: ``checkpoints/step-00000200.safetensors`` and ``weights/step-00000200.safetensors``.
+Weights are only exported when validation improves, so the best ones at any checkpoint are the newest exported until
+then; that is what is kept of both, and what a resumed run starts from.
 """
 
 from __future__ import annotations

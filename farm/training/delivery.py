@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from farm.destinations import check_destination, write_whole
 from farm.training.request import TrainingPlan
@@ -11,6 +12,10 @@ from infra.delivery import check_bucket, deliver
 from infra.storage import ObjectStore
 from jobs.identity import sha256_of_bytes
 from jobs.locations import is_s3
+from stages.errors import SubjectError
+from stages.subject.package import SubjectPackage
+
+_NO_RENDERER: Final = ("subject.no-renderer", "subject.weights-not-found")
 
 
 def check_places(plan: TrainingPlan) -> None:
@@ -24,6 +29,9 @@ def check_places(plan: TrainingPlan) -> None:
         check_bucket(plan.output)
     else:
         check_destination(Path(plan.output), where="spec.output.uri")
+    if plan.subject is not None:
+        with translated("spec.subject"):
+            _check_package(plan.subject)
 
 
 def deliver_weights(plan: TrainingPlan, *, store: ObjectStore, key: str) -> str:
@@ -48,8 +56,15 @@ def deliver_weights(plan: TrainingPlan, *, store: ObjectStore, key: str) -> str:
         else:
             write_whole(Path(plan.output), data, where="spec.output.uri")
         if plan.subject is not None:
-            from stages.subject.package import SubjectPackage
-
             with translated("spec.subject"):
                 SubjectPackage.add_renderer(plan.subject, weights=weights)
     return sha256_of_bytes(data)
+
+
+def _check_package(folder: Path) -> None:
+    try:
+        SubjectPackage.load(folder)
+    except SubjectError as error:
+        # Its renderer is what is about to be trained; by then the package and its consent have been read.
+        if error.code not in _NO_RENDERER:
+            raise

@@ -24,15 +24,19 @@ LARGEST_LOSSES_IN_A_ROW: Final = 3
 """Losses of workers without a step of progress between them, before the run is given up."""
 
 # torch raises plain RuntimeErrors when a peer's process is gone; these words are in all of them.
-_OF_THE_GROUP: Final = ("gloo", "nccl", "connection closed by peer", "connection reset by peer", "process group")
+_OF_THE_GROUP: Final = (
+    "gloo",
+    "nccl",
+    "connection closed by peer",
+    "connection reset by peer",
+    "process group",
+)
 
 
 def training_error(error: Exception) -> FarmError:
     """The farm's error for anything that was raised in a worker."""
     if isinstance(error, SubjectError):
-        return DataUnusable(
-            error.what, where=error.where or "spec.clips", hint=error.hint, code=error.code
-        )
+        return DataUnusable(error.what, where=error.where or "spec.clips", hint=error.hint, code=error.code)
     if isinstance(error, FarmError | StageError | MemoryError):
         return translate(error, where="training")
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

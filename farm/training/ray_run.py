@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import ray
 from ray.exceptions import RayError
-from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
-from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2.api.config import LoggingConfig
+from ray.train.torch import TorchConfig
+from ray.train.v2.api.callback import UserCallback
+from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
+from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from farm.training.failures import LARGEST_LOSSES_IN_A_ROW, is_worth_retrying, one_line
 from farm.training.progress import TrainingListener
@@ -86,12 +87,12 @@ def train_on_ray(
     fit = _Fit(_trainer(setup, workers=workers, share=share, folder=folder, mailbox=mailbox))
     fit.start()
     try:
-        while fit.is_alive():
-            fit.join(_LOOK_SECONDS)
+        while not fit.has_ended(within_s=_LOOK_SECONDS):
             _pass_on(mailbox, listener)
+        _pass_on(mailbox, listener)
     except KeyboardInterrupt:
         mailbox.stop.remote()
-        fit.join(_STOP_SECONDS)
+        fit.has_ended(within_s=_STOP_SECONDS)
         raise
     except RayError as error:
         raise _lost(error) from error
@@ -117,7 +118,9 @@ def _trainer(
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=bool(share.gpus),
-            resources_per_worker={"CPU": share.cpus, "GPU": share.gpus} if share.gpus else {"CPU": share.cpus},
+            resources_per_worker={"CPU": share.cpus, "GPU": share.gpus}
+            if share.gpus
+            else {"CPU": share.cpus},
         ),
         run_config=RunConfig(
             name=folder.name,
@@ -140,15 +143,22 @@ class _Fit(threading.Thread):
     def __init__(self, trainer: TorchTrainer) -> None:
         super().__init__(name="ray-train", daemon=True)
         self._trainer = trainer
+        # Not `join`, which takes a thread for ended when Ctrl-C interrupts it (Python 3.11).
+        self._end = threading.Event()
         self._outcome: Outcome | None = None
-        self._error: Exception | None = None
+        self._error: RayError | TrainingFailedError | None = None
 
     def run(self) -> None:
         try:
             self._outcome = self._trainer.fit().return_value
-        except Exception as error:
-            # Raised again in the main thread, by `outcome`.
-            self._error = error
+        except (RayError, TrainingFailedError) as error:
+            self._error = error  # raised again in the main thread, by `outcome`
+        finally:
+            self._end.set()
+
+    def has_ended(self, *, within_s: float) -> bool:
+        """Whether the run has ended, after waiting for it a while."""
+        return self._end.wait(within_s)
 
     def outcome(self) -> Outcome:
         """How the run ended.
@@ -158,11 +168,14 @@ class _Fit(threading.Thread):
         """
         if self._error is not None:
             raise _farm_error(self._error) from self._error
-        assert isinstance(self._outcome, Outcome), "the first worker tells how the run ended"
+        if self._outcome is None:
+            raise InfrastructureError(
+                "Ray Train ended without an outcome", where="cluster", hint="see Ray's logs in /tmp/ray"
+            )
         return self._outcome
 
 
-def _farm_error(error: Exception) -> FarmError:
+def _farm_error(error: RayError | TrainingFailedError) -> FarmError:
     if isinstance(error, ControllerError):
         cause = error.controller_failure
         if isinstance(cause, FarmError):
@@ -172,13 +185,13 @@ def _farm_error(error: Exception) -> FarmError:
             where="cluster",
             hint="see whether the cluster has free cores, GPUs and memory for all workers",
         )
-    if isinstance(error, TrainingFailedError | RayError):
-        return _lost(error)
-    raise error
+    return _lost(error)
 
 
 def _lost(error: Exception) -> InfrastructureError:
-    return InfrastructureError(one_line(error), where="cluster", hint="start the job again: it goes on from its last checkpoint")
+    return InfrastructureError(
+        one_line(error), where="cluster", hint="start the job again: it goes on from its last checkpoint"
+    )
 
 
 def _pass_on(mailbox: Any, listener: TrainingListener) -> None:

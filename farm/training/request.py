@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.training.setup import Cadence
-from farm.translation import translated
 from infra.fetch import fetch_file
 from jobs.parse import LoadedTraining
 from jobs.train_spec import BASE
+from stages.builtin import builtin_weights
 from stages.training.build import TrainingRequest
 
 
@@ -82,8 +82,5 @@ def _start_from(start: str | None, *, cache: Path) -> Path | None:
     if start is None:
         return None
     if start == BASE:
-        from stages.builtin import builtin_weights
-
-        with translated("spec.start_from"):
-            return builtin_weights("renderer")
+        start = str(builtin_weights("renderer"))
     return fetch_file(start, cache=cache, where="spec.start_from")

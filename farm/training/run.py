@@ -81,9 +81,7 @@ def train(
             listener=watch,
         )
     sha256 = deliver_weights(plan, store=open_store(settings.store), key=outcome.weights_key)
-    return _report(
-        plan, setup, outcome, sha256=sha256, resumed_from=watch.resumed_from, started=started
-    )
+    return _report(plan, setup, outcome, sha256=sha256, resumed_from=watch.resumed_from, started=started)
 
 
 class _ResumeWatch:

@@ -38,9 +38,7 @@ def run_worker(setup: WorkerSetup, *, group: WorkerGroup, device: str) -> Outcom
         if group.rank == 0:
             resumed_from = None if checkpoint is None else checkpoint.step
             log = stack.enter_context(TensorBoardLog(setup.logs, resumed_from=resumed_from))
-        loop = TrainingLoop(
-            trainer, group=group, checkpoints=checkpoints, cadence=setup.cadence, log=log
-        )
+        loop = TrainingLoop(trainer, group=group, checkpoints=checkpoints, cadence=setup.cadence, log=log)
         if checkpoint is not None:
             loop.resume(checkpoint)
             if group.rank == 0:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from stages.errors import SubjectError
 
+BuiltinNetwork = Literal["moda", "faco", "encoder", "renderer"]
+
 
 def _root() -> Path:
     return Path(str(files("stages.builtin")))
@@ -30,6 +32,7 @@ def builtin_subject(name: str) -> Path:
     return _root() / "subjects" / name
 
 
-def builtin_weights(network: Literal["moda", "faco", "encoder"]) -> Path:
-    """The shared weights of a stage, or of the speech encoder."""
-    return _root() / "weights" / f"{network}.safetensors"
+def builtin_weights(network: BuiltinNetwork) -> Path:
+    """The shared weights of a stage or of the speech encoder; the actors share one renderer, beside their packages."""
+    folder = "subjects" if network == "renderer" else "weights"
+    return _root() / folder / f"{network}.safetensors"

@@ -39,7 +39,7 @@ class FaceTracker:
     """Tracks one face through consecutive square frames, or finds several; use as a context manager."""
 
     def __init__(self, *, video: bool = True, faces: int = 1) -> None:
-        """`video` follows the face from frame to frame; otherwise each frame stands alone. `faces` is the most found."""
+        """`video` follows the face from frame to frame; otherwise each stands alone. At most `faces` are found."""
         self._video = video
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         self._landmarker = vision.FaceLandmarker.create_from_options(

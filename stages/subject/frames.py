@@ -33,9 +33,9 @@ from stages.video.reading import read_frames
 FRAMES_FILE: Final = "frames.mp4"
 
 _ENCODER: Final = {
-    "preset": "veryfast",
+    "preset": "superfast",
     "crf": "12",
-    "x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=0:threads=1:colorprim=bt709:transfer=bt709"
+    "x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=0:colorprim=bt709:transfer=bt709"
     ":colormatrix=bt709:fullrange=off",
 }
 """Without B-frames and with a key frame every 12 frames, any frame is at most 12 decodings away."""

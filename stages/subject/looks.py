@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -70,8 +71,7 @@ class Looks:
     def longest_shot(self) -> tuple[int, int]:
         """First frame, and the frame after the last, of the longest shot."""
         borders = (0, *self.cuts, self.frame_count)
-        shots = zip(borders[:-1], borders[1:], strict=True)
-        return max(shots, key=lambda shot: shot[1] - shot[0])
+        return max(pairwise(borders), key=lambda shot: shot[1] - shot[0])
 
     def within(self, start: int, stop: int) -> tuple[Look, ...]:
         """The looks at frames [start, stop)."""
@@ -97,14 +97,13 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
             if progress is not None:
                 progress(count)
     cuts, jumps = find_cuts(np.array(changes))
-    return Looks(
-        width=width, height=height, frame_count=count, looks=tuple(looks), cuts=cuts, jumps=jumps
-    )
+    return Looks(width=width, height=height, frame_count=count, looks=tuple(looks), cuts=cuts, jumps=jumps)
 
 
 def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Frames that open a new shot, and frames at which the same shot jumps, from changes (T,) to the frame before."""
-    cuts, jumps = [], []
+    cuts: list[int] = []
+    jumps: list[int] = []
     reach = FRAMES_PER_SECOND // 2
     for frame in np.flatnonzero(changes_T > _JUMP_LEVELS):
         around_T = changes_T[max(1, frame - reach) : frame + reach + 1]
@@ -115,16 +114,17 @@ def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[in
 
 
 def _tiny(frame_HW3: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(
-        cv2.resize(frame_HW3, (_TINY, _TINY), interpolation=cv2.INTER_AREA), dtype=np.float32
-    )
+    return np.asarray(cv2.resize(frame_HW3, (_TINY, _TINY), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _look(tracker: FaceTracker, frame_HW3: NDArray[np.uint8], frame: int) -> Look:
     height, width = frame_HW3.shape[:2]
     # Points come back as if the picture were CANVAS x CANVAS.
-    to_source_2 = np.array([width, height], dtype=np.float32) / CANVAS
-    faces = [track.mesh_N3[:, :2] * to_source_2 for track in tracker.track_all(frame_HW3)]
+    to_source_2 = np.array([width, height], dtype=np.float32) / np.float32(CANVAS)
+    faces = [
+        np.asarray(track.mesh_N3[:, :2] * to_source_2, dtype=np.float32)
+        for track in tracker.track_all(frame_HW3)
+    ]
     return Look(frame=frame, faces_N2=tuple(_distinct(faces)))
 
 

@@ -35,7 +35,6 @@ _RECORD_FIELDS: Final = ("consent_record", "consent_sha256")
 """Name the consent's own document in the package, where there is one, and its hash."""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectPackage:
     """A subject, ready to speak.

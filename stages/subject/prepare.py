@@ -1,30 +1,38 @@
 """From a clip to tracks: points, head pose, canonical meshes, shoulders and aligned speech (MODA section 8).
 
-Legend: T frames, N points, S samples, 3 = (x, y, z).
+Legend: T frames, N points, S samples, 3 = (x, y, z), 7 = head vector.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.geometry.canonical import CANVAS, canonicalise, rigid_rotation
+from stages.geometry.canonical import CANVAS, canonicalise, pose, rigid_rotation
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
-from stages.subject.face_framing import find_framing
-from stages.subject.face_tracker import FaceTracker, FrameTrack, PersonSegmenter
-from stages.subject.framing import Frame, framed_frames
-from stages.subject.torso import is_moving, shoulder_columns, shoulder_heights, torso_track
+from stages.subject.face_framing import framing_of
+from stages.subject.framing import Frame, Framing, framed_frames
+from stages.subject.looks import Looks, look_over
+from stages.subject.observation import Observation, ShoulderPlan, observe
+from stages.subject.torso import is_moving, torso_track
 from stages.subject.tracks import ClipFacts, ClipTracks, smooth_rest
+from stages.training.split import training_frames
 
+Floats = NDArray[np.float32]
 Progress = Callable[[int], None]
 
-MINIMUM_DETECTED = 0.9
+MINIMUM_DETECTED: Final = 0.9
+
+_BLOCK: Final = 250
+"""Frames brought to canonical space at once: double precision for a whole clip would outweigh its tracks."""
 
 
 def canonical_mesh() -> NDArray[np.float64]:
@@ -37,91 +45,128 @@ def canonical_mesh() -> NDArray[np.float64]:
 def prepare_clip(
     clip: Path, *, speaker: str, audio_lag: int = 0, progress: Progress | None = None
 ) -> ClipTracks:
-    """Track a clip and bring it into canonical space.
+    """Track a clip whose offset of sound is known, and bring it into canonical space.
+
+    Of a clip with cuts the longest shot is taken.
 
     Args:
         clip: a video of one speaker with sound.
         speaker: who speaks.
         audio_lag: how many frames the sound lags the lips (negative: leads); undone here.
-        progress: called with the number of frames seen so far.
+        progress: called with the number of frames tracked so far.
 
     Raises:
         SubjectError: no face, or too few frames with one.
         SpeechError: no usable sound.
     """
-    first_frame, dropped_samples = max(0, -audio_lag), max(0, audio_lag) * SAMPLES_PER_FRAME
-    framing = find_framing(clip)
-    speech_S = read_speech(clip).samples_S[dropped_samples:]
-    frames = framed_frames(clip, framing=framing, first_frame=first_frame, size=CANVAS)
-    mesh_TN3, heights_T18, columns_18, detected = _track(frames, progress)
-    if detected < MINIMUM_DETECTED:
+    looks = look_over(clip)
+    start, stop = looks.longest_shot
+    framing = framing_of(looks, looks.within(start, stop), where=str(clip))
+    observation = observe_shot(clip, looks=looks, framing=framing, progress=progress)
+    if observation.detected < MINIMUM_DETECTED:
         raise SubjectError(
-            code="subject.face-lost",
+            code="clip.face-lost",
             where=str(clip),
-            what=f"a face was found in only {detected:.0%} of the frames",
+            what=f"a face was found in only {observation.detected:.0%} of the frames",
             hint="use a clip in which one face stays in view",
         )
-    count = min(len(mesh_TN3), len(speech_S) // SAMPLES_PER_FRAME)
-    reference_N3 = canonical_mesh()
-    rotations_T3 = np.stack([rigid_rotation(mesh_N3, reference_N3) for mesh_N3 in mesh_TN3])
-    canonical_TN3, head_T7 = canonicalise(mesh_TN3, rotations_T3)
-    torso_TN3 = torso_track(heights_T18, columns_18, mesh_TN3)
-    facts = ClipFacts(
-        source=str(clip),
+    return assemble(
+        observation,
+        canonicalised(observation.mesh_TN3),
+        read_speech(clip).samples_S,
+        audio_lag=audio_lag,
+        shot_start=start,
+        source=clip,
         speaker=speaker,
-        first_frame=first_frame,
+        framing=framing,
+    )
+
+
+def observe_shot(
+    clip: Path, *, looks: Looks, framing: Framing, progress: Progress | None = None
+) -> Observation:
+    """Observe every frame of a clip's longest shot. Raises SubjectError when there is no face."""
+    start, stop = looks.longest_shot
+    return observe(
+        shot_frames(clip, framing=framing, start=start, stop=stop),
+        frame_count=stop - start,
+        shoulders=ShoulderPlan.of(looks.within(start, stop), framing),
+        where=str(clip),
+        progress=progress,
+    )
+
+
+def shot_frames(clip: Path, *, framing: Framing, start: int, stop: int) -> Iterator[Frame]:
+    """Framed RGB frames (512, 512, 3) [start, stop) of a clip at 25 fps."""
+    return islice(framed_frames(clip, framing=framing, first_frame=start, size=CANVAS), stop - start)
+
+
+def canonicalised(mesh_TN3: Floats) -> tuple[Floats, Floats]:
+    """Image meshes (T, 478, 3) to canonical meshes, unsmoothed, and head vectors (T, 7)."""
+    reference_N3 = canonical_mesh()
+    canonical_TN3, head_T7 = np.empty_like(mesh_TN3), np.empty((len(mesh_TN3), 7), dtype=np.float32)
+    for start in range(0, len(mesh_TN3), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        rotations_T3 = np.stack([rigid_rotation(mesh_N3, reference_N3) for mesh_N3 in mesh_TN3[block]])
+        canonical_TN3[block], head_T7[block] = canonicalise(mesh_TN3[block], rotations_T3)
+    return canonical_TN3, head_T7
+
+
+def round_trip_px(tracks: ClipTracks) -> float:
+    """The largest distance in px by which any point moves from canonical space to the picture and back."""
+    worst = 0.0
+    for start in range(0, tracks.frame_count, _BLOCK):
+        canonical_TN3 = tracks.canonical_TN3[start : start + _BLOCK]
+        head_T7 = tracks.head_T7[start : start + _BLOCK]
+        again_TN3, _ = canonicalise(pose(canonical_TN3, head_T7), head_T7[:, :3])
+        worst = max(worst, float(np.linalg.norm(again_TN3 - canonical_TN3, axis=-1).max()))
+    return worst
+
+
+def assemble(
+    observation: Observation,
+    face: tuple[Floats, Floats],
+    speech_S: Floats,
+    *,
+    audio_lag: int,
+    shot_start: int,
+    source: Path,
+    speaker: str,
+    framing: Framing,
+) -> ClipTracks:
+    """Align what was observed with the speech.
+
+    Args:
+        observation: of the frames from `shot_start` of the source on.
+        face: canonical meshes, unsmoothed, and head vectors of the same frames.
+        speech_S: of the whole source, at 16 kHz.
+        audio_lag: frames by which the sound lags the lips.
+        shot_start: first frame of the source that was observed.
+        source: the clip's file.
+        speaker: who speaks.
+        framing: the square of the source.
+    """
+    canonical_TN3, head_T7 = face
+    skipped = max(0, -audio_lag)
+    dropped_samples = (shot_start + max(0, audio_lag)) * SAMPLES_PER_FRAME
+    speech_S = speech_S[dropped_samples:]
+    count = max(0, min(len(canonical_TN3) - skipped, len(speech_S) // SAMPLES_PER_FRAME))
+    torso_TN3 = torso_track(observation.heights_T18, observation.columns_18, observation.mesh_TN3)
+    kept = slice(skipped, skipped + count)
+    facts = ClipFacts(
+        source=str(source),
+        speaker=speaker,
+        first_frame=shot_start + skipped,
         dropped_samples=dropped_samples,
         framing=framing,
-        detected=detected,
-        torso_moves=is_moving(torso_TN3[:count]),
+        detected=observation.detected,
+        torso_moves=is_moving(torso_TN3[kept]) if count else False,
+        trained_frames=training_frames(count),
     )
     return ClipTracks(
         facts=facts,
-        canonical_TN3=smooth_rest(canonical_TN3)[:count],
-        head_T7=head_T7[:count],
-        torso_TN3=torso_TN3[:count],
+        canonical_TN3=smooth_rest(canonical_TN3)[kept],
+        head_T7=head_T7[kept],
+        torso_TN3=torso_TN3[kept],
         speech_S=speech_S[: count * SAMPLES_PER_FRAME],
     )
-
-
-def _track(
-    frames: Iterator[Frame], progress: Progress | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float]:
-    """Meshes (T, 478, 3), shoulder heights (T, 18), their columns (18,) and the share of frames with a face."""
-    tracks: list[FrameTrack | None] = []
-    masks: list[NDArray[np.uint8]] = []
-    with FaceTracker() as tracker, PersonSegmenter() as segmenter:
-        for frame_HW3 in frames:
-            tracks.append(tracker.track(frame_HW3))
-            # The columns are known only after the last frame; a quarter of the mask keeps memory small.
-            masks.append(_quarter(segmenter.mask(frame_HW3)))
-            if progress is not None:
-                progress(len(tracks))
-    found = [track for track in tracks if track is not None]
-    if not found:
-        raise SubjectError(
-            code="subject.no-face",
-            where="clip",
-            what="no face was found",
-            hint="check that the clip shows a face",
-        )
-    mesh_TN3 = np.stack([track.mesh_N3 for track in _hold(tracks, found[0])])
-    columns_18 = shoulder_columns(mesh_TN3)
-    heights_T18 = np.stack(
-        [shoulder_heights(mask_HW.astype(np.float32) / 255, columns_18) for mask_HW in masks]
-    )
-    return mesh_TN3, heights_T18, columns_18, len(found) / len(tracks)
-
-
-def _hold(tracks: list[FrameTrack | None], first: FrameTrack) -> Iterator[FrameTrack]:
-    last = first
-    for track in tracks:
-        last = track or last
-        yield last
-
-
-def _quarter(mask_HW: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Means of 2 x 2 pixels: half the side, the same edges."""
-    height, width = mask_HW.shape
-    blocks = mask_HW[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2)
-    return np.round(blocks.mean(axis=(1, 3)) * 255).astype(np.uint8)

@@ -18,6 +18,9 @@ Floats = NDArray[np.float32]
 
 POINTS_A_SIDE: Final = TORSO_SIZE // 2
 _POLYNOMIAL_DEGREE: Final = 4
+_LEAST_SHARE: Final = 0.3
+"""A side of which less is shoulder counts as not visible: the bottom of the picture (MODA section 8.6, step 5)."""
+
 _MOVING_PX: Final = 0.5
 _JUMP_PX: Final = 50.0
 
@@ -35,11 +38,12 @@ def shoulder_columns(mesh_TN3: NDArray[np.floating]) -> Floats:
     return np.concatenate([left_9, right_9]).astype(np.float32)
 
 
-def shoulder_heights(mask_HW: NDArray[np.floating], columns_18: Floats) -> Floats:
+def shoulder_heights(mask_HW: NDArray[np.floating], columns_18: Floats, *, highest: float = 0.0) -> Floats:
     """Height y (px on the canvas) of the body's upper edge at each column, seen from below.
 
     The edge is where confidence falls through one half on the way up from the bottom row, found to a
-    fraction of a pixel. A column with no body at the bottom gives the bottom of the picture.
+    fraction of a pixel. A column with no body at the bottom gives the bottom of the picture. Where the edge lies above
+    `highest`, it is that of hair or of the head, and the shoulder is continued from the columns beside it.
     """
     height, width = mask_HW.shape
     all_columns = np.arange(width)
@@ -52,16 +56,24 @@ def shoulder_heights(mask_HW: NDArray[np.floating], columns_18: Floats) -> Float
     edge_W = (height - 0.5 - np.maximum(rows_W - 1, 0) - fraction_W) * (CANVAS / height)
     centres_W = (all_columns + 0.5) * (CANVAS / width)
     sides = (columns_18[:POINTS_A_SIDE], columns_18[POINTS_A_SIDE:])
-    return np.concatenate([_fitted(centres_W, edge_W, side_9) for side_9 in sides]).astype(np.float32)
+    fitted = [_fitted(centres_W, edge_W, side_9, highest=highest) for side_9 in sides]
+    return np.concatenate(fitted).astype(np.float32)
 
 
-def _fitted(x_W: NDArray[np.float64], y_W: NDArray[np.float64], side_9: Floats) -> NDArray[np.float64]:
+def _fitted(
+    x_W: NDArray[np.float64], y_W: NDArray[np.float64], side_9: Floats, *, highest: float
+) -> NDArray[np.float64]:
     inside = (x_W >= side_9[0] - 2) & (x_W <= side_9[-1] + 2)
+    shoulder = inside & (y_W >= highest)
+    if shoulder.sum() < _LEAST_SHARE * inside.sum():
+        return np.full(POINTS_A_SIDE, float(CANVAS))
+    x_K, y_K = x_W[shoulder], y_W[shoulder]
     span = float(side_9[-1] - side_9[0])
-    coefficients = np.polynomial.polynomial.polyfit(
-        (x_W[inside] - side_9[0]) / span, y_W[inside], _POLYNOMIAL_DEGREE
-    )
-    return np.polynomial.polynomial.polyval((side_9.astype(np.float64) - side_9[0]) / span, coefficients)
+    coefficients = np.polynomial.polynomial.polyfit((x_K - side_9[0]) / span, y_K, _POLYNOMIAL_DEGREE)
+    # Beyond the columns it was fitted to, a polynomial runs away.
+    at_9 = np.clip(side_9.astype(np.float64), x_K[0], x_K[-1])
+    y_9 = np.polynomial.polynomial.polyval((at_9 - side_9[0]) / span, coefficients)
+    return np.asarray(np.clip(y_9, y_K.min(), y_K.max()), dtype=np.float64)
 
 
 def torso_track(heights_T18: Floats, columns_18: Floats, mesh_TN3: NDArray[np.floating]) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,10 @@ from stages.training.motion_scores import amplitude, speed
 from stages.weights import WeightsHeader, load_weights, read_header, read_sizes, save_weights
 
 logger = logging.getLogger(__name__)
+
+Rows = NDArray[np.float32]
+Takes = Sequence[Sequence[Rows]]
+"""Clips of takes of rows (T, 361)."""
 
 SHORTEST_CLIP: Final = 8 * FRAMES_PER_SECOND
 """Frames below which a clip's held-out end is too short to tell an amplitude from."""
@@ -56,7 +60,7 @@ class Gains:
     centre: float = 1.0
     torso: float = 1.0
 
-    def as_channels(self) -> NDArray[np.float32]:
+    def as_channels(self) -> Rows:
         """The factor of every channel (361,)."""
         gain_C = np.ones(MOTION_CHANNELS, dtype=np.float32)
         parts = ((MOUTH, self.mouth), (_ROTATION, self.rotation), (_CENTRE, self.centre), (TORSO, self.torso))
@@ -68,9 +72,9 @@ class Gains:
 def learn_gains(network: Moda, clips: Sequence[MotionClip]) -> Gains:
     """Find the factors on clips that the network was not trained on, such as the ends of its training clips.
 
-    The mouth gets the largest that raises LMD by no more than a hundredth, and its spread not above the true one. Head and shoulders are drawn, not matched
-    frame for frame: they get the geometric mean of what equals the true spread and what equals the true speed, for a
-    sample is quicker than a head of the same spread.
+    The mouth gets the largest that raises LMD by no more than a hundredth, and its spread not above the true one.
+    Head and shoulders are drawn, not matched frame for frame: they get the geometric mean of what equals the true
+    spread and what equals the true speed, for a sample is quicker than a head of the same spread.
 
     Args:
         network: its own gain, if any, is left out of account.
@@ -91,7 +95,11 @@ def learn_gains(network: Moda, clips: Sequence[MotionClip]) -> Gains:
     truths = [_smoothed(clip.rows_TC) for clip in clips]
     moving = [index for index, clip in enumerate(clips) if clip.torso_moves]
     return Gains(
-        mouth=_mouth_gain([rows[0][:, MOUTH] for rows in takes], [clip.rows_TC[:, MOUTH] for clip in clips]),
+        mouth=_mouth_gain(
+            [rows[0][:, MOUTH] for rows in takes],
+            [clip.rows_TC[:, MOUTH] for clip in clips],
+            limit=_median_gain(takes, truths, MOUTH, amplitude),
+        ),
         rotation=_drawn_gain(takes, truths, _ROTATION),
         centre=_drawn_gain(takes, truths, _CENTRE),
         torso=_drawn_gain([takes[index] for index in moving], [truths[index] for index in moving], TORSO),
@@ -106,40 +114,48 @@ def with_gains(network: Moda, gains: Gains) -> Moda:
     return copy
 
 
-def _rows(network: Moda, clip: MotionClip, take: int) -> NDArray[np.float32]:
+def _rows(network: Moda, clip: MotionClip, take: int) -> Rows:
     return smooth_motion(predict_take(network, clip.features_TD, clip.template, take=take)).as_rows()
 
 
-def _smoothed(rows_TC: NDArray[np.float32]) -> NDArray[np.float32]:
+def _smoothed(rows_TC: Rows) -> Rows:
     return smooth_motion(Motion.from_rows(np.ascontiguousarray(rows_TC))).as_rows()
 
 
-def _mouth_gain(ours: Sequence[NDArray[np.float32]], truths: Sequence[NDArray[np.float32]]) -> float:
+def _mouth_gain(ours: Sequence[Rows], truths: Sequence[Rows], *, limit: float) -> float:
     pairs = list(zip(ours, truths, strict=True))
 
     def lmd(gain: float) -> float:
         distances = [
-            landmark_distance(gain * mouth_TC.reshape(-1, MOUTH_POINTS, 3), truth_TC.reshape(-1, MOUTH_POINTS, 3))
+            landmark_distance(
+                gain * mouth_TC.reshape(-1, MOUTH_POINTS, 3), truth_TC.reshape(-1, MOUTH_POINTS, 3)
+            )
             for mouth_TC, truth_TC in pairs
         ]
         return float(np.mean(distances))
 
-    limit = (1 + _MOUTH_COST) * lmd(1.0)
-    enough = np.median([amplitude(truth_TC) / max(amplitude(mouth_TC), 1e-6) for mouth_TC, truth_TC in pairs])
-    able = [float(gain) for gain in _MOUTH_GAINS if gain <= enough and lmd(gain) <= limit]
+    dearest = (1 + _MOUTH_COST) * lmd(1.0)
+    able = [float(gain) for gain in _MOUTH_GAINS if gain <= limit and lmd(gain) <= dearest]
     return max(able, default=1.0)
 
 
-def _drawn_gain(
-    takes: Sequence[Sequence[NDArray[np.float32]]], truths: Sequence[NDArray[np.float32]], part: slice
+def _drawn_gain(takes: Takes, truths: Sequence[Rows], part: slice) -> float:
+    """What meets spread and speed halfway, within bounds; 1 where there is no clip."""
+    if not takes:
+        return 1.0
+    gain = np.sqrt(_median_gain(takes, truths, part, amplitude) * _median_gain(takes, truths, part, speed))
+    return float(np.clip(gain, 1.0, _LARGEST_GAIN))
+
+
+def _median_gain(
+    takes: Takes, truths: Sequence[Rows], part: slice, measure: Callable[[Rows], float]
 ) -> float:
-    """Median over clips, within bounds; 1 where there is no clip."""
+    """What, over the clips, makes our measure the true one."""
     wanted = []
     for rows, truth_TC in zip(takes, truths, strict=True):
-        ours = [np.mean([measure(take_TC[:, part]) for take_TC in rows]) for measure in (amplitude, speed)]
-        true = [measure(truth_TC[:, part]) for measure in (amplitude, speed)]
-        wanted.append(np.sqrt(true[0] * true[1] / max(ours[0] * ours[1], 1e-12)))
-    return float(np.clip(np.median(wanted), 1.0, _LARGEST_GAIN)) if wanted else 1.0
+        ours = float(np.mean([measure(take_TC[:, part]) for take_TC in rows]))
+        wanted.append(measure(truth_TC[:, part]) / max(ours, 1e-6))
+    return float(np.median(wanted))
 
 
 def calibration_clips(clips: Sequence[MotionClip]) -> list[MotionClip]:

@@ -20,15 +20,15 @@ def plot(runs: Runs, *, measures: list[str], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.6 * len(measures), 3.4), layout="constrained")
-    for column, measure in enumerate(measures):
-        axes = figure.add_subplot(1, len(measures), column + 1)
+    panels = figure.subplots(1, len(measures), squeeze=False)[0]
+    for axes, measure in zip(panels, measures, strict=True):
         for name, history in runs.items():
             minutes = [entry.seconds / 60 for entry in history]
             axes.plot(minutes, [entry.losses[measure] for entry in history], marker=".", label=name)
         axes.set_xlabel("minutes of training, one core")
         axes.set_ylabel(measure)
         axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize="small")
+    panels[-1].legend(loc="lower right", fontsize="small")
     figure.savefig(path, dpi=110)
 
 

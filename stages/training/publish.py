@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from stages.builtin import builtin_weights
+from stages.builtin import BuiltinNetwork, builtin_weights
 from stages.render.generator import GeneratorConfig
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
@@ -48,15 +48,16 @@ def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for stage in ("moda", "faco", "encoder", "renderer"):
-        parser.add_argument(f"--{stage}", type=Path, help=f"weights of {stage}")
+    networks: tuple[BuiltinNetwork, ...] = ("moda", "faco", "encoder", "renderer")
+    for network in networks:
+        parser.add_argument(f"--{network}", type=Path, help=f"weights of {network}")
     parser.add_argument("--actors", type=Path, nargs="*", default=[], help="prepared clips of the actors")
     parser.add_argument("--licence", type=Path, help="the licence notice of the actors' geometry")
     options = parser.parse_args()
-    for stage in ("moda", "faco", "encoder", "renderer"):
-        weights: Path | None = getattr(options, stage)
+    for network in networks:
+        weights: Path | None = getattr(options, network)
         if weights is not None:
-            target = builtin_weights(stage)
+            target = builtin_weights(network)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(weights, target)
     if options.actors and options.licence is None:

@@ -16,16 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.faco.paste import paste_parts
 from stages.geometry.canonical import CANVAS, pose
 from stages.geometry.landmarks import OUTER_LIP_RING
 from stages.render.condition import ConditionPainter
 from stages.subject.frames import clip_frames
 from stages.subject.reference import reference_frame
+from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
 from stages.training.renderer_config import RendererTraining
-from stages.training.split import training_frames
+from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
 
 _MOUTH_DILATION: Final = 45
@@ -91,7 +93,14 @@ class RendererClip:
         tracks = ClipTracks.load(folder)
         self.size, self.face_crop = config.generator.size, config.face_crop
         self.speaker = tracks.facts.speaker
-        self.mesh_TN3 = pose(tracks.canonical_TN3, tracks.head_T7)
+        canonical_TN3 = tracks.canonical_TN3
+        if not config.composed_face:
+            template = Template.from_clips([tracks], share=1 - HELD_OUT_SHARE)
+            motion = template.displacements(tracks)
+            canonical_TN3 = paste_parts(
+                template.mesh_N3, mouth_TN3=motion.mouth_TN3, eyes_TN3=motion.eyes_TN3
+            )
+        self.mesh_TN3 = pose(canonical_TN3, tracks.head_T7)
         self.torso_TN3 = tracks.torso_TN3
         self.frames_THW3 = clip_frames(folder, size=self.size)
         self.trained_frames = training_frames(self.frame_count)

@@ -57,8 +57,11 @@ class RendererTrainer:
         self.sampler = RendererSampler(list(clips.values()), config=config)
         self.generator = channels_last(Generator(config.generator).to(self.device))
         if start_from is not None:
-            expected = {"architecture": "renderer", "fps": FRAMES_PER_SECOND}
-            load_weights(start_from, self.generator, expected=expected)
+            load_weights(
+                start_from,
+                self.generator,
+                expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND},
+            )
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.discriminator = channels_last(Discriminator(config.discriminator).to(self.device))
         self.perceptual = PerceptualDistance().to(self.device)
@@ -115,7 +118,12 @@ class RendererTrainer:
         return terms
 
     def _adversarial(self, picture_BCHW: Tensor, batch: Batch) -> dict[str, Tensor]:
-        inputs_BCHW = assemble_input(batch.condition_BCHW, batch.reference_BCHW, batch.frames_B)
+        inputs_BCHW = assemble_input(
+            batch.condition_BCHW,
+            batch.reference_BCHW,
+            batch.frames_B,
+            temporal_encoding=self.config.generator.temporal_encoding,
+        )
         self.discriminator.requires_grad_(True)
         real, fake = _judge(
             self._parallel_discriminator, inputs_BCHW, batch.truth_BCHW, picture_BCHW.detach()

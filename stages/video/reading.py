@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ class ClipFacts:
         fps: Recorded frames per second (the average where it varies).
         duration: Seconds of picture as the container states them; 0 where it does not.
         has_sound: Whether there is an audio stream.
+        rotation: Degrees by which its metadata has the picture turned.
+        rate_varies: Whether frames come at irregular times.
     """
 
     width: int
@@ -50,6 +53,8 @@ class ClipFacts:
     fps: Fraction
     duration: Fraction
     has_sound: bool
+    rotation: int
+    rate_varies: bool
 
 
 def read_facts(path: Path) -> ClipFacts:
@@ -71,6 +76,8 @@ def read_facts(path: Path) -> ClipFacts:
             fps=1 / _frame_length(stream),
             duration=_duration(container, stream),
             has_sound=bool(container.streams.audio),
+            rotation=round(first[1].rotation),
+            rate_varies=_rate_varies(container, stream, path),
         )
 
 
@@ -159,6 +166,15 @@ def _origin(container: InputContainer, stream: VideoStream) -> Fraction:
         if each.start_time is not None and each.time_base is not None
     ]
     return min(starts, default=Fraction(0))
+
+
+def _rate_varies(container: InputContainer, stream: VideoStream, path: Path) -> bool:
+    """Whether some frame stays half as long again as the usual one; packets are enough to tell."""
+    with reading(path, family=SubjectError, noun="clip"):
+        container.seek(0, stream=stream)
+        stamps = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
+    gaps = sorted(after - before for before, after in pairwise(stamps))
+    return bool(gaps) and 2 * gaps[-1] > 3 * gaps[len(gaps) // 2]
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction:

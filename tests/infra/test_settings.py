@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_a_cluster_elsewhere_keeps_its_own_token(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delenv(name)
     prepare_ray_environment(auth="token", embedded=False)
     assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_workers_of_an_embedded_cluster_do_not_stand_back_behind_other_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_worker_niceness", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "x" * 32)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    prepare_ray_environment(auth="token", embedded=False)
+    assert "RAY_worker_niceness" not in os.environ
+    prepare_ray_environment(auth="token", embedded=True)
+    assert os.environ["RAY_worker_niceness"] == "0"
+    monkeypatch.setenv("RAY_worker_niceness", "7")
+    prepare_ray_environment(auth="token", embedded=True)
+    assert os.environ["RAY_worker_niceness"] == "7"

@@ -40,18 +40,9 @@ VALUES = st.recursive(
 )
 SPEC_FIELDS = st.sampled_from(
     [
-        "stage",
-        "clips",
-        "held_out",
-        "preset",
-        "start_from",
-        "subject",
-        "seed",
-        "steps",
-        "workers",
-        "learning_rate",
+        *("stage", "clips", "held_out", "preset", "start_from", "subject", "seed", "steps", "workers"),
+        *("learning_rate", "network", "checkpoints", "validation", "output", "clip"),
     ]
-    + ["network", "checkpoints", "validation", "output", "clip"]
 )
 NETWORK_FIELDS = st.sampled_from(
     ["attention", "posterior", "encoder", "temporal_encoding", "losses", "every"]

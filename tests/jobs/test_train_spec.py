@@ -95,7 +95,7 @@ def test_an_example_ships_for_the_renderer_of_a_subject_and_for_motion() -> None
     ("path", "value", "code"),
     [
         ("stage", "rendrer", "bad_value"),
-        ("stage", None, "wrong_type"),
+        ("stage", None, "bad_value"),
         ("clips", "subjects/jane", "wrong_type"),
         ("clips", [], "empty"),
         ("clips", {}, "wrong_type"),

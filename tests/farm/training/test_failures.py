@@ -34,7 +34,10 @@ from stages.errors import SubjectError, WeightsError
             id="a peer died under gloo",
         ),
         pytest.param(
-            RuntimeError("NCCL communicator was aborted on rank 0"), ReplicaLost, True, id="a peer died under nccl"
+            RuntimeError("NCCL communicator was aborted on rank 0"),
+            ReplicaLost,
+            True,
+            id="a peer died under nccl",
         ),
         pytest.param(RuntimeError("shapes differ"), TrainingFailed, False, id="torch refuses"),
         pytest.param(MemoryError(), InfrastructureError, True, id="no memory"),

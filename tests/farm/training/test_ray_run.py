@@ -77,7 +77,12 @@ def test_two_workers_draw_the_curve_of_one_and_survive_the_loss_of_either(
     assert sha256_of_file(Path(alone.weights)) == alone.weights_sha256
     assert alone.resumed_from is None
     both = run(
-        make_training(workers=2), two, store=str(tmp_path / "other"), kill_at=12, kill_rank=1, scratch=tmp_path
+        make_training(workers=2),
+        two,
+        store=str(tmp_path / "other"),
+        kill_at=12,
+        kill_rank=1,
+        scratch=tmp_path,
     )
     assert two.restarts
     assert two.restarts[0][1] == 1

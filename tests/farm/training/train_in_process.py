@@ -1,6 +1,7 @@
-"""A driver of its own for tests that kill it: trains the job in a folder and prints the report as JSON.
+"""A driver of its own, for tests that kill it: trains the job of a folder on the tiny trainer.
 
-`python train_in_process.py FOLDER [--workers N] [--pause SECONDS]`
+`python train_in_process.py FOLDER [--pause SECONDS]`: events as JSON lines on standard error, the report on standard
+output.
 """
 
 from __future__ import annotations
@@ -8,22 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[2])]
 
 import tiny_trainer
 
 from farm.training.run import train
 from infra.hardware import Hardware
-from infra.settings import FarmSettings
+from infra.settings import FarmSettings, prepare_ray_environment
 from jobs.parse import load_training
 
 
 class Printer:
-    """Tells what happens on standard error, a JSON object a line."""
+    """Tells what happens, one JSON object a line."""
 
     def resumed(self, **facts: object) -> None:
         self._say("resumed", facts)
@@ -47,25 +44,26 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pause", type=float, default=0.0)
     options = parser.parse_args()
-    folder = options.folder
-    started = time.monotonic()
-    from infra.settings import prepare_ray_environment
-
     prepare_ray_environment(auth="disabled", embedded=True)
+    # Imported here: Ray reads the environment that was just prepared.
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(tiny_trainer)
     report = train(
-        load_training(folder / "job.yaml"),
-        settings=FarmSettings(store=str(folder / "store"), cache=folder / "cache", ray_auth="disabled"),
+        load_training(options.folder / "job.yaml"),
+        settings=FarmSettings(
+            store=str(options.folder / "store"), cache=options.folder / "cache", ray_auth="disabled"
+        ),
         hardware=Hardware(cores=2, memory_bytes=8 << 30, cpu_kind="cpu test", gpus=()),
         listener=Printer(),
         trainers=tiny_trainer.TinyTrainers(pause_s=options.pause),
     )
-    sys.stderr.write(json.dumps({"event": "done", "s": time.monotonic() - started}) + "\n")
     sys.stdout.write(json.dumps(report.as_record()) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -22,9 +22,7 @@ from stages.subject.package import SubjectPackage
 from stages.weights import WeightsHeader, save_weights
 
 FRAMES = 150
-SUBJECT = average_subject(
-    renderer_weights=SubjectPackage.load(builtin_subject("actor-a")).renderer_weights
-)
+SUBJECT = average_subject(renderer_weights=SubjectPackage.load(builtin_subject("actor-a")).renderer_weights)
 AS_IT_IS = Amplitude()
 
 
@@ -148,5 +146,5 @@ def test_a_renderer_trained_without_the_composer_gets_faces_without_it(
         motion, lead=0, frame_count=FRAMES, subject=SUBJECT, amplitude=Amplitude(head=0.0)
     )
     np.testing.assert_allclose(pasted.mesh_TN3[:, LIPS], composed.mesh_TN3[:, LIPS], atol=1e-3)
-    assert pasted.mesh_TN3[:, REST].std(axis=0).max() == 0
-    assert composed.mesh_TN3[:, REST].std(axis=0).max() > 0
+    assert np.ptp(pasted.mesh_TN3[:, REST], axis=0).max() == 0
+    assert np.ptp(composed.mesh_TN3[:, REST], axis=0).max() > 0.01

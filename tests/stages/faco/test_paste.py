@@ -35,7 +35,9 @@ def test_lips_and_eyes_move_and_all_else_is_the_template():
 @pytest.mark.parametrize(
     ("facts", "composed"), [({}, True), ({"composed_face": True}, True), ({"composed_face": False}, False)]
 )
-def test_a_renderer_says_which_faces_it_was_trained_on(tmp_path: Path, facts: dict[str, bool], composed: bool):
+def test_a_renderer_says_which_faces_it_was_trained_on(
+    tmp_path: Path, facts: dict[str, bool], composed: bool
+):
     path = tmp_path / "renderer.safetensors"
     header = WeightsHeader(
         architecture="renderer", sizes=asdict(CONFIG), encoder="", fps=25, training_data="", facts=facts

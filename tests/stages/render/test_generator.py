@@ -95,5 +95,5 @@ def test_a_generator_without_time_reads_six_channels_and_draws_every_frame_alike
 
 
 def test_sizes_from_before_the_switch_are_those_of_a_generator_with_time():
-    old = GeneratorConfig(**{"levels": 7, "width": 24, "input_channels": 19})
+    old = GeneratorConfig(levels=7, width=24, input_channels=19)
     assert on_paper(old).down[0][0].in_channels == 19

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,45 @@ def test_a_package_with_other_fields_is_not_written(tmp_path: Path, reference_HW
         SubjectPackage.write(
             tmp_path, facts={"name": "Zoë"}, template=average_template(), reference_HW3=reference_HW3
         )
+
+
+def test_a_package_without_a_renderer_says_to_train_one_and_takes_it(folder: Path, tmp_path: Path):
+    (folder / "renderer.safetensors").unlink()
+    change_facts(folder, renderer="")
+    error = refusal(folder)
+    assert error.code == "subject.no-renderer"
+    assert "farm train" in error.hint
+    trained = tmp_path / "best.safetensors"
+    trained.write_bytes(b"trained weights")
+    SubjectPackage.add_renderer(folder, trained)
+    assert SubjectPackage.load(folder).renderer_weights.read_bytes() == b"trained weights"
+    assert trained.is_file()
+    assert not list(folder.glob(".partial*"))
+
+
+def test_a_renderer_is_added_to_a_package_only(tmp_path: Path):
+    with pytest.raises(SubjectError) as caught:
+        SubjectPackage.add_renderer(tmp_path, tmp_path / "best.safetensors")
+    assert caught.value.code == "subject.not-found"
+
+
+@pytest.mark.parametrize("damage", ["none", "absent", "altered", "elsewhere"])
+def test_the_consent_record_must_be_the_one_that_was_kept(folder: Path, damage: str):
+    record = folder / "consent.pdf"
+    record.write_bytes(b"I agree")
+    digest = hashlib.sha256(b"I agree").hexdigest()
+    change_facts(folder, consent_record="consent.pdf", consent_sha256=digest)
+    if damage == "none":
+        assert SubjectPackage.load(folder).name == "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}"
+        return
+    if damage == "absent":
+        record.unlink()
+    elif damage == "altered":
+        record.write_bytes(b"I agreed")
+    else:
+        (folder.parent / "consent.pdf").write_bytes(b"I agree")
+        change_facts(folder, consent_record="../consent.pdf")
+    assert refusal(folder).code == "subject.no-consent"
 
 
 def test_reading_a_package_needs_no_face_tracker():

@@ -41,6 +41,23 @@ def test_what_floats_above_the_body_is_not_a_shoulder():
     np.testing.assert_allclose(shoulder_heights(mask_HW, COLUMNS_18), slanted(COLUMNS_18), atol=0.3)
 
 
+def test_hair_beside_the_face_is_not_a_shoulder():
+    x_W = np.arange(512) + 0.5
+    mask_HW = body_below(slanted(x_W), size=512)
+    mask_HW[:, 362:390] = 1  # long hair: a person from top to bottom
+    found_18 = shoulder_heights(mask_HW, COLUMNS_18, highest=250)
+    assert np.abs(found_18 - slanted(COLUMNS_18)).max() < 12
+    assert found_18.min() > 380
+
+
+def test_a_side_that_is_nearly_all_hair_counts_as_not_visible():
+    mask_HW = body_below(slanted(np.arange(512) + 0.5), size=512)
+    mask_HW[:, 362:490] = 1
+    found_18 = shoulder_heights(mask_HW, COLUMNS_18, highest=250)
+    np.testing.assert_array_equal(found_18[9:], 512)
+    np.testing.assert_allclose(found_18[:9], slanted(COLUMNS_18)[:9], atol=0.3)
+
+
 def test_without_a_body_the_shoulders_are_at_the_bottom():
     np.testing.assert_allclose(shoulder_heights(np.zeros((512, 512)), COLUMNS_18), 511.5, atol=0.6)
 

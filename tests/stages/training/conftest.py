@@ -3,5 +3,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The average actor is a plain module beside the tests, not part of any package.
+# The average actor and the made-up clips are plain modules beside the tests, not part of any package.
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))

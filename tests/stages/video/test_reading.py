@@ -58,6 +58,7 @@ def test_a_clip_is_turned_as_its_metadata_says(write_clip, rotation: int):
     assert np.abs(shown.astype(int) - expected).mean() < 6
     facts = read_facts(path)
     assert (facts.height, facts.width) == expected.shape[:2]
+    assert facts.rotation % 360 == rotation % 360
 
 
 @pytest.mark.parametrize("width", [48, 50, 450])
@@ -117,3 +118,11 @@ def test_an_error_of_the_reader_of_frames_passes_through_untouched(write_clip):
     next(frames)
     with pytest.raises(ZeroDivisionError):
         frames.throw(ZeroDivisionError())
+
+
+def test_a_varying_rate_is_told_from_a_steady_one(write_clip):
+    steady = write_clip("steady.mp4", numbered(20), fps=Fraction(30))
+    times = [Fraction(k, 25) for k in range(10)] + [Fraction(k, 25) for k in range(12, 22)]
+    varying = write_clip("varying.mp4", numbered(20), fps=FPS, times=times)
+    assert not read_facts(steady).rate_varies
+    assert read_facts(varying).rate_varies

@@ -1,0 +1,127 @@
+"""`farm subject`: a clip made into a subject package, and a table of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich import box
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from farm.cli.output import Terminal, libraries_quiet
+from farm.translation import translated
+from jobs.errors import DiskFull, ExitCode
+
+if TYPE_CHECKING:
+    from stages.subject.report import QualityReport
+
+_COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
+
+
+def run_prepare(
+    clip: Path, *, name: str, consent: Path, out: Path, audio_lag: int | None, terminal: Terminal
+) -> ExitCode:
+    """Prepare a subject and show what was found.
+
+    Raises:
+        FarmError: no consent, an occupied folder, an unusable or refused clip, or no room to write.
+    """
+    # Loads torch, MediaPipe and matplotlib: not before they are needed.
+    with translated(str(clip)):
+        from stages.subject.preparation import SubjectRequest, prepare_subject
+
+        request = SubjectRequest(clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag)
+        try:
+            with libraries_quiet(), _Bars(terminal) as bars:
+                report = prepare_subject(request, progress=bars.advance)
+        except OSError as error:
+            raise DiskFull.or_unwritable(
+                error, where=str(out), hint="give another folder with --out"
+            ) from error
+    page = out / "report" / "index.html"
+    if not terminal.result({"subject": str(out), "report": str(page), **as_record(report)}):
+        _show(report, out=out, page=page, terminal=terminal)
+    return ExitCode.OK
+
+
+def run_table(folders: Sequence[Path], *, terminal: Terminal) -> ExitCode:
+    """Show the reports of several subjects as one Markdown table.
+
+    Raises:
+        FarmError: a folder holds no finished report.
+    """
+    from stages.subject.report import REPORT_FOLDER, QualityReport
+    from stages.subject.report_table import report_table
+
+    with translated("subject"):
+        reports = [QualityReport.load(folder / REPORT_FOLDER) for folder in folders]
+    if not terminal.result({"subjects": [as_record(report) for report in reports]}):
+        terminal.out.print(report_table(reports), markup=False)
+    return ExitCode.OK
+
+
+def as_record(report: QualityReport) -> dict[str, object]:
+    """A report as plain data."""
+    return {"level": str(report.level), **asdict(report)}
+
+
+def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -> None:
+    from stages.subject.report import figure_rows
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("what", "verdict", "measured", "advice"):
+        table.add_column(column)
+    for verdict in report.verdicts:
+        table.add_row(
+            verdict.code, f"[{_COLOURS[verdict.level]}]{verdict.level}[/]", verdict.measured, verdict.advice
+        )
+    terminal.out.print(table)
+    terminal.out.print(
+        "\n".join(f"{label}: {value}" for label, value in figure_rows(report.figures)), markup=False
+    )
+    terminal.out.print(f"{out}", style="bold", markup=False)
+    terminal.out.print(f"  {page}", markup=False)
+    terminal.out.print("next: train its renderer, farm train with stage: renderer", style="dim")
+
+
+class _Bars:
+    """A bar for each step, on stderr while somebody watches."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._rows: dict[str, TaskID] = {}
+        self._progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=terminal.err,
+            disable=not terminal.shows_progress,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def advance(self, step: str, done: int, total: int) -> None:
+        """`done` of `total` units of a step; a total of 0 is not known yet."""
+        if step not in self._rows:
+            self._rows[step] = self._progress.add_task(str(step), total=total or None)
+        self._progress.update(self._rows[step], completed=done, total=total or None)

@@ -1,0 +1,170 @@
+"""Who a folder of a subject belongs to: the inputs it was begun with, so that work goes on with the same and no other.
+
+Kept in `preparation.json`, with the time that finished steps took.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final, Self
+
+from stages.errors import SubjectError
+
+_FILE: Final = "preparation.json"
+_VERSION: Final = 1
+"""Counted up when preparation changes what it writes: work begun by another version is not gone on with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a subject is prepared from.
+
+    Attributes:
+        clip: path of the clip.
+        clip_sha256: of its bytes.
+        name: of the subject.
+        consent_sha256: of the consent record.
+        audio_lag: frames by which the user says the sound lags; None to find out.
+        seconds: spent so far.
+        processor_seconds: spent so far, over all threads.
+        peak_memory_mb: most memory any of it held.
+        version: of the preparation.
+    """
+
+    clip: str
+    clip_sha256: str
+    name: str
+    consent_sha256: str
+    audio_lag: int | None
+    seconds: float = 0.0
+    processor_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    version: int = _VERSION
+
+    def same_inputs(self, other: Claim) -> bool:
+        """Whether both are of the same clip, wherever it lies, subject, consent and settings."""
+        ours, theirs = (
+            replace(each, clip="", seconds=0.0, processor_seconds=0.0, peak_memory_mb=0.0)
+            for each in (self, other)
+        )
+        return ours == theirs
+
+    def with_work(self, *, seconds: float, processor_seconds: float, peak_memory_mb: float) -> Claim:
+        """After some more work."""
+        return replace(
+            self,
+            seconds=self.seconds + seconds,
+            processor_seconds=self.processor_seconds + processor_seconds,
+            peak_memory_mb=max(self.peak_memory_mb, peak_memory_mb),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write it into a subject's folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".partial-{_FILE}"
+        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        partial.replace(folder / _FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """The claim on a folder, None where there is none.
+
+        Raises SubjectError (``subject.occupied``) when it cannot be read.
+        """
+        path = folder / _FILE
+        if not path.is_file():
+            return None
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise _occupied(folder, "it holds a preparation that cannot be read") from error
+
+
+def take_folder(folder: Path, wanted: Claim) -> Claim:
+    """Claim a folder, or find that it is ours already; returns the claim with the work done so far.
+
+    Raises SubjectError (``subject.occupied``) when it holds anything else.
+    """
+    held = Claim.load(folder)
+    if held is not None:
+        if held.same_inputs(wanted):
+            return held
+        raise _occupied(
+            folder, f"it holds the subject {held.name!r}, prepared from {_difference(held, wanted)}"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise _occupied(folder, "it is not an empty folder")
+    wanted.save(folder)
+    return wanted
+
+
+def keep_consent(consent: Path, folder: Path) -> str:
+    """Copy the consent record into a subject's folder; returns the name it has there."""
+    kept = f"consent{consent.suffix.lower()}"
+    partial = folder / f".partial-{kept}"
+    shutil.copyfile(consent, partial)
+    partial.replace(folder / kept)
+    return kept
+
+
+def check_consent(consent: Path) -> str:
+    """sha256 of a consent record.
+
+    Raises SubjectError (``subject.no-consent``) when there is no such file, or nothing in it.
+    """
+    try:
+        data = consent.read_bytes()
+    except OSError as error:
+        raise _no_consent(consent, f"the consent record cannot be read: {error.strerror}") from error
+    if not data.strip():
+        raise _no_consent(consent, "the consent record is empty")
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes. Raises SubjectError when it cannot be read."""
+    if not path.is_file():
+        raise SubjectError(
+            code="clip.not-found", what="there is no such file", hint="check the path", where=str(path)
+        )
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SubjectError(
+            code="clip.unreadable",
+            what="the file may not be read",
+            hint="check its permissions",
+            where=str(path),
+        ) from error
+
+
+def _difference(held: Claim, wanted: Claim) -> str:
+    for field, said in (
+        ("clip_sha256", "another clip"),
+        ("name", "a clip of another name"),
+        ("consent_sha256", "another consent record"),
+        ("audio_lag", "the same clip with another --audio-lag"),
+    ):
+        if getattr(held, field) != getattr(wanted, field):
+            return said
+    return "the same clip by another version of the farm"
+
+
+def _occupied(folder: Path, what: str) -> SubjectError:
+    return SubjectError(
+        code="subject.occupied", where=str(folder), what=what, hint="give an empty folder, or remove this one"
+    )
+
+
+def _no_consent(consent: Path, what: str) -> SubjectError:
+    return SubjectError(
+        code="subject.no-consent",
+        where=str(consent),
+        what=what,
+        hint="name the document in which the person agrees; no face is prepared without one",
+    )

@@ -1,0 +1,319 @@
+"""The whole preparation of a subject: from a clip and a consent record to a package, training data and a report.
+
+Legend: T frames, K candidates, H/W pixels, 3 = RGB.
+
+Every step writes whole files or none, and a run with the same inputs goes on after the last finished one:
+
+    preparation.json        the inputs
+    clip/observed.npz       what was seen in every frame; removed in the end
+    clip/frames.mp4         the pictures
+    clip/tracks.npz, .json  the tracks
+    template.npz, reference.png, consent.*, subject.yaml
+    report/                 the report, whose data comes last
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.builtin import builtin_weights
+from stages.errors import SubjectError
+from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
+from stages.speech.decode import read_speech
+from stages.subject.audio_offset import AudioOffset, audio_offset
+from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
+from stages.subject.face_framing import framing_of
+from stages.subject.frames import FRAMES_FILE, forget_frames, write_frames
+from stages.subject.framing import Frame, Framing
+from stages.subject.looks import Looks, look_over
+from stages.subject.measures import TrackMeasures
+from stages.subject.observation import Observation
+from stages.subject.package import SubjectPackage
+from stages.subject.prepare import assemble, canonicalised, observe_shot, round_trip_px, shot_frames
+from stages.subject.quality import (
+    Level,
+    Verdict,
+    judge_file,
+    judge_looks,
+    judge_offset,
+    judge_overlap,
+    judge_tracks,
+    refuse,
+)
+from stages.subject.reference import best_reference, face_sharpness, reference_candidates
+from stages.subject.report import REPORT_FOLDER, Figures, QualityReport
+from stages.subject.report_picture import report_picture, sheet_indices
+from stages.subject.template import Template
+from stages.subject.tracks import CLIP_FOLDER, ClipTracks
+from stages.training.split import HELD_OUT_SHARE
+from stages.video.reading import read_facts, read_frames
+
+Floats = NDArray[np.float32]
+
+_OBSERVED: Final = "observed.npz"
+_CORRECTED_FROM: Final = 2
+"""Frames: an offset of one is within what the estimate and a viewer can tell."""
+
+
+class PrepareStep(StrEnum):
+    """What a preparation is made of, in order."""
+
+    LOOK = "look"
+    TRACK = "track"
+    LISTEN = "listen"
+    PICTURES = "pictures"
+    REPORT = "report"
+
+
+Progress = Callable[[PrepareStep, int, int], None]
+"""Called with a step, units done and units in all (0 where that is not known)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectRequest:
+    """What to prepare.
+
+    Attributes:
+        clip: the recording.
+        name: of the subject.
+        consent: document in which the person agrees.
+        out: folder of the package to be.
+        audio_lag: frames by which the sound lags the lips; None to find out.
+    """
+
+    clip: Path
+    name: str
+    consent: Path
+    out: Path
+    audio_lag: int | None = None
+
+
+def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityReport:
+    """Prepare a subject, or go on preparing it; returns the report.
+
+    A clip that is refused leaves its report, and no package.
+
+    Raises:
+        SubjectError: no consent (``subject.no-consent``), an occupied folder (``subject.occupied``), an unusable or
+            refused clip (``clip.*``).
+        SpeechError: no usable sound.
+        WeightsError: the models for tracking or listening are not installed.
+    """
+    consent_sha256 = check_consent(request.consent)
+    if not request.name.strip():
+        raise SubjectError(
+            code="subject.no-name", what="a subject needs a name", hint="give one with --name", where="--name"
+        )
+    wanted = Claim(
+        clip=str(request.clip),
+        clip_sha256=file_sha256(request.clip),
+        name=request.name,
+        consent_sha256=consent_sha256,
+        audio_lag=request.audio_lag,
+    )
+    claim = take_folder(request.out, wanted)
+    folder = request.out / REPORT_FOLDER
+    if QualityReport.is_complete(folder):
+        report = QualityReport.load(folder)
+        refuse(report.verdicts, where=str(request.clip))
+        return report
+    return _Preparation(request=request, claim=claim, progress=progress).run()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Preparation:
+    """One run: what is known so far, and the steps."""
+
+    request: SubjectRequest
+    claim: Claim
+    progress: Progress
+    started: float = field(default_factory=time.perf_counter)
+    processor_started: float = field(default_factory=time.process_time)
+    verdicts: list[Verdict] = field(default_factory=list)
+    figures: Figures = field(default_factory=lambda: Figures(seconds=0.0))
+
+    def run(self) -> QualityReport:
+        clip = self.request.clip
+        self._judge(judge_file(read_facts(clip)))
+        looks = look_over(clip, progress=self._counter(PrepareStep.LOOK, 0))
+        self.progress(PrepareStep.LOOK, looks.frame_count, looks.frame_count)
+        start, stop = looks.longest_shot
+        self.figures = replace(self.figures, seconds=(stop - start) / FRAMES_PER_SECOND)
+        self._judge(judge_looks(looks))
+        framing = framing_of(looks, looks.within(start, stop), where=str(clip))
+        observation = self._observe(looks, framing)
+        tracks, offset = self._listen(observation, framing, shot_start=start)
+        self._write_pictures(tracks)
+        tracks, reference_HW3, sheet = self._choose_reference(tracks)
+        tracks.save(self._clip_folder)
+        self._write_package(tracks, reference_HW3)
+        (self._clip_folder / _OBSERVED).unlink()
+        picture = report_picture(tracks, sheet, offset_by_lag=offset.by_lag)
+        self.figures = replace(self.figures, round_trip_px=round_trip_px(tracks))
+        self.progress(PrepareStep.REPORT, 1, 1)
+        return self._report(picture)
+
+    @property
+    def _clip_folder(self) -> Path:
+        return self.request.out / CLIP_FOLDER
+
+    def _observe(self, looks: Looks, framing: Framing) -> Observation:
+        path = self._clip_folder / _OBSERVED
+        start, stop = looks.longest_shot
+        observation = Observation.load(path)
+        if observation is None:
+            counter = self._counter(PrepareStep.TRACK, stop - start)
+            observation = observe_shot(self.request.clip, looks=looks, framing=framing, progress=counter)
+            observation.save(path)
+            self._keep_time()
+        self.progress(PrepareStep.TRACK, stop - start, stop - start)
+        return observation
+
+    def _listen(
+        self, observation: Observation, framing: Framing, *, shot_start: int
+    ) -> tuple[ClipTracks, AudioOffset]:
+        """Tracks with the offset of the sound undone, and the offset."""
+        self.progress(PrepareStep.LISTEN, 0, 1)
+        speech_S = read_speech(self.request.clip).samples_S
+        face = canonicalised(observation.mesh_TN3)
+        shot = slice(
+            shot_start * SAMPLES_PER_FRAME, (shot_start + len(observation.mesh_TN3)) * SAMPLES_PER_FRAME
+        )
+        self._judge_tracks(observation, face, speech_S[shot])
+        # Compared as recorded, so that the lag is that of the clip.
+        template = Template(
+            mesh_N3=face[0].mean(axis=0), head_7=face[1].mean(axis=0), torso_N3=np.zeros((18, 3), np.float32)
+        )
+        offset = audio_offset(face[0], speech_S[shot], template=template, weights=builtin_weights("moda"))
+        told = self.request.audio_lag
+        lag = (
+            told
+            if told is not None
+            else offset.lag
+            if offset.is_clear and abs(offset.lag) >= _CORRECTED_FROM
+            else 0
+        )
+        self.figures = replace(
+            self.figures,
+            offset_frames=offset.lag,
+            offset_correlation=offset.correlation,
+            offset_corrected=lag,
+        )
+        tracks = assemble(
+            observation,
+            face,
+            speech_S,
+            audio_lag=lag,
+            shot_start=shot_start,
+            source=self.request.clip.absolute(),
+            speaker=self.request.name,
+            framing=framing,
+        )
+        verdict = judge_offset(offset, corrected=lag, told=told is not None)
+        self._judge([verdict, judge_overlap(tracks.frame_count)])
+        self.progress(PrepareStep.LISTEN, 1, 1)
+        return tracks, offset
+
+    def _judge_tracks(self, observation: Observation, face: tuple[Floats, Floats], speech_S: Floats) -> None:
+        measures = TrackMeasures.of(
+            canonical_TN3=face[0],
+            head_T7=face[1],
+            mesh_TN3=observation.mesh_TN3,
+            heights_T18=observation.heights_T18,
+            speech_S=speech_S,
+        )
+        self.figures = replace(self.figures, detected=observation.detected, jitter_px=measures.jitter_px)
+        self._judge(judge_tracks(measures, detected=observation.detected))
+
+    def _write_pictures(self, tracks: ClipTracks) -> None:
+        path = self._clip_folder / FRAMES_FILE
+        first = tracks.facts.first_frame
+        if not path.is_file():
+            forget_frames(self._clip_folder)
+            frames = shot_frames(
+                self.request.clip,
+                framing=tracks.facts.framing,
+                start=first,
+                stop=first + tracks.frame_count,
+            )
+            write_frames(path, frames, progress=self._counter(PrepareStep.PICTURES, tracks.frame_count))
+            self._keep_time()
+        self.progress(PrepareStep.PICTURES, tracks.frame_count, tracks.frame_count)
+
+    def _choose_reference(self, tracks: ClipTracks) -> tuple[ClipTracks, Frame, list[tuple[int, Frame]]]:
+        """Tracks that name their reference frame, that frame as it was stored, and frames for the contact sheet."""
+        self.progress(PrepareStep.REPORT, 0, 1)
+        stop = tracks.facts.trained_frames or tracks.frame_count
+        candidates_K, cost_K = reference_candidates(tracks, stop=stop)
+        wanted, shown = set(candidates_K.tolist()), set(sheet_indices(tracks.frame_count))
+        stored = enumerate(read_frames(self._clip_folder / FRAMES_FILE))
+        frames = {index: frame_HW3 for index, frame_HW3 in stored if index in wanted | shown}
+        sharpness_K = np.array([face_sharpness(tracks, int(k), frames[int(k)]) for k in candidates_K])
+        reference = best_reference(candidates_K, cost_K, sharpness_K)
+        self.figures = replace(self.figures, reference_frame=reference)
+        named = replace(tracks, facts=replace(tracks.facts, reference_frame=reference))
+        return named, frames[reference], [(index, frames[index]) for index in sorted(shown)]
+
+    def _write_package(self, tracks: ClipTracks, reference_HW3: Frame) -> None:
+        record = keep_consent(self.request.consent, self.request.out)
+        SubjectPackage.write(
+            self.request.out,
+            facts={
+                "name": self.request.name,
+                "consent": f"record {record}, sha256 {self.claim.consent_sha256}",
+                "consent_record": record,
+                "consent_sha256": self.claim.consent_sha256,
+                "provenance": f"prepared from the clip {self.request.clip.name}, sha256 {self.claim.clip_sha256}",
+                "licence": "what the consent record grants",
+                "renderer": "",
+            },
+            template=Template.from_clips([tracks], share=1 - HELD_OUT_SHARE),
+            reference_HW3=reference_HW3,
+        )
+
+    def _judge(self, verdicts: list[Verdict]) -> None:
+        """Take verdicts in; when one refuses the clip, leave the report of what is known and raise."""
+        self.verdicts += verdicts
+        if any(verdict.level is Level.REFUSED for verdict in verdicts):
+            self._report(None)
+            refuse(verdicts, where=str(self.request.clip))
+
+    def _report(self, picture: bytes | None) -> QualityReport:
+        self._keep_time()
+        length = self.figures.seconds
+        report = QualityReport(
+            clip=self.request.clip.name,
+            name=self.request.name,
+            verdicts=tuple(self.verdicts),
+            figures=replace(
+                self.figures,
+                seconds_per_second=self.claim.seconds / length if length else None,
+                processor_seconds_per_second=self.claim.processor_seconds / length if length else None,
+                peak_memory_mb=self.claim.peak_memory_mb,
+            ),
+        )
+        report.write(self.request.out / REPORT_FOLDER, picture=picture)
+        return report
+
+    def _keep_time(self) -> None:
+        now, processor_now = time.perf_counter(), time.process_time()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self.claim = self.claim.with_work(
+            seconds=now - self.started,
+            processor_seconds=processor_now - self.processor_started,
+            peak_memory_mb=peak,
+        )
+        self.started, self.processor_started = now, processor_now
+        self.claim.save(self.request.out)
+
+    def _counter(self, step: PrepareStep, total: int) -> Callable[[int], None]:
+        return lambda done: self.progress(step, done, total)

@@ -1,0 +1,256 @@
+"""Verdicts on a clip: what was measured, where the limit lies, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from stages.errors import SubjectError
+from stages.payloads import FRAMES_PER_SECOND
+from stages.subject.audio_offset import AudioOffset
+from stages.subject.looks import Look, Looks
+from stages.subject.measures import TrackMeasures
+from stages.video.reading import ClipFacts as VideoFacts
+
+_SHORTEST_SECONDS: Final = 2
+
+
+class Level(StrEnum):
+    """How a verdict ends."""
+
+    OK = "ok"
+    WARNING = "warning"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One thing that was looked at.
+
+    Attributes:
+        code: stable name; errors carry it behind ``clip.``.
+        level: how it ends.
+        measured: the value, with its unit.
+        threshold: the limit it is held against.
+        advice: what to do about it; empty when it is well.
+    """
+
+    code: str
+    level: Level
+    measured: str
+    threshold: str
+    advice: str = ""
+
+
+def refuse(verdicts: Sequence[Verdict], *, where: str) -> None:
+    """Raise SubjectError for the first verdict that refuses the clip; its code is ``clip.`` and the verdict's."""
+    for verdict in verdicts:
+        if verdict.level is Level.REFUSED:
+            raise SubjectError(
+                code=f"clip.{verdict.code}",
+                where=where,
+                what=f"{verdict.measured}; {verdict.threshold}",
+                hint=verdict.advice,
+            )
+
+
+def judge_file(facts: VideoFacts) -> list[Verdict]:
+    """What can be said without reading the pictures."""
+    return [
+        _graded(
+            "no-sound",
+            refused=not facts.has_sound,
+            measured="sound" if facts.has_sound else "no sound",
+            threshold="a clip needs the speech of its speaker",
+            advice="record picture and sound together",
+        ),
+        Verdict(
+            code="picture-rate",
+            level=Level.OK,
+            measured=f"{float(facts.fps):.2f} fps{', varying' if facts.rate_varies else ''}",
+            threshold=f"put on {FRAMES_PER_SECOND} fps by its timestamps",
+        ),
+        Verdict(
+            code="rotation",
+            level=Level.OK,
+            measured=f"{facts.rotation} degrees in the metadata",
+            threshold="turned upright when read",
+        ),
+    ]
+
+
+def judge_looks(looks: Looks) -> list[Verdict]:
+    """What the first look tells: length, cuts, faces and their size, over the longest shot."""
+    start, stop = looks.longest_shot
+    chosen = looks.within(start, stop)
+    heights = sorted(look.heights[0] for look in chosen if look.heights)
+    seconds = (stop - start) / FRAMES_PER_SECOND
+    verdicts = [
+        _graded(
+            "too-short",
+            refused=seconds < _SHORTEST_SECONDS,
+            warned=seconds < 30,
+            measured=f"{seconds:.1f} s{' in the longest shot' if looks.cuts else ''}",
+            threshold="at least 2 s, better 30 s or more",
+            advice="record a minute or two: what a renderer has not seen it cannot draw",
+        ),
+        _cuts(looks),
+    ]
+    if not heights:
+        return [
+            *verdicts,
+            _graded(
+                "no-face",
+                refused=True,
+                measured="no face in any of the looks",
+                threshold="one face is needed",
+                advice="use a clip with one face, seen from the front and well lit",
+            ),
+        ]
+    height = heights[len(heights) // 2]
+    return [
+        *verdicts,
+        _several_faces(chosen),
+        _graded(
+            "low-resolution",
+            refused=height < 64,
+            warned=height < 200,
+            measured=f"face {height:.0f} px high",
+            threshold="at least 64 px, better 200 px or more",
+            advice="move the camera closer, or hand in the recording before it was scaled down",
+        ),
+    ]
+
+
+def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
+    """What the tracks tell."""
+    return [
+        _graded(
+            "face-lost",
+            refused=detected < 0.9,
+            warned=detected < 0.99,
+            measured=f"a face in {detected:.1%} of the frames",
+            threshold="at least 90 %, better 99 % or more",
+            advice="use a clip in which one face stays in view",
+        ),
+        _graded(
+            "profile",
+            refused=measures.profile_share > 0.5,
+            warned=measures.profile_share > 0.05,
+            measured=f"turned by more than 35 degrees in {measures.profile_share:.0%} of the frames",
+            threshold="at most 50 %, better 5 % or less",
+            advice="record from the front: a mesh seen from the side is half guessed",
+        ),
+        _graded(
+            "occlusion",
+            warned=measures.disturbed_share > 0.01,
+            measured=f"face out of shape or jumping in {measures.disturbed_share:.1%} of the frames",
+            threshold="better 1 % or less",
+            advice="keep hands, microphones and hair out of the face; look at the pictures below",
+        ),
+        _graded(
+            "shaky",
+            warned=measures.jitter_px > 1.0,
+            measured=f"jitter of the points {measures.jitter_px:.2f} px at 120 px between the eyes",
+            threshold="better 1 px or less",
+            advice="more light, less compression, a camera on a stand",
+        ),
+        _graded(
+            "shoulders",
+            warned=not measures.shoulders_visible,
+            measured="visible" if measures.shoulders_visible else "not visible",
+            threshold="better visible",
+            advice="the subject will be rendered without shoulder motion; frame wider to have it",
+        ),
+        _graded(
+            "silence",
+            refused=measures.voiced_share < 0.1,
+            warned=measures.voiced_share < 0.4,
+            measured=f"sound in {measures.voiced_share:.0%} of the frames",
+            threshold="at least 10 %, better 40 % or more",
+            advice="use a clip in which the subject speaks most of the time, and check the level of the sound",
+        ),
+    ]
+
+
+def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
+    """How sound and lips fit. `corrected` frames were taken out, which the user was asked for where `told`."""
+    found = f"the sound lags the lips by {offset.lag} frames (agreement {offset.correlation:.2f})"
+    unclear = not offset.is_clear
+    if unclear:
+        found = f"not clear, best at {offset.lag} frames (agreement {offset.correlation:.2f})"
+    if corrected:
+        found += f"; {corrected} corrected{', as told' if told else ''}"
+    advice = "if that is wrong, prepare again with --audio-lag"
+    if unclear:
+        advice = "check that the one in view is the one heard; give --audio-lag if you know it"
+    return _graded(
+        "sound-offset",
+        warned=unclear or corrected != 0,
+        measured=found,
+        threshold="clear from an agreement of 0.5 on; 2 frames or more are corrected",
+        advice=advice,
+    )
+
+
+def judge_overlap(frame_count: int) -> Verdict:
+    """Whether enough is left where picture and sound overlap."""
+    seconds = frame_count / FRAMES_PER_SECOND
+    return _graded(
+        "overlap",
+        refused=seconds < _SHORTEST_SECONDS,
+        measured=f"picture and sound together {seconds:.1f} s",
+        threshold=f"at least {_SHORTEST_SECONDS} s",
+        advice="check that the sound belongs to the picture, and --audio-lag",
+    )
+
+
+def _cuts(looks: Looks) -> Verdict:
+    start, stop = looks.longest_shot
+    if looks.cuts:
+        times = ", ".join(f"{frame / FRAMES_PER_SECOND:.2f} s" for frame in looks.cuts[:5])
+        return _graded(
+            "cuts",
+            warned=True,
+            measured=f"{len(looks.cuts)} cuts, at {times}{' ...' if len(looks.cuts) > 5 else ''}",
+            threshold="one shot",
+            advice="only the longest shot is used, "
+            f"from {start / FRAMES_PER_SECOND:.2f} to {stop / FRAMES_PER_SECOND:.2f} s",
+        )
+    times = ", ".join(f"{frame / FRAMES_PER_SECOND:.2f} s" for frame in looks.jumps[:5])
+    return _graded(
+        "cuts",
+        warned=bool(looks.jumps),
+        measured=f"no cut, but a jump at {times}" if looks.jumps else "no cut",
+        threshold="one shot",
+        advice="parts were cut out of the clip; a take without edits trains better",
+    )
+
+
+def _several_faces(looks: Sequence[Look]) -> Verdict:
+    second = [look.heights[1] / look.heights[0] if len(look.heights) > 1 else 0.0 for look in looks]
+    rivals = sum(share >= 0.5 for share in second) / len(second)
+    any_other = sum(share > 0.0 for share in second) / len(second)
+    return _graded(
+        "several-faces",
+        refused=rivals > 0.5,
+        warned=any_other > 0,
+        measured=f"a second face in {any_other:.0%} of the looks, of comparable size in {rivals:.0%}",
+        threshold="one face; refused when another of half its height is in most looks",
+        advice="crop the clip to one person",
+    )
+
+
+def _graded(
+    code: str, *, measured: str, threshold: str, advice: str = "", refused: bool = False, warned: bool = False
+) -> Verdict:
+    level = Level.REFUSED if refused else Level.WARNING if warned else Level.OK
+    return Verdict(
+        code=code,
+        level=level,
+        measured=measured,
+        threshold=threshold,
+        advice="" if level is Level.OK else advice,
+    )

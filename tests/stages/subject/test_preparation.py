@@ -1,0 +1,172 @@
+"""The whole preparation of three seconds of a digital actor whose sound was made late."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import yaml
+
+from stages.errors import SubjectError
+from stages.speech.decode import read_speech
+from stages.subject.package import SubjectPackage
+from stages.subject.tracks import ClipTracks
+from stages.video.reading import read_frames
+
+FRAMES, LAG = 90, 5
+
+
+def write(path: Path, frames_HW3: list[np.ndarray], samples_S: np.ndarray | None) -> Path:
+    height, width = frames_HW3[0].shape[:2]
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("libx264", rate=25, options={"crf": "10", "preset": "superfast"})
+        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
+        voice = None
+        if samples_S is not None:
+            voice = out.add_stream("pcm_s16le", rate=16_000)
+            voice.layout = "mono"
+        for index, frame_HW3 in enumerate(frames_HW3):
+            frame = av.VideoFrame.from_ndarray(frame_HW3, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            out.mux(picture.encode(frame))
+        out.mux(picture.encode(None))
+        if voice is not None and samples_S is not None:
+            pcm = np.round(samples_S * 32767).astype(np.int16)[None]
+            sound = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+            sound.sample_rate, sound.time_base, sound.pts = 16_000, Fraction(1, 16_000), 0
+            out.mux(voice.encode(sound))
+            out.mux(voice.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def preparation():
+    try:
+        import stages.subject.preparation as module
+    except (ImportError, OSError) as error:
+        pytest.skip(f"MediaPipe cannot be loaded: {error}")
+    return module
+
+
+@pytest.fixture(scope="module")
+def actor(data: Path) -> tuple[list[np.ndarray], np.ndarray]:
+    """Frames and 16 kHz speech."""
+    source = data / "actors" / "actor_b.mp4"
+    return list(islice(read_frames(source), FRAMES)), read_speech(source).samples_S[: FRAMES * 640]
+
+
+@pytest.fixture
+def consent(tmp_path: Path) -> Path:
+    path = tmp_path / "agreement.txt"
+    path.write_text("Nobody is shown.")
+    return path
+
+
+class Steps:
+    """Counts what was done; may stop at a step, as a kill would."""
+
+    def __init__(self, stop_at: str = "") -> None:
+        self.counted: dict[str, int] = {}
+        self._stop_at = stop_at
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        self.counted[step] = self.counted.get(step, 0) + 1
+        if step == self._stop_at and done == 10:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
+    preparation, actor, consent: Path, tmp_path: Path
+):
+    frames_HW3, speech_S = actor
+    late_S = np.concatenate([np.zeros(LAG * 640, np.float32), speech_S])[: FRAMES * 640]
+    clip = write(tmp_path / "late.mkv", frames_HW3, late_S)
+    request = preparation.SubjectRequest(clip=clip, name="Late", consent=consent, out=tmp_path / "late")
+    with pytest.raises(KeyboardInterrupt):
+        preparation.prepare_subject(request, progress=Steps(stop_at="pictures"))
+    assert not (request.out / "subject.yaml").exists()
+    assert not (request.out / "clip" / "frames.mp4").exists()
+
+    again = Steps()
+    report = preparation.prepare_subject(request, progress=again)
+    assert again.counted["track"] == 1, "what was tracked before is not tracked again"
+    assert report.figures.offset_frames == pytest.approx(LAG, abs=1)
+    assert report.figures.offset_corrected == report.figures.offset_frames
+    assert report.figures.detected == 1.0
+    assert report.figures.round_trip_px < 1e-3
+
+    tracks = ClipTracks.load(request.out)
+    assert tracks.frame_count == FRAMES - report.figures.offset_frames
+    assert tracks.facts.trained_frames == int(0.85 * tracks.frame_count)
+    assert len(tracks.speech_S) == 640 * tracks.frame_count
+    stored = list(read_frames(request.out / "clip" / "frames.mp4"))
+    assert len(stored) == tracks.frame_count
+    for index in (0, tracks.frame_count - 1):
+        assert np.abs(stored[index].astype(float) - frames_HW3[index]).mean() < 3
+
+    facts = yaml.safe_load((request.out / "subject.yaml").read_text())
+    assert facts["consent_record"] == "consent.txt"
+    with pytest.raises(SubjectError) as caught:
+        SubjectPackage.load(request.out)
+    assert caught.value.code == "subject.no-renderer"
+    SubjectPackage.add_renderer(request.out, consent)
+    package = SubjectPackage.load(request.out)
+    np.testing.assert_array_equal(package.reference_HW3, stored[report.figures.reference_frame])
+
+    done = Steps()
+    assert preparation.prepare_subject(request, progress=done) == report
+    assert not done.counted, "nothing is left to do"
+
+
+def test_no_consent_refuses_before_the_clip_is_touched(preparation, tmp_path: Path):
+    request = preparation.SubjectRequest(
+        clip=tmp_path / "none.mp4", name="X", consent=tmp_path / "none.pdf", out=tmp_path / "x"
+    )
+    with pytest.raises(SubjectError) as caught:
+        preparation.prepare_subject(request, progress=Steps())
+    assert caught.value.code == "subject.no-consent"
+    assert not (tmp_path / "x").exists()
+
+
+def refusal(preparation, clip: Path, consent: Path, out: Path) -> SubjectError:
+    request = preparation.SubjectRequest(clip=clip, name="X", consent=consent, out=out)
+    with pytest.raises(SubjectError) as caught:
+        preparation.prepare_subject(request, progress=Steps())
+    assert (out / "report" / "index.html").is_file(), "the reason can be read"
+    assert not (out / "subject.yaml").exists(), "and there is no package"
+    with pytest.raises(SubjectError) as repeated:
+        preparation.prepare_subject(request, progress=Steps())
+    assert repeated.value.code == caught.value.code
+    return caught.value
+
+
+def test_a_clip_without_sound_is_refused(preparation, consent: Path, tmp_path: Path):
+    clip = write(tmp_path / "mute.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, None)
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.no-sound"
+
+
+def test_a_clip_without_a_face_is_refused(preparation, consent: Path, tmp_path: Path):
+    clip = write(tmp_path / "wall.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, np.zeros(60 * 640))
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.no-face"
+
+
+def test_two_people_are_refused(preparation, actor, consent: Path, tmp_path: Path):
+    frames_HW3, speech_S = actor
+    pairs = [np.concatenate([frame_HW3, frame_HW3[:, ::-1]], axis=1) for frame_HW3 in frames_HW3[:55]]
+    clip = write(tmp_path / "pair.mkv", pairs, speech_S[: 55 * 640])
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.several-faces"
+
+
+def test_a_silent_clip_is_refused(preparation, actor, consent: Path, tmp_path: Path):
+    clip = write(tmp_path / "silent.mkv", actor[0][:55], np.zeros(55 * 640))
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.silence"
+
+
+def test_a_clip_under_two_seconds_is_refused(preparation, actor, consent: Path, tmp_path: Path):
+    clip = write(tmp_path / "short.mkv", actor[0][:45], actor[1][: 45 * 640])
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.too-short"

@@ -1,0 +1,101 @@
+"""What a train job asks for is what gets built, down to the header of the weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from average_actor import average_template
+
+from stages.errors import SubjectError, WeightsError
+from stages.subject.framing import Framing
+from stages.subject.tracks import ClipFacts, ClipTracks
+from stages.training.build import TrainingRequest, build_trainer
+from stages.training.trainer import Workers
+from stages.weights import read_header
+
+FRAMES, SIZE = 120, 256
+ALONE = Workers()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared clip as it lies on disk, its pictures already in the form training reads."""
+    folder = tmp_path_factory.mktemp("jane")
+    random, template = np.random.default_rng(0), average_template()
+    canonical_TN3 = np.tile(template.mesh_N3, (FRAMES, 1, 1))
+    # The whole face moves as one: what lips do tells what the rest does.
+    canonical_TN3 += random.normal(0, 3, (FRAMES, 1, 3)).astype(np.float32)
+    facts = ClipFacts(
+        source="jane.mp4",
+        speaker="jane",
+        first_frame=0,
+        dropped_samples=0,
+        framing=Framing(left=0, top=0, side=512),
+        detected=1.0,
+        torso_moves=True,
+        reference_frame=4,
+    )
+    ClipTracks(
+        facts=facts,
+        canonical_TN3=canonical_TN3,
+        head_T7=np.tile(template.head_7, (FRAMES, 1)),
+        torso_TN3=np.tile(template.torso_N3, (FRAMES, 1, 1)),
+        speech_S=random.normal(0, 0.1, FRAMES * 640).astype(np.float32),
+    ).save(folder)
+    np.save(folder / f"frames-{SIZE}.npy", random.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8))
+    return folder
+
+
+def renderer(prepared: Path) -> TrainingRequest:
+    return TrainingRequest(stage="renderer", clips=(prepared,), steps=1, batch_size=1)
+
+
+def test_a_renderer_names_its_subject_and_switches_in_its_weights(prepared: Path, tmp_path: Path):
+    request = replace(renderer(prepared), temporal_encoding=False, composed_face=False)
+    trainer = build_trainer(request, workers=ALONE, device="cpu")
+    trainer.export(tmp_path / "weights.safetensors")
+    header = read_header(tmp_path / "weights.safetensors")
+    assert header.sizes["temporal_encoding"] is False
+    assert header.facts == {"trained_frames:jane": 102, "composed_face": False, "steps": 0}
+
+
+def test_a_renderer_goes_on_from_the_weights_it_starts_with(prepared: Path, tmp_path: Path):
+    first = build_trainer(replace(renderer(prepared), seed=1), workers=ALONE, device="cpu")
+    first.export(tmp_path / "base.safetensors")
+    request = replace(renderer(prepared), seed=2, start_from=tmp_path / "base.safetensors")
+    second = build_trainer(request, workers=ALONE, device="cpu")
+    ours, theirs = first.state()["generator"], second.state()["generator"]
+    for name, tensor in theirs.items():
+        np.testing.assert_allclose(tensor.float().numpy(), ours[name].float().numpy(), atol=1e-3)
+
+
+def test_weights_of_another_stage_are_no_start(prepared: Path, tmp_path: Path):
+    build_trainer(renderer(prepared), workers=ALONE, device="cpu").export(tmp_path / "base.safetensors")
+    request = TrainingRequest(stage="faco", clips=(prepared,), start_from=tmp_path / "base.safetensors")
+    with pytest.raises(WeightsError, match="architecture is 'renderer', expected 'faco'"):
+        build_trainer(request, workers=ALONE, device="cpu")
+
+
+def test_the_paper_trains_for_its_epochs(prepared: Path):
+    request = TrainingRequest(stage="faco", clips=(prepared,), preset="paper")
+    assert build_trainer(request, workers=ALONE, device="cpu").steps == 300 * 102 // 32
+    assert build_trainer(replace(request, steps=7), workers=ALONE, device="cpu").steps == 7
+
+
+def test_a_folder_without_a_prepared_clip_is_named(tmp_path: Path):
+    with pytest.raises(SubjectError) as caught:
+        build_trainer(TrainingRequest(stage="faco", clips=(tmp_path,)), workers=ALONE, device="cpu")
+    assert (caught.value.code, caught.value.where) == ("clip.not-prepared", str(tmp_path))
+
+
+def test_a_composer_learns_from_a_prepared_clip(prepared: Path):
+    trainer = build_trainer(
+        TrainingRequest(stage="faco", clips=(prepared,), batch_size=8), workers=ALONE, device="cpu"
+    )
+    before = trainer.validate().score
+    for _ in range(40):
+        trainer.train_step()
+    assert trainer.validate().score < 0.9 * before
