@@ -18,8 +18,9 @@ from farm.training.request import TrainingPlan
 from jobs.errors import InputNotFound
 from jobs.identity import sha256_of_file, sha256_of_record
 
-_NOT_DATA: Final = ("subject.yaml", "*.safetensors", "*.html")
-"""Files of a clip's folder that training does not read, weights of an earlier run among them."""
+_DATA: Final = frozenset({"clip.json", "tracks.npz", "frames.mp4", "template.npz"})
+"""Files of a prepared clip that training learns from. Beside them lie reports, features kept for the next run, and a
+renderer that an earlier run delivered: none of them makes another run."""
 
 _PLACES: Final = ("clips", "held_out", "start_from")
 _LENGTH: Final = 12
@@ -59,8 +60,7 @@ def _folder_sha256(folder: Path) -> str:
 
 def _data_files(folder: Path) -> Iterable[Path]:
     for path in sorted(folder.rglob("*")):
-        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not is_hidden and not any(path.match(pattern) for pattern in _NOT_DATA):
+        if path.name in _DATA and path.is_file():
             yield path
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
+from stages.training.history import append_history, read_history
 from stages.training.trainer import Validation
+
+HISTORY: Final = "history.jsonl"
+"""What `stages.training.compare_runs` reads."""
 
 
 class TrainingLog(Protocol):
@@ -20,8 +24,8 @@ class TrainingLog(Protocol):
         """Means of the training losses up to a step."""
         ...
 
-    def validation(self, validation: Validation, *, step: int) -> None:
-        """How the weights of a step do on held-out data."""
+    def validation(self, validation: Validation, *, step: int, seconds: float) -> None:
+        """How the weights of a step do on held-out data, after so long in training steps since this start."""
         ...
 
 
@@ -35,6 +39,8 @@ class TensorBoardLog:
 
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        earlier = [] if resumed_from is None else read_history(folder / HISTORY)
+        self._earlier_s = max((e.seconds for e in earlier if e.step <= (resumed_from or 0)), default=0.0)
         self._writer = SummaryWriter(
             str(folder), purge_step=None if resumed_from is None else resumed_from + 1
         )
@@ -55,8 +61,14 @@ class TensorBoardLog:
         for name, value in means.items():
             self._writer.add_scalar(f"training/{name}", value, step)
 
-    def validation(self, validation: Validation, *, step: int) -> None:
-        """See `TrainingLog.validation`; the sheet is also kept as ``sheet-00000200.png``."""
+    def validation(self, validation: Validation, *, step: int, seconds: float) -> None:
+        """See `TrainingLog.validation`; measures go to ``history.jsonl`` too, the sheet to ``sheet-00000200.png``."""
+        append_history(
+            self._folder / HISTORY,
+            step=step,
+            seconds=self._earlier_s + seconds,
+            losses={"score": validation.score, **validation.losses},
+        )
         self._writer.add_scalar("validation/score", validation.score, step)
         for name, value in validation.losses.items():
             self._writer.add_scalar(f"validation/{name}", value, step)

@@ -55,6 +55,7 @@ class TrainingLoop:
         self._curve = LossMeans()
         self._since_report = LossMeans()
         self._reported_at = clock()
+        self._training_s = 0.0
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -86,7 +87,9 @@ class TrainingLoop:
         return self._group.rank == 0
 
     def _step(self) -> None:
+        started = self._clock()
         losses = self._trainer.train_step()
+        self._training_s += self._clock() - started
         step = self._trainer.step
         check_finite(losses, step=step, what="a loss")
         if self._is_first:
@@ -123,7 +126,7 @@ class TrainingLoop:
                 self._checkpoints.export(step, weights)
         self._scores = scores
         if self._log is not None:
-            self._log.validation(validation, step=step)
+            self._log.validation(validation, step=step, seconds=self._training_s)
         self._group.tell(
             Validated(step=step, losses=validation.losses, score=validation.score, is_best=is_best)
         )

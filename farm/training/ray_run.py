@@ -150,7 +150,8 @@ class _Fit(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._outcome = self._trainer.fit().return_value
+            result: Any = self._trainer.fit()  # annotated as the Result of Ray Train V1
+            self._outcome = result.return_value
         except (RayError, TrainingFailedError) as error:
             self._error = error  # raised again in the main thread, by `outcome`
         finally:

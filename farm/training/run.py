@@ -47,7 +47,6 @@ def train(
     plan = plan_training(job, cache=settings.cache)
     check_places(plan)
     run = run_id(plan)
-    logs = settings.cache / "training" / plan.project / plan.name / "logs" / run
     watch = _ResumeWatch(listener)
     with connected_cluster(
         address=settings.ray_address,
@@ -61,15 +60,7 @@ def train(
             gpus=int(cluster.gpus),
             largest_machine=hardware.cores,
         )
-        setup = WorkerSetup(
-            request=plan.request,
-            trainers=trainers or StageTrainers(),
-            cadence=plan.cadence,
-            store=settings.store,
-            prefix=run_prefix(plan, run=run),
-            logs=logs,
-            threads=share.threads,
-        )
+        setup = _setup(plan, run=run, settings=settings, trainers=trainers, threads=share.threads)
         # Ray reads its environment when it is imported; the connection has prepared it by now.
         from farm.training.ray_run import train_on_ray
 
@@ -82,6 +73,20 @@ def train(
         )
     sha256 = deliver_weights(plan, store=open_store(settings.store), key=outcome.weights_key)
     return _report(plan, setup, outcome, sha256=sha256, resumed_from=watch.resumed_from, started=started)
+
+
+def _setup(
+    plan: TrainingPlan, *, run: str, settings: FarmSettings, trainers: TrainerFactory | None, threads: int
+) -> WorkerSetup:
+    return WorkerSetup(
+        request=plan.request,
+        trainers=trainers or StageTrainers(),
+        cadence=plan.cadence,
+        store=settings.store,
+        prefix=run_prefix(plan, run=run),
+        logs=settings.cache / "training" / plan.project / plan.name / "logs" / run,
+        threads=threads,
+    )
 
 
 class _ResumeWatch:

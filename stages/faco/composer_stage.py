@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stages.faco.network import FaceComposer, FacoConfig
 from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.canonical import pose
-from stages.geometry.landmarks import EYES, LIPS, REST
+from stages.geometry.landmarks import LIPS, REST
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.package import SubjectPackage
@@ -107,11 +107,7 @@ class ComposerStage:
     def _meshes(self, mouth_TN3: Floats, eyes_TN3: Floats, template: Template, *, composed: bool) -> Floats:
         """(T, 478, 3) canonical meshes of smoothed lip and eye displacements."""
         if not composed:
-            return paste_parts(
-                template.mesh_N3,
-                mouth_TN3=mouth_TN3 + template.mesh_N3[LIPS],
-                eyes_TN3=eyes_TN3 + template.mesh_N3[EYES],
-            )
+            return paste_parts(template.mesh_N3, mouth_TN3=mouth_TN3, eyes_TN3=eyes_TN3)
         mesh_TN3 = self._displacements(mouth_TN3, eyes_TN3, template.network_mesh_M)
         mesh_TN3[:, REST] = smooth(mesh_TN3[:, REST], REST_SIGMA)
         # FaCo-Net lets the eyes show in the lips: with its own, another take's blinks moved them by 17 % of their

@@ -25,11 +25,12 @@ def paste_parts(template_N3: Floats, *, mouth_TN3: Floats, eyes_TN3: Floats) -> 
 
     Args:
         template_N3: the subject's mean mesh (478, 3), px, canonical space.
-        mouth_TN3: (T, 40, 3) lip points, not displacements, in the same space.
-        eyes_TN3: (T, 60, 3) eye points likewise.
+        mouth_TN3: (T, 40, 3) displacements of the lips from it.
+        eyes_TN3: (T, 60, 3) displacements of the eyes.
     """
     mesh_TN3 = np.tile(np.asarray(template_N3, dtype=np.float32), (len(mouth_TN3), 1, 1))
-    mesh_TN3[:, LIPS], mesh_TN3[:, EYES] = mouth_TN3, eyes_TN3
+    mesh_TN3[:, LIPS] += mouth_TN3
+    mesh_TN3[:, EYES] += eyes_TN3
     return mesh_TN3
 
 

@@ -165,8 +165,9 @@ class Moda(nn.Module):
         if self.recurrent is not None:
             both_BTC = self.recurrent(x_BTC)
             return _Features(both_BTC, both_BTC)
-        specific_BTC = None if self.spec is None else self.spec(x_BTC, speech_BTC)
+        specific_BTC: Tensor | None = None if self.spec is None else self.spec(x_BTC, speech_BTC)
         if self.prob is None:
+            assert specific_BTC is not None, "a network has at least one branch"
             return _Features(specific_BTC, specific_BTC)
         latents = self.prob(speech_BTC, subject_BC, noise_BTZ, motion_BTC)
         if specific_BTC is None:

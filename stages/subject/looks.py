@@ -13,14 +13,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
-from stages.video.reading import read_frames
+from stages.video.reading import read_decoded, thumbnail, upright
 
 _MOST_FACES: Final = 3
 _TINY: Final = 32
@@ -52,8 +51,8 @@ class Looks:
     """What was seen.
 
     Attributes:
-        width: of the source picture, as shown.
-        height: of the source picture, as shown.
+        width: of the source picture, as shown; 0 in a clip too short for a look.
+        height: likewise.
         frame_count: frames of the clip at 25 a second.
         looks: one a second.
         cuts: first frames of new shots.
@@ -85,13 +84,14 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
     height = width = count = 0
     before: NDArray[np.float32] | None = None
     with FaceTracker(video=False, faces=_MOST_FACES) as tracker:
-        for frame_HW3 in read_frames(clip):
-            height, width = frame_HW3.shape[:2]
-            tiny_HW3 = _tiny(frame_HW3)
+        for frame in read_decoded(clip):
+            tiny_HW3 = thumbnail(frame, size=_TINY).astype(np.float32)
             changes.append(0.0 if before is None else float(np.abs(tiny_HW3 - before).mean()))
             before = tiny_HW3
             # In the middle of each second: the first frame of a clip is often a fade or a title.
             if count % FRAMES_PER_SECOND == FRAMES_PER_SECOND // 2:
+                frame_HW3 = upright(frame)
+                height, width = frame_HW3.shape[:2]
                 looks.append(_look(tracker, frame_HW3, count))
             count += 1
             if progress is not None:
@@ -111,10 +111,6 @@ def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[in
             continue
         (cuts if changes_T[frame] > _CUT_LEVELS else jumps).append(int(frame))
     return tuple(cuts), tuple(jumps)
-
-
-def _tiny(frame_HW3: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(frame_HW3, (_TINY, _TINY), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _look(tracker: FaceTracker, frame_HW3: NDArray[np.uint8], frame: int) -> Look:

@@ -150,8 +150,8 @@ class _Preparation:
         self.figures = replace(self.figures, seconds=(stop - start) / FRAMES_PER_SECOND)
         self._judge(judge_looks(looks))
         framing = framing_of(looks, looks.within(start, stop), where=str(clip))
-        observation = self._observe(looks, framing)
-        tracks, offset = self._listen(observation, framing, shot_start=start)
+        # What was observed is let go as soon as it is aligned: of a long clip it is as large as the tracks.
+        tracks, offset = self._listen(self._observe(looks, framing), framing, shot_start=start)
         self._write_pictures(tracks)
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
         tracks.save(self._clip_folder)

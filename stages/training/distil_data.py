@@ -162,7 +162,7 @@ def _in_a_room(speech_S: Floats, random: np.random.Generator, *, decay_s: float)
     tail_S[0] += 1.0
     tail_S = tail_S.astype(np.float32)
     size = next_fast_len(len(speech_S) + length, real=True)
-    echoed_S: Floats = irfft(rfft(speech_S, size) * rfft(tail_S, size), size)
+    echoed_S = np.asarray(irfft(rfft(speech_S, size) * rfft(tail_S, size), size), dtype=np.float32)
     return echoed_S[: len(speech_S)]
 
 
@@ -174,5 +174,4 @@ def _noise(speech_S: Floats, random: np.random.Generator, *, decibels: float) ->
     )
     noise_S = irfft(spectrum_W, len(speech_S))
     loudness = float(np.sqrt(np.mean(speech_S**2)) / np.sqrt(np.mean(noise_S**2)))
-    scaled_S: Floats = noise_S * loudness * 10 ** (-decibels / 20)
-    return scaled_S
+    return np.asarray(noise_S * loudness * 10 ** (-decibels / 20), dtype=np.float32)

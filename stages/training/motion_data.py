@@ -6,6 +6,8 @@ Legend: B batch, T frames, N points, D speech feature width, C motion channels, 
 from __future__ import annotations
 
 import hashlib
+import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS
 from stages.speech.context import WINDOW_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_speech
 from stages.subject.template import Template
-from stages.subject.tracks import ClipTracks
+from stages.subject.tracks import ClipTracks, clip_folder
 from stages.training.corpus import corpus_clips
 from stages.training.motion_config import MotionTraining
 from stages.training.parallel import share_of
@@ -107,10 +109,23 @@ def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:
 
 
 def _features(folder: Path, tracks: ClipTracks, encoder: SpeechEncoder) -> Floats:
-    cached = folder / f"{encoder.name.replace('/', '_').replace(':', '_')}.npy"
+    home = clip_folder(folder)
+    cached = home / f"{re.sub(r'[^A-Za-z0-9.-]', '_', encoder.name)}-{_fingerprint(encoder)}.npy"
     if not cached.is_file():
-        np.save(cached, encode_speech(encoder, tracks.speech_S).astype(np.float16))
+        # Several workers may come here at once: each writes a file of its own, the last rename stands.
+        with tempfile.NamedTemporaryFile(dir=home, prefix=".partial-", suffix=".npy", delete=False) as file:
+            np.save(file, encode_speech(encoder, tracks.speech_S).astype(np.float16))
+        Path(file.name).replace(cached)
     return np.asarray(np.load(cached), dtype=np.float32)
+
+
+def _fingerprint(encoder: SpeechEncoder) -> str:
+    """Of the encoder's weights: a name alone does not tell one training of an encoder from the next."""
+    digest = hashlib.sha256()
+    if isinstance(encoder, torch.nn.Module):
+        for name, tensor in sorted(encoder.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
 
 
 def channel_scale(clips: Sequence[MotionClip]) -> Floats:

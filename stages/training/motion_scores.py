@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stages.faco.paste import paste_parts
 from stages.geometry.canonical import pose
-from stages.geometry.landmarks import EYES, INNER_LIP_RING, LIPS, OUTER_LIP_RING
+from stages.geometry.landmarks import INNER_LIP_RING, LIPS, OUTER_LIP_RING
 from stages.metrics.diversity import diversity
 from stages.metrics.landmarks import (
     correlation,
@@ -113,11 +113,7 @@ def speed(track_TC: Floats) -> float:
 
 def canonical_mesh(template: Template, motion: Motion) -> Floats:
     """Meshes (T, 478, 3) with the motion's lips and eyes, and the template's everything else."""
-    return paste_parts(
-        template.mesh_N3,
-        mouth_TN3=motion.mouth_TN3 + template.mesh_N3[LIPS],
-        eyes_TN3=motion.eyes_TN3 + template.mesh_N3[EYES],
-    )
+    return paste_parts(template.mesh_N3, mouth_TN3=motion.mouth_TN3, eyes_TN3=motion.eyes_TN3)
 
 
 def score_diversity(template: Template, takes: Sequence[Motion], faces: Sequence[PosedFace]) -> Diversity:

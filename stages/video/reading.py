@@ -94,6 +94,16 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
     Raises:
         SubjectError: As `read_facts`; raised when the first frame is asked for.
     """
+    for frame in read_decoded(path, fps=fps):
+        yield upright(frame)
+
+
+def read_decoded(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> Iterator[VideoFrame]:
+    """The same frames as `read_frames`, before they are converted, which for large pictures costs most of the time.
+
+    Raises:
+        SubjectError: As `read_frames`.
+    """
     step = 1 / Fraction(fps)
     with open_media(path, family=SubjectError, noun="clip") as container:
         stream = _video_stream(container, path)
@@ -107,7 +117,7 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
             # Halfway between two recorded frames the earlier one is still on screen. A recording that starts late
             # shows its first frame from time zero on.
             while held is not None and target - held_time <= time - target:
-                yield upright(held)
+                yield held
                 target += step
             held, held_time = frame, time
         if held is None:
@@ -115,8 +125,14 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
         # The last frame stays to its end; the length is rounded to the nearest number of frames.
         end = held_time + frame_length
         while 2 * (end - target) >= step:
-            yield upright(held)
+            yield held
             target += step
+
+
+def thumbnail(frame: VideoFrame, *, size: int) -> Frame:
+    """A decoded frame shrunk to (size, size, 3) uint8 RGB, as stored: neither turned upright nor true in its shape."""
+    small = frame.reformat(width=size, height=size, format="rgb24", interpolation=Interpolation.AREA)
+    return np.asarray(small.to_ndarray(), dtype=np.uint8)
 
 
 def upright(frame: VideoFrame) -> Frame:

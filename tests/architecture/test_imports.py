@@ -50,7 +50,7 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", ("farm/execution/", "infra/cluster.py")),
+        ("ray", ("farm/execution/", "farm/training/ray_", "infra/cluster.py")),
         ("boto3", ("infra/storage/s3.py", "infra/fetch.py", "infra/delivery.py")),
         ("botocore", ("infra/storage/s3.py", "infra/fetch.py", "infra/delivery.py")),
         ("mediapipe", ("stages/",)),

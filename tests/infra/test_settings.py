@@ -9,6 +9,7 @@ from infra.settings import FarmSettings, prepare_ray_environment
 from jobs.errors import SettingsError
 
 HOME = {"HOME": "/home/studio"}
+NICENESS = "RAY_worker_niceness"
 
 
 def test_nothing_needs_to_be_set() -> None:
@@ -90,13 +91,13 @@ def test_a_cluster_elsewhere_keeps_its_own_token(monkeypatch: pytest.MonkeyPatch
 def test_workers_of_an_embedded_cluster_do_not_stand_back_behind_other_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("RAY_worker_niceness", raising=False)
+    monkeypatch.delenv(NICENESS, raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "x" * 32)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     prepare_ray_environment(auth="token", embedded=False)
-    assert "RAY_worker_niceness" not in os.environ
+    assert NICENESS not in os.environ
     prepare_ray_environment(auth="token", embedded=True)
-    assert os.environ["RAY_worker_niceness"] == "0"
-    monkeypatch.setenv("RAY_worker_niceness", "7")
+    assert os.environ[NICENESS] == "0"
+    monkeypatch.setenv(NICENESS, "7")
     prepare_ray_environment(auth="token", embedded=True)
-    assert os.environ["RAY_worker_niceness"] == "7"
+    assert os.environ[NICENESS] == "7"

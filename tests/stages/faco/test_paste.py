@@ -17,18 +17,19 @@ from stages.weights import WeightsHeader, save_weights
 CONFIG = GeneratorConfig(levels=3, width=2)
 
 
-def test_pasting_the_parts_of_a_face_into_itself_changes_nothing():
+def test_no_displacement_leaves_the_template():
     mesh_N3 = average_template().mesh_N3
-    pasted_TN3 = paste_parts(mesh_N3, mouth_TN3=mesh_N3[None, LIPS], eyes_TN3=mesh_N3[None, EYES])
-    np.testing.assert_array_equal(pasted_TN3, mesh_N3[None])
+    still = {"mouth_TN3": np.zeros((2, 40, 3), np.float32), "eyes_TN3": np.zeros((2, 60, 3), np.float32)}
+    np.testing.assert_array_equal(paste_parts(mesh_N3, **still), np.tile(mesh_N3, (2, 1, 1)))
 
 
-def test_lips_and_eyes_move_and_all_else_is_the_template():
+def test_lips_and_eyes_move_from_the_template_and_all_else_stays():
     mesh_N3 = average_template().mesh_N3
-    mesh_TN3 = mesh_N3 + np.random.default_rng(0).normal(0, 5, (7, 478, 3)).astype(np.float32)
-    pasted_TN3 = paste_parts(mesh_N3, mouth_TN3=mesh_TN3[:, LIPS], eyes_TN3=mesh_TN3[:, EYES])
-    np.testing.assert_array_equal(pasted_TN3[:, LIPS], mesh_TN3[:, LIPS])
-    np.testing.assert_array_equal(pasted_TN3[:, EYES], mesh_TN3[:, EYES])
+    moved_TN3 = np.random.default_rng(0).normal(0, 5, (7, 478, 3)).astype(np.float32)
+    pasted_TN3 = paste_parts(mesh_N3, mouth_TN3=moved_TN3[:, LIPS], eyes_TN3=moved_TN3[:, EYES])
+    whole_TN3 = mesh_N3 + moved_TN3
+    np.testing.assert_array_equal(pasted_TN3[:, LIPS], whole_TN3[:, LIPS])
+    np.testing.assert_array_equal(pasted_TN3[:, EYES], whole_TN3[:, EYES])
     np.testing.assert_array_equal(pasted_TN3[:, REST], np.tile(mesh_N3[REST], (7, 1, 1)))
 
 

@@ -6,7 +6,6 @@ from motion_clips import moving_clip
 
 from stages.faco.paste import paste_parts
 from stages.geometry.canonical import pose
-from stages.geometry.landmarks import LIPS
 from stages.payloads import Motion, PosedFace
 from stages.training.motion_scores import MotionScores, average_scores, score, score_diversity
 
@@ -25,8 +24,8 @@ def moved(*, mouth: float = 1.0, head: float = 1.0) -> Motion:
 def face_of(motion: Motion) -> PosedFace:
     mesh_TN3 = paste_parts(
         TEMPLATE.mesh_N3,
-        mouth_TN3=motion.mouth_TN3 + TEMPLATE.mesh_N3[LIPS],
-        eyes_TN3=np.tile(TEMPLATE.mesh_N3[:60], (motion.frame_count, 1, 1)),
+        mouth_TN3=motion.mouth_TN3,
+        eyes_TN3=motion.eyes_TN3,
     )
     return PosedFace(mesh_TN3=pose(mesh_TN3, motion.head_TC + TEMPLATE.head_7), torso_TN3=motion.torso_TN3)
 

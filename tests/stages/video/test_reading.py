@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.errors import SubjectError
-from stages.video.reading import read_facts, read_frames
+from stages.video.reading import read_decoded, read_facts, read_frames, thumbnail
 
 FPS = Fraction(25)
 
@@ -126,3 +126,10 @@ def test_a_varying_rate_is_told_from_a_steady_one(write_clip):
     varying = write_clip("varying.mp4", numbered(20), fps=FPS, times=times)
     assert not read_facts(steady).rate_varies
     assert read_facts(varying).rate_varies
+
+
+def test_thumbnails_are_the_same_frames_shrunk(write_clip):
+    path = write_clip("a.mp4", numbered(10), fps=FPS)
+    small = [thumbnail(frame, size=8) for frame in read_decoded(path)]
+    assert [frame.shape for frame in small] == [(8, 8, 3)] * 10
+    assert [round((float(frame.mean()) - 20) / 3) for frame in small] == list(range(10))

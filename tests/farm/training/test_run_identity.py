@@ -61,7 +61,7 @@ def test_what_decides_the_weights_starts_a_run_of_its_own(
 
 def test_a_clip_that_changed_starts_a_run_of_its_own(run_of: Callable[..., str], tmp_path: Path) -> None:
     before = run_of()
-    (tmp_path / "clips" / "jane" / "frames.bin").write_bytes(b"one more picture")
+    (tmp_path / "clips" / "jane" / "frames.mp4").write_bytes(b"one more picture")
     assert run_of() != before
 
 
@@ -79,6 +79,7 @@ def test_the_package_that_received_the_weights_goes_on_with_the_same_run(
     before = run_of()
     (tmp_path / "clips" / "jane" / "renderer.safetensors").write_bytes(b"trained")
     (tmp_path / "clips" / "jane" / "subject.yaml").write_text("renderer: renderer.safetensors")
+    (tmp_path / "clips" / "jane" / "whisper-base-layer-2.npy").write_bytes(b"features kept for the next run")
     assert run_of() == before
 
 
