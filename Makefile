@@ -30,8 +30,8 @@ test: $(VENV)/.dev  ## the default tests
 test-slow: $(VENV)/.dev  ## the long tests, and those that kill processes
 	$(BIN)/python -m pytest -m "slow or chaos"
 
-test-train: $(VENV)/.dev  ## the tests that train weights
-	$(BIN)/python -m pytest -m train
+test-train: $(VENV)/.dev  ## the tests that train on Ray; those that also kill processes are in test-slow
+	$(BIN)/python -m pytest -m "train and not chaos"
 
 test-gpu: $(VENV)/.dev  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
@@ -63,9 +63,9 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: $(VENV)/.created $(PINS)
 	$(PIP) install --no-warn-conflicts -c constraints.txt --editable .
-	$(PIP) install --no-deps -r requirements-assets.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[dev]'
+	$(PIP) install --no-deps -r requirements-assets.txt
 	@touch $@

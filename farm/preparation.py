@@ -87,10 +87,7 @@ def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: s
     identities = Identities(
         speech_sha256=sha256_of_file(cast.speech),
         subject_sha256=cast.subject.sha256,
-        weights_sha256={
-            "moda": sha256_of_file(cast.weights.motion),
-            "faco": sha256_of_file(cast.weights.composer),
-        },
+        weights_sha256={name: sha256_of_file(path) for name, path in cast.weights.by_name().items()},
         encoder=cast.profile.describe(fps=FRAME_RATE),
         engine_version=engine_identity(),
         device_kind=device_kind,

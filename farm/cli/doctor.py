@@ -28,7 +28,6 @@ from infra.settings import FarmSettings
 from jobs.errors import ExitCode
 from jobs.locations import is_s3
 from jobs.version import engine_version
-from stages.assets import WHISPER_BASE
 from stages.encode.profile import PREVIEW
 from stages.encode.segment import encode_segment, verify_segment
 
@@ -83,7 +82,6 @@ def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) ->
         "disk": lambda: _disk(settings),
         "store": lambda: _store(settings),
         "video encoder": _encoder,
-        "speech encoder": _speech_encoder,
         "weights": lambda: _weights(wiring.stages),
         "subjects": lambda: _subjects(wiring.stages),
         "cluster": lambda: _cluster(settings, hardware),
@@ -157,16 +155,12 @@ def _encoder() -> str:
     return f"libx264 encodes {size} px and its pictures decode"
 
 
-def _speech_encoder() -> str:
-    data = WHISPER_BASE.read()
-    return f"{WHISPER_BASE.name}, {len(data) / 1e6:.0f} MB, sha256 {WHISPER_BASE.sha256[:16]} as expected"
-
-
 def _weights(stages: StageFactory) -> str:
     weights = stages.shared_weights()
     stages.load_motion(weights=weights.motion, device="cpu")
     stages.load_composer(weights=weights.composer, device="cpu")
-    return f"{weights.motion.name} and {weights.composer.name} load"
+    names = [path.name for path in weights.by_name().values()]
+    return f"{', '.join(names)} load"
 
 
 def _subjects(stages: StageFactory) -> str:

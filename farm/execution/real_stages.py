@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from farm.execution.stages_factory import (
     ContextFrames,
@@ -15,7 +15,7 @@ from farm.execution.stages_factory import (
     SharedWeights,
     Subject,
 )
-from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
+from stages.builtin import BuiltinNetwork, builtin_subject, builtin_subject_names, builtin_weights
 from stages.errors import WeightsError
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES
 from stages.payloads import Motion, PosedFace
@@ -34,7 +34,7 @@ class RealStages:
 
     def shared_weights(self) -> SharedWeights:
         """See `StageFactory`."""
-        return SharedWeights(motion=_present("moda"), composer=_present("faco"))
+        return SharedWeights(motion=_present("moda"), composer=_present("faco"), encoder=_present("encoder"))
 
     def builtin_subjects(self) -> Mapping[str, Path]:
         """See `StageFactory`."""
@@ -75,8 +75,8 @@ class RealStages:
         return RendererStage.load(subject=subject, device=device)
 
 
-def _present(stage: Literal["moda", "faco"]) -> Path:
-    path = builtin_weights(stage)
+def _present(network: BuiltinNetwork) -> Path:
+    path = builtin_weights(network)
     if not path.is_file():
         raise WeightsError(
             code="weights.not-found",

@@ -103,10 +103,16 @@ class ContextFrames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedWeights:
-    """The weight files of the motion stage and of the face composer."""
+    """The weight files of the motion stage, of the face composer, and of a speech encoder that ships with them."""
 
     motion: Path
     composer: Path
+    encoder: Path | None = None
+
+    def by_name(self) -> dict[str, Path]:
+        """Each file under the name that plans and manifests give it."""
+        named = {"moda": self.motion, "faco": self.composer}
+        return named if self.encoder is None else {**named, "encoder": self.encoder}
 
 
 class StageFactory(Protocol):

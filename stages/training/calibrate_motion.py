@@ -44,10 +44,10 @@ SHORTEST_CLIP: Final = 8 * FRAMES_PER_SECOND
 _ROTATION: Final = slice(300, 303)
 _CENTRE: Final = slice(303, 306)
 _MOUTH_GAINS: Final = np.linspace(1.0, 1.5, 11)
-_MOUTH_COST: Final = 0.01
+_MOUTH_COST: Final = 0.005
 """The share by which LMD may rise for a mouth that opens further."""
 
-_LARGEST_GAIN: Final = 2.5
+_LARGEST_GAIN: Final = 1.5
 _TAKES: Final = 3
 
 

@@ -64,7 +64,7 @@ def main() -> None:
         )
         stage = RendererStage(
             generator,
-            reference_HW3=np.asarray(clip.frames_THW3[clip.reference_frame]),
+            reference_HW3=np.array(clip.frames_THW3[clip.reference_frame]),
             trained_frames=clip.trained_frames,
             device=torch.device("cpu"),
         )

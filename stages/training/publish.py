@@ -39,7 +39,7 @@ def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
         package,
         facts={"name": clip.speaker, **_ACTOR_FACTS, "renderer": f"../{renderer.name}"},
         template=Template.from_clips([ClipTracks.load(folder)], share=1 - HELD_OUT_SHARE),
-        reference_HW3=np.asarray(clip.frames_THW3[clip.reference_frame]),
+        reference_HW3=np.array(clip.frames_THW3[clip.reference_frame]),
     )
     shutil.copyfile(licence, package / licence.name)
     return package

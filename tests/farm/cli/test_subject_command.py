@@ -94,8 +94,7 @@ def test_a_folder_without_a_report_is_named(tmp_path: Path, capsys):
 
 def test_the_command_line_loads_no_science_before_it_is_needed():
     code = (
-        "import sys, farm.cli; "
-        "sys.exit(bool({'torch', 'cv2', 'mediapipe', 'matplotlib'} & set(sys.modules)))"
+        "import sys, farm.cli; sys.exit(bool({'torch', 'cv2', 'mediapipe', 'matplotlib'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
