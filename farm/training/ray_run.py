@@ -83,6 +83,8 @@ def train_on_ray(
         KeyboardInterrupt: After the workers were asked to stop, and have saved the step they had come to.
     """
     mailbox: Any = ray.remote(Mailbox).options(num_cpus=0).remote()
+    # Copies of its handle travel from here on, and an actor that still starts can be taken for one nobody refers to.
+    ray.get(mailbox.take.remote())
     folder = scratch / secrets.token_hex(8)
     fit = _Fit(_trainer(setup, workers=workers, share=share, folder=folder, mailbox=mailbox))
     fit.start()
