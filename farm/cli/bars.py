@@ -1,4 +1,4 @@
-"""Progress bars, one per step of a render."""
+"""Progress bars, one per step."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _UNITS = {
 }
 
 
-class Bars:
-    """A `Listener` that draws on stderr while somebody watches, and stays out of the way otherwise."""
+class StepBars:
+    """A bar for each step, on stderr while somebody watches; nothing otherwise."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._rows: dict[Step, TaskID] = {}
+        self._rows: dict[str, TaskID] = {}
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
             TextColumn("{task.description:<9}"),
@@ -54,11 +54,19 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
+    def show(self, step: str, *, done: int, total: int, unit: str = "") -> None:
+        """`done` of `total` units of a step; a total of 0 is not known yet."""
+        if step not in self._rows:
+            self._rows[step] = self._progress.add_task(step, total=total or None, unit=unit)
+        self._progress.update(self._rows[step], completed=done, total=total or None)
+
+
+class Bars(StepBars):
+    """A `Listener`: the bars of a render."""
+
     def advance(self, step: Step, *, done: int, total: int) -> None:
         """See `Listener.advance`."""
-        if step not in self._rows:
-            self._rows[step] = self._progress.add_task(step.value, total=total, unit=_UNITS[step])
-        self._progress.update(self._rows[step], completed=done, total=total)
+        self.show(step.value, done=done, total=total, unit=_UNITS[step])
 
     def note(self, message: str) -> None:
         """See `Listener.note`."""

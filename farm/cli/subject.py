@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
+from farm.cli.bars import StepBars
 from farm.cli.output import Terminal, libraries_quiet
 from farm.translation import translated
 from jobs.errors import DiskFull, ExitCode
@@ -44,8 +35,10 @@ def run_prepare(
 
         request = SubjectRequest(clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag)
         try:
-            with libraries_quiet(), _Bars(terminal) as bars:
-                report = prepare_subject(request, progress=bars.advance)
+            with libraries_quiet(), StepBars(terminal) as bars:
+                report = prepare_subject(
+                    request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
+                )
         except OSError as error:
             raise DiskFull.or_unwritable(
                 error, where=str(out), hint="give another folder with --out"
@@ -94,34 +87,3 @@ def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
     terminal.out.print("next: train its renderer, farm train with stage: renderer", style="dim")
-
-
-class _Bars:
-    """A bar for each step, on stderr while somebody watches."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._rows: dict[str, TaskID] = {}
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=terminal.err,
-            disable=not terminal.shows_progress,
-        )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def advance(self, step: str, done: int, total: int) -> None:
-        """`done` of `total` units of a step; a total of 0 is not known yet."""
-        if step not in self._rows:
-            self._rows[step] = self._progress.add_task(str(step), total=total or None)
-        self._progress.update(self._rows[step], completed=done, total=total or None)

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from stages.builtin import builtin_weights
+from stages.errors import SubjectError
 from stages.speech.loading import load_encoder
 from stages.training.composer_trainer import ComposerTrainer, ComposerTraining
 from stages.training.motion_config import MotionTraining
@@ -59,7 +60,7 @@ def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) ->
     """The trainer of a stage, at its first step.
 
     Raises:
-        SubjectError: a folder holds no prepared clip, or the clips are too short.
+        SubjectError: a folder holds no prepared clip, clips are too short, or two of a renderer's are of one subject.
         WeightsError: `start_from` does not fit, or a model file of others is missing.
     """
     build = {"moda": _motion, "faco": _composer, "renderer": _renderer}[request.stage]
@@ -85,6 +86,14 @@ def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Traine
     )
     clips = [RendererClip(folder, config=config) for folder in request.clips]
     by_speaker = {clip.speaker: clip for clip in clips}
+    if len(by_speaker) < len(clips):
+        twice = next(clip.speaker for clip in clips if by_speaker[clip.speaker] is not clip)
+        raise SubjectError(
+            code="clip.same-subject",
+            where=twice,
+            what="two of the clips are of this subject, and a renderer learns one clip of each",
+            hint="leave one out, or join the recordings before they are prepared",
+        )
     return RendererTrainer(config, by_speaker, workers=workers, device=device, start_from=request.start_from)
 
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -16,15 +16,14 @@ from stages.faco.discriminator import FaceDiscriminator
 from stages.faco.network import FaceComposer, FacoConfig
 from stages.geometry.landmarks import EYES, LIPS
 from stages.payloads import FRAMES_PER_SECOND
-from stages.training.motion_data import MotionClip, data_hash
+from stages.training.motion_data import MotionClip, corpus_facts, data_hash
 from stages.training.parallel import data_parallel, share_of
 from stages.training.randomness import Stream, seed_torch, step_random
 from stages.training.renderer_config import Losses, Preset
 from stages.training.schedule import cosine_rate, set_rate, update_average
-from stages.training.trainer import Validation, Workers
+from stages.training.trainer import KeptParts, Validation, Workers
 from stages.weights import WeightsHeader, load_weights, save_weights
 
-_STATEFUL: Final = ("network", "average", "discriminator", "optimiser", "discriminator_optimiser")
 _BETAS: Final = (0.5, 0.999)
 
 
@@ -64,8 +63,10 @@ class ComposerTraining:
         return max(1, self.epochs * training_frames // self.batch_size)
 
 
-class ComposerTrainer:
+class ComposerTrainer(KeptParts):
     """FaCo-Net, its discriminator and optimisers; D first, then G, every step, on the whole batch: a `Trainer`."""
+
+    kept = ("network", "average", "discriminator", "optimiser", "discriminator_optimiser")
 
     def __init__(
         self,
@@ -166,16 +167,6 @@ class ComposerTrainer:
         distance = distances / max(1, frames)
         return Validation(losses={"distance": distance}, score=distance)
 
-    def state(self) -> dict[str, Any]:
-        """See `Trainer`."""
-        return {"step": self.step, **{name: getattr(self, name).state_dict() for name in _STATEFUL}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """See `Trainer`."""
-        self.step = state["step"]
-        for name in _STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
-
     def export(self, path: Path) -> None:
         """See `Trainer`."""
         header = WeightsHeader(
@@ -184,11 +175,7 @@ class ComposerTrainer:
             encoder="",
             fps=FRAMES_PER_SECOND,
             training_data=data_hash(self.clips),
-            facts={
-                "clips": len(self.clips),
-                "frames": sum(clip.frame_count for clip in self.clips),
-                "steps": self.step,
-            },
+            facts=corpus_facts(self.clips, steps=self.step),
         )
         save_weights(path, self.average, header)
 

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -24,15 +24,13 @@ from stages.training.distil_data import SpeechPool
 from stages.training.distil_teacher import Teacher, mel_batch
 from stages.training.randomness import Stream, seed_torch, step_random
 from stages.training.schedule import cosine_rate, set_rate, update_average
-from stages.training.trainer import Validation
+from stages.training.trainer import KeptParts, Validation
 from stages.weights import WeightsHeader, save_weights
 
 NAME: Final = "compact-1"
 """Name of the encoder that this distillation makes; another one needs another."""
 
 WINDOW_WITH_CONTEXT: Final = WINDOW_FRAMES + 2 * CONTEXT_FRAMES
-_STATEFUL: Final = ("network", "average", "optimiser")
-
 Floats = NDArray[np.float32]
 
 
@@ -60,8 +58,10 @@ class Distillation:
     network: CompactConfig = field(default_factory=CompactConfig)
 
 
-class EncoderTrainer:
+class EncoderTrainer(KeptParts):
     """The compact network, its teacher and the speech: a `Trainer`."""
+
+    kept = ("network", "average", "optimiser")
 
     def __init__(
         self,
@@ -144,17 +144,6 @@ class EncoderTrainer:
             spread_P = (wanted_TD @ self._projection_PD.T).var(0)
             losses["r2_projected"] = 1.0 - float(error_TP.square().mean(0).sum() / spread_P.sum())
         return Validation(losses=losses, score=float(unexplained_D.mean()))
-
-    def state(self) -> dict[str, Any]:
-        """See `Trainer`."""
-        kept = {name: getattr(self, name).state_dict() for name in _STATEFUL}
-        return {"step": self.step, **kept}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """See `Trainer`; the teacher came with the trainer."""
-        self.step = state["step"]
-        for name in _STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
 
     def export(self, path: Path) -> None:
         """See `Trainer`."""

@@ -54,7 +54,7 @@ _DIVERSE: Final = {"face": "Diverse", "lips": "lips", "eyes": "eyes", "head": "h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of a table; nothing is diverse about what is not drawn."""
+    """One line of a table; without `diversity`, it was not measured."""
 
     name: str
     scores: MotionScores
@@ -62,11 +62,11 @@ class Row:
 
     def cells(self) -> list[str]:
         """The line's cells, the name first."""
-        drawn = asdict(self.diversity) if self.diversity is not None else dict.fromkeys(_DIVERSE, 0.0)
+        drawn = asdict(self.diversity) if self.diversity is not None else {}
         return [
             self.name,
             *(f"{asdict(self.scores)[name]:.3f}" for name in _COLUMNS),
-            *(f"{drawn[name]:.3f}" for name in _DIVERSE),
+            *(f"{drawn[name]:.3f}" if drawn else "-" for name in _DIVERSE),
         ]
 
 

@@ -30,6 +30,7 @@ from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
 from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
+from stages.weights import Scalar
 
 Floats = NDArray[np.float32]
 
@@ -145,6 +146,11 @@ def data_hash(clips: Sequence[MotionClip]) -> str:
         digest.update(clip.speaker.encode())
         digest.update(np.ascontiguousarray(clip.rows_TC).tobytes())
     return digest.hexdigest()
+
+
+def corpus_facts(clips: Sequence[MotionClip], *, steps: int) -> dict[str, Scalar]:
+    """What a weights file says of the training behind it."""
+    return {"clips": len(clips), "frames": sum(clip.frame_count for clip in clips), "steps": steps}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from stages.training.motion_data import (
     MotionClip,
     MotionSampler,
     channel_scale,
+    corpus_facts,
     data_hash,
     validation_windows,
 )
@@ -31,19 +32,20 @@ from stages.training.motion_losses import MOUTH, motion_losses
 from stages.training.parallel import data_parallel
 from stages.training.randomness import Stream, seed_torch, torch_seed
 from stages.training.schedule import cosine_rate, set_rate, update_average
-from stages.training.trainer import Validation, Workers
+from stages.training.trainer import KeptParts, Validation, Workers
 from stages.weights import WeightsHeader, load_weights, save_weights
 
-_STATEFUL: Final = ("network", "average", "optimiser")
 _LARGEST_GRADIENT: Final = 5.0
 
 
-class MotionTrainer:
+class MotionTrainer(KeptParts):
     """MODA with its running average and optimiser: a `Trainer`.
 
     It learns from the training part of `clips`, and is validated on `held_out`; where there are none, on the ends
     of `clips` that no training sees.
     """
+
+    kept = ("network", "average", "optimiser")
 
     def __init__(
         self,
@@ -157,16 +159,6 @@ class MotionTrainer:
         off_BTN3 = (rows_BTC - batch.rows_BTC)[..., MOUTH].unflatten(-1, (-1, 3))
         return off_BTN3[..., :2].norm(dim=-1).mean()
 
-    def state(self) -> dict[str, Any]:
-        """See `Trainer`."""
-        return {"step": self.step, **{name: getattr(self, name).state_dict() for name in _STATEFUL}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """See `Trainer`."""
-        self.step = state["step"]
-        for name in _STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
-
     def export(self, path: Path) -> None:
         """See `Trainer`."""
         header = WeightsHeader(
@@ -175,10 +167,6 @@ class MotionTrainer:
             encoder=self.encoder,
             fps=FRAMES_PER_SECOND,
             training_data=data_hash(self.clips),
-            facts={
-                "clips": len(self.clips),
-                "frames": sum(clip.frame_count for clip in self.clips),
-                "steps": self.step,
-            },
+            facts=corpus_facts(self.clips, steps=self.step),
         )
         save_weights(path, self.average, header)

@@ -10,7 +10,6 @@ import copy
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import torch
@@ -27,20 +26,20 @@ from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import Batch, RendererClip, RendererSampler
 from stages.training.renderer_validation import validate_renderer
 from stages.training.schedule import cosine_rate, set_rate, update_average
-from stages.training.trainer import Validation, Workers
+from stages.training.trainer import KeptParts, Validation, Workers
 from stages.weights import WeightsHeader, load_weights, save_weights
 
-_STATEFUL: Final = (
-    "generator",
-    "average",
-    "discriminator",
-    "generator_optimiser",
-    "discriminator_optimiser",
-)
 
-
-class RendererTrainer:
+class RendererTrainer(KeptParts):
     """Generator, its running average, discriminator and optimisers: a `Trainer`."""
+
+    kept = (
+        "generator",
+        "average",
+        "discriminator",
+        "generator_optimiser",
+        "discriminator_optimiser",
+    )
 
     def __init__(
         self,
@@ -149,16 +148,6 @@ class RendererTrainer:
         weights = self.config.weights.of_terms()
         terms = self._reconstruction(picture_BCHW, batch)
         return sum(weights[name] * float(term) for name, term in terms.items())
-
-    def state(self) -> dict[str, Any]:
-        """See `Trainer`."""
-        return {"step": self.step, **{name: getattr(self, name).state_dict() for name in _STATEFUL}}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """See `Trainer`."""
-        self.step = state["step"]
-        for name in _STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
 
     def export(self, path: Path) -> None:
         """See `Trainer`; the header names the trained range of every subject."""

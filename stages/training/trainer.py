@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,27 @@ class Trainer(Protocol):
     def export(self, path: Path) -> None:
         """Write the running average as a weights file with its header."""
         ...
+
+
+class KeptParts:
+    """`state` and `restore` of a trainer: its step, and its parts that have a state of their own.
+
+    Attributes:
+        kept: names of the attributes that are networks or optimisers.
+    """
+
+    kept: ClassVar[tuple[str, ...]]
+    step: int
+
+    def state(self) -> dict[str, Any]:
+        """See `Trainer`."""
+        return {"step": self.step, **{name: getattr(self, name).state_dict() for name in self.kept}}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Trainer`."""
+        self.step = state["step"]
+        for name in self.kept:
+            getattr(self, name).load_state_dict(state[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,12 @@ def test_a_folder_without_a_prepared_clip_is_named(tmp_path: Path):
     assert (caught.value.code, caught.value.where) == ("clip.not-prepared", str(tmp_path))
 
 
+def test_two_clips_of_one_subject_are_refused_not_dropped(prepared: Path):
+    with pytest.raises(SubjectError) as caught:
+        build_trainer(replace(renderer(prepared), clips=(prepared, prepared)), workers=ALONE, device="cpu")
+    assert (caught.value.code, caught.value.where) == ("clip.same-subject", "jane")
+
+
 def test_a_composer_learns_from_a_prepared_clip(prepared: Path):
     trainer = build_trainer(
         TrainingRequest(stage="faco", clips=(prepared,), batch_size=8), workers=ALONE, device="cpu"
