@@ -58,6 +58,12 @@ def marked(folder: Path) -> list[int]:
     return found
 
 
+def commands(processes: list[int]) -> list[str]:
+    """What processes were started as, for a message."""
+    paths = [Path(f"/proc/{process}/cmdline") for process in processes]
+    return [path.read_bytes().replace(b"\0", b" ").decode()[:200] for path in paths if path.exists()]
+
+
 def gone(folder: Path, *, within_s: float = 30.0) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -106,10 +112,11 @@ def test_a_killed_driver_is_taken_up_by_the_same_job_with_the_same_weights(
     make_training(steps=60)
     with cleaned_up(tmp_path):
         driver = started(tmp_path, pause=0.2)
-        when_saved(tmp_path, driver, step=10)
+        # Well into the run: a worker that Ray has only just begun to start looks for its node for half a minute.
+        when_saved(tmp_path, driver, step=30)
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        assert gone(tmp_path), "workers outlive their driver"
+        assert gone(tmp_path), f"workers outlive their driver: {commands(marked(tmp_path))}"
         resumed = finished(tmp_path)
         assert gone(tmp_path), "a finished run leaves processes"
     assert resumed["resumed_from"] >= 10

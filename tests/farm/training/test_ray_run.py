@@ -43,7 +43,7 @@ class Curve(SilentTraining):
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    with connected_cluster(auth="disabled", logical_cpus=2, logical_gpus=0):
+    with connected_cluster(logical_cpus=2, logical_gpus=0):
         # Imported here: Ray reads its environment, which the connection prepares, when it is imported.
         from ray import cloudpickle
 
