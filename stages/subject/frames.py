@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from stages.errors import SubjectError
 from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
-from stages.subject.framing import Frame, framed_frames
+from stages.subject.framing import Frame, framed_frames, resized
 from stages.subject.tracks import ClipTracks, clip_folder
 from stages.video.reading import read_frames
 
@@ -66,47 +66,69 @@ def forget_frames(folder: Path) -> None:
         cached.unlink()
 
 
-def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int], None]) -> int:
-    """Write square RGB frames (512, 512, 3) as video at 25 fps, whole or not at all; returns how many there were.
+class FrameWriter:
+    """Writes square RGB frames (512, 512, 3) as video at 25 fps, whole or not at all; use as a context manager.
 
     Full chroma: half of it would blur the red of the lips.
     """
-    partial = path.with_name(f".partial-{path.name}")
-    count = 0
-    with av.open(str(partial), "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=dict(_ENCODER))
+
+    def __init__(self, path: Path) -> None:
+        """The video stands at `path` once the block is left without an error."""
+        self._path = path
+        self._partial = path.with_name(f".partial-{path.name}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(self._partial), "w", format="mp4")
+        stream = self._container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=dict(_ENCODER))
         stream.width = stream.height = CANVAS
         stream.pix_fmt = "yuv444p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, FRAMES_PER_SECOND)
+        self._stream = stream
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._count:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+        if error is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def write(self, frame_HW3: Frame) -> None:
+        """Append a frame."""
+        picture = VideoFrame.from_ndarray(frame_HW3, format="rgb24").reformat(
+            format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        picture.pts, picture.time_base = self._count, Fraction(1, FRAMES_PER_SECOND)
+        self._container.mux(self._stream.encode(picture))
+        self._count += 1
+
+
+def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int], None]) -> int:
+    """Write frames as `FrameWriter` does; returns how many there were."""
+    count = 0
+    with FrameWriter(path) as writer:
         for frame_HW3 in frames:
-            picture = VideoFrame.from_ndarray(frame_HW3, format="rgb24").reformat(
-                format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-            )
-            picture.pts, picture.time_base = count, Fraction(1, FRAMES_PER_SECOND)
-            container.mux(stream.encode(picture))
+            writer.write(frame_HW3)
             count += 1
             progress(count)
-        container.mux(stream.encode(None))
-    partial.replace(path)
     return count
 
 
 def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
     if (home / FRAMES_FILE).is_file():
         for frame_HW3 in read_frames(home / FRAMES_FILE):
-            yield _resized(frame_HW3, size)
+            yield resized(frame_HW3, size)
         return
     facts = tracks.facts
     yield from framed_frames(
         Path(facts.source), framing=facts.framing, first_frame=facts.first_frame, size=size
     )
-
-
-def _resized(frame_HW3: Frame, size: int) -> Frame:
-    if frame_HW3.shape[0] == size:
-        return frame_HW3
-    method = cv2.INTER_AREA if frame_HW3.shape[0] > size else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(frame_HW3, (size, size), interpolation=method), dtype=np.uint8)
 
 
 def _write_array(path: Path, frames: Iterator[Frame], *, count: int, size: int) -> None:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.geometry.canonical import CANVAS
-from stages.video.reading import read_frames
+from stages.video.reading import read_decoded
+from stages.video.square import SquareReader
 
 Frame = NDArray[np.uint8]
 
@@ -28,16 +28,22 @@ class Framing:
     top: int
     side: int
 
-    def apply(self, frame_HW3: Frame, *, size: int = CANVAS) -> Frame:
-        """Crop and resize one RGB frame to (size, size, 3)."""
-        square_HW3 = frame_HW3[self.top : self.top + self.side, self.left : self.left + self.side]
-        if self.side == size:
-            return np.ascontiguousarray(square_HW3)
-        method = cv2.INTER_AREA if self.side > size else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(square_HW3, (size, size), interpolation=method), dtype=np.uint8)
+    def reader(self) -> SquareReader:
+        """Cuts the square from the frames of one clip."""
+        return SquareReader(left=self.left, top=self.top, side=self.side)
 
 
 def framed_frames(clip: Path, *, framing: Framing, first_frame: int, size: int) -> Iterator[Frame]:
     """Square RGB frames (size, size, 3) of a clip at 25 fps, from `first_frame` on."""
-    for frame_HW3 in islice(read_frames(clip), first_frame, None):
-        yield framing.apply(frame_HW3, size=size)
+    reader = framing.reader()
+    for frame in islice(read_decoded(clip), first_frame, None):
+        yield resized(reader.read(frame), size)
+
+
+def resized(square_HW3: Frame, size: int) -> Frame:
+    """A square picture as (size, size, 3)."""
+    side = square_HW3.shape[0]
+    if side == size:
+        return square_HW3
+    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(square_HW3, (size, size), interpolation=method), dtype=np.uint8)

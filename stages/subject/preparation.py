@@ -5,8 +5,8 @@ Legend: T frames, K candidates, H/W pixels, 3 = RGB.
 Every step writes whole files or none, and a run with the same inputs goes on after the last finished one:
 
     preparation.json        the inputs
-    clip/observed.npz       what was seen in every frame; removed in the end
     clip/frames.mp4         the pictures
+    clip/observed.npz       what was seen in every one of them; removed in the end
     clip/tracks.npz, .json  the tracks
     template.npz, reference.png, consent.*, subject.yaml
     report/                 the report, whose data comes last
@@ -32,7 +32,7 @@ from stages.speech.decode import read_speech
 from stages.subject.audio_offset import AudioOffset, audio_offset
 from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
-from stages.subject.frames import FRAMES_FILE, forget_frames, write_frames
+from stages.subject.frames import FRAMES_FILE, FrameWriter, forget_frames, write_frames
 from stages.subject.framing import Frame, Framing
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
@@ -152,7 +152,7 @@ class _Preparation:
         framing = framing_of(looks, looks.within(start, stop), where=str(clip))
         # What was observed is let go as soon as it is aligned: of a long clip it is as large as the tracks.
         tracks, offset = self._listen(self._observe(looks, framing), framing, shot_start=start)
-        self._write_pictures(tracks)
+        self._write_pictures(tracks, shot_start=start)
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
         tracks.save(self._clip_folder)
         self._write_package(tracks, reference_HW3)
@@ -172,7 +172,12 @@ class _Preparation:
         observation = Observation.load(path)
         if observation is None:
             counter = self._counter(PrepareStep.TRACK, stop - start)
-            observation = observe_shot(self.request.clip, looks=looks, framing=framing, progress=counter)
+            forget_frames(self._clip_folder)
+            # In the same pass: to decode a large picture costs more than to track the face in it.
+            with FrameWriter(self._clip_folder / FRAMES_FILE) as writer:
+                observation = observe_shot(
+                    self.request.clip, looks=looks, framing=framing, progress=counter, keep=writer.write
+                )
             observation.save(path)
             self._keep_time()
         self.progress(PrepareStep.TRACK, stop - start, stop - start)
@@ -234,10 +239,11 @@ class _Preparation:
         self.figures = replace(self.figures, detected=observation.detected, jitter_px=measures.jitter_px)
         self._judge(judge_tracks(measures, detected=observation.detected))
 
-    def _write_pictures(self, tracks: ClipTracks) -> None:
+    def _write_pictures(self, tracks: ClipTracks, *, shot_start: int) -> None:
+        """Have the first picture be that of the first track; pictures after the last track do no harm."""
         path = self._clip_folder / FRAMES_FILE
         first = tracks.facts.first_frame
-        if not path.is_file():
+        if first != shot_start or not path.is_file():
             forget_frames(self._clip_folder)
             frames = shot_frames(
                 self.request.clip,

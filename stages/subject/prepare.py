@@ -83,17 +83,32 @@ def prepare_clip(
 
 
 def observe_shot(
-    clip: Path, *, looks: Looks, framing: Framing, progress: Progress | None = None
+    clip: Path,
+    *,
+    looks: Looks,
+    framing: Framing,
+    progress: Progress | None = None,
+    keep: Callable[[Frame], None] | None = None,
 ) -> Observation:
-    """Observe every frame of a clip's longest shot. Raises SubjectError when there is no face."""
+    """Observe every frame of a clip's longest shot, and hand each to `keep`.
+
+    Raises SubjectError when there is no face.
+    """
     start, stop = looks.longest_shot
+    frames = shot_frames(clip, framing=framing, start=start, stop=stop)
     return observe(
-        shot_frames(clip, framing=framing, start=start, stop=stop),
+        frames if keep is None else _kept(frames, keep),
         frame_count=stop - start,
         shoulders=ShoulderPlan.of(looks.within(start, stop), framing),
         where=str(clip),
         progress=progress,
     )
+
+
+def _kept(frames: Iterator[Frame], keep: Callable[[Frame], None]) -> Iterator[Frame]:
+    for frame_HW3 in frames:
+        keep(frame_HW3)
+        yield frame_HW3
 
 
 def shot_frames(clip: Path, *, framing: Framing, start: int, stop: int) -> Iterator[Frame]:

@@ -64,6 +64,7 @@ def write_clip(tmp_path: Path) -> WriteClip:
         rotation: int = 0,
         sound_seconds: float = 0.0,
         sound_start: float = 0.0,
+        pixel_format: str = "yuv444p",
     ) -> Path:
         path = tmp_path / name
         frames = list(frames_HW3)
@@ -71,7 +72,7 @@ def write_clip(tmp_path: Path) -> WriteClip:
         moments = list(times) if times is not None else [k / fps for k in range(len(frames))]
         with av.open(str(path), "w") as container:
             picture = container.add_stream("libx264", rate=fps, options={"crf": "1", "bf": "0"})
-            picture.width, picture.height, picture.pix_fmt = width, height, "yuv444p"
+            picture.width, picture.height, picture.pix_fmt = width, height, pixel_format
             picture.time_base = picture.codec_context.time_base = Fraction(1, 60_000)
             if rotation:
                 picture.set_display_rotation(rotation)
