@@ -1,0 +1,1 @@
+"""Judging any system's video against the true one, file against file."""
