@@ -7,46 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from average_actor import average_template
+from noisy_clip import noisy_clip
 
 from stages.errors import SubjectError, WeightsError
-from stages.subject.framing import Framing
-from stages.subject.tracks import ClipFacts, ClipTracks
 from stages.training.build import TrainingRequest, build_trainer
 from stages.training.trainer import Workers
 from stages.weights import read_header
 
-FRAMES, SIZE = 120, 256
 ALONE = Workers()
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared clip as it lies on disk, its pictures already in the form training reads."""
-    folder = tmp_path_factory.mktemp("jane")
-    random, template = np.random.default_rng(0), average_template()
-    canonical_TN3 = np.tile(template.mesh_N3, (FRAMES, 1, 1))
-    # The whole face moves as one: what lips do tells what the rest does.
-    canonical_TN3 += random.normal(0, 3, (FRAMES, 1, 3)).astype(np.float32)
-    facts = ClipFacts(
-        source="jane.mp4",
-        speaker="jane",
-        first_frame=0,
-        dropped_samples=0,
-        framing=Framing(left=0, top=0, side=512),
-        detected=1.0,
-        torso_moves=True,
-        reference_frame=4,
-    )
-    ClipTracks(
-        facts=facts,
-        canonical_TN3=canonical_TN3,
-        head_T7=np.tile(template.head_7, (FRAMES, 1)),
-        torso_TN3=np.tile(template.torso_N3, (FRAMES, 1, 1)),
-        speech_S=random.normal(0, 0.1, FRAMES * 640).astype(np.float32),
-    ).save(folder)
-    np.save(folder / f"frames-{SIZE}.npy", random.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8))
-    return folder
+    return noisy_clip(tmp_path_factory.mktemp("jane"))
 
 
 def renderer(prepared: Path) -> TrainingRequest:
