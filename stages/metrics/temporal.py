@@ -70,9 +70,7 @@ def _flow_back(now_HW3: Frame, before_HW3: Frame) -> NDArray[np.float32]:
 def _left_by_warp(now_HW3: Frame, before_HW3: Frame, flow_HW2: NDArray[np.float32]) -> float:
     """Mean square of the difference from the previous frame, moved along the flow."""
     height, width = now_HW3.shape[:2]
-    across_HW, down_HW = np.meshgrid(
-        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    )
+    across_HW, down_HW = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     warped_HW3 = cv2.remap(
         before_HW3.astype(np.float32),
         across_HW + flow_HW2[..., 0],
