@@ -105,13 +105,14 @@ def load_weights(path: Path, network: nn.Module, *, expected: Mapping[str, Scala
     with _open(path) as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     state = network.state_dict()
-    differences = _differences(stored, state)
-    if differences:
-        raise _mismatch(path, differences)
+    found = differences(stored, state)
+    if found:
+        raise _mismatch(path, found)
     network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in stored.items()})
 
 
-def _differences(stored: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def differences(stored: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """What keeps stored tensors from being a network's state: names missing or unexpected, shapes that differ."""
     found = [f"missing {name}" for name in state if name not in stored]
     found += [f"unexpected {name}" for name in stored if name not in state]
     found += [
@@ -122,12 +123,12 @@ def _differences(stored: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> l
     return found
 
 
-def _mismatch(path: Path, differences: list[str]) -> WeightsError:
-    more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+def _mismatch(path: Path, found: list[str]) -> WeightsError:
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return WeightsError(
         code="weights.mismatch",
         where=str(path),
-        what="these weights are of another network: " + "; ".join(differences[:_SHOWN]) + more,
+        what="these weights are of another network: " + "; ".join(found[:_SHOWN]) + more,
         hint="use the weights that belong to this version, stage and speech encoder",
     )
 

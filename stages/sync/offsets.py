@@ -57,15 +57,23 @@ def check_length(frames: int) -> None:
         )
 
 
-def score_embeddings(sound_TE: Floats, lips_TE: Floats) -> SyncScore:
+def score_embeddings(sound_TE: Floats, lips_TE: Floats, *, zeros_beyond: bool = False) -> SyncScore:
     """Search the offset at which sound and lips (T, E) are nearest.
+
+    Args:
+        sound_TE: embeddings of the sound of each frame.
+        lips_TE: embeddings of the lips of each frame.
+        zeros_beyond: hold lips whose sound would lie outside the recording against zeros, as SyncNet's evaluation
+            does, instead of leaving them out.
 
     Raises SpeechError (``sync.too-short``) when they share fewer than 50 frames.
     """
     frames = min(len(sound_TE), len(lips_TE))
     check_length(frames)
     offsets = range(-LONGEST_OFFSET, LONGEST_OFFSET + 1)
-    by_frame = [_distances(sound_TE[:frames], lips_TE[:frames], offset) for offset in offsets]
+    sound_TE, lips_TE = sound_TE[:frames], lips_TE[:frames]
+    compare = _distances_to_zeros if zeros_beyond else _distances
+    by_frame = [compare(sound_TE, lips_TE, offset) for offset in offsets]
     by_offset_O = np.array([distances.mean() for distances in by_frame])
     best = int(by_offset_O.argmin())
     return SyncScore(
@@ -81,3 +89,11 @@ def _distances(sound_TE: Floats, lips_TE: Floats, offset: int) -> Doubles:
     later_TE = sound_TE[max(0, offset) : len(sound_TE) + min(0, offset)]
     seen_TE = lips_TE[max(0, -offset) : len(lips_TE) - max(0, offset)]
     return np.asarray(np.linalg.norm(later_TE - seen_TE, axis=-1), dtype=np.float64)
+
+
+def _distances_to_zeros(sound_TE: Floats, lips_TE: Floats, offset: int) -> Doubles:
+    padded_TE = np.pad(sound_TE, ((LONGEST_OFFSET, LONGEST_OFFSET), (0, 0)))
+    start = LONGEST_OFFSET + offset
+    return np.asarray(
+        np.linalg.norm(padded_TE[start : start + len(lips_TE)] - lips_TE, axis=-1), dtype=np.float64
+    )

@@ -1,0 +1,74 @@
+"""Loading SyncNet's published weights, which the user brings: plain tensors only, and every name must fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from stages.errors import WeightsError
+from stages.sync.syncnet import SyncNet
+from stages.weights import differences
+
+NAMES: Final = ("syncnet_v2.safetensors", "syncnet_v2.model")
+_SHOWN: Final = 5
+
+
+def load_syncnet(path: Path) -> SyncNet:
+    """The network with the weights of a file, or of `syncnet_v2.safetensors` or `syncnet_v2.model` in a folder.
+
+    Raises:
+        WeightsError: ``weights.not-found``; ``weights.unreadable`` for a file that holds anything but tensors;
+            ``weights.mismatch`` names the first keys or shapes that differ.
+    """
+    file = _file(path)
+    stored = _read(file)
+    network = SyncNet()
+    found = differences(stored, network.state_dict())
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise WeightsError(
+            code="weights.mismatch",
+            where=str(file),
+            what="these are not SyncNet's weights: " + "; ".join(found[:_SHOWN]) + more,
+            hint="use syncnet_v2.model of the published SyncNet",
+        )
+    network.load_state_dict(stored)
+    return network.eval().requires_grad_(False)
+
+
+def _file(path: Path) -> Path:
+    candidates = [path / name for name in NAMES] if path.is_dir() else [path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise WeightsError(
+        code="weights.not-found",
+        where=str(path),
+        what="no SyncNet weights here",
+        hint=f"put {' or '.join(NAMES)} into the folder",
+    )
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - a file from outside: torch refuses it with many kinds of error
+        raise _unreadable(file, type(error).__name__) from error
+    if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
+        raise _unreadable(file, "it is not a plain dictionary of tensors")
+    return loaded
+
+
+def _unreadable(file: Path, reason: str) -> WeightsError:
+    return WeightsError(
+        code="weights.unreadable",
+        where=str(file),
+        what=f"cannot be read as weights: {reason}",
+        hint="fetch the file again; a whole pickled model is refused, a state dictionary is needed",
+    )
