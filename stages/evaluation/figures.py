@@ -7,39 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 from stages.evaluation.traces import Traces
-
-
-class Part(StrEnum):
-    """What can be left out of an evaluation; face points are always needed."""
-
-    PICTURES = "pictures"
-    NIQE = "niqe"
-    SYNC = "sync"
-    IDENTITY = "identity"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadMotion:
-    """Spread (standard deviation, degrees) and speed (mean, degrees a second) of each angle of the head."""
-
-    yaw_spread: float
-    pitch_spread: float
-    roll_spread: float
-    yaw_speed: float
-    pitch_speed: float
-    roll_speed: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlinkFigures:
-    """How often the eyes close, and for how long; no mean length where they never do."""
-
-    count: int
-    per_minute: float
-    mean_seconds: float | None
+from stages.metrics.blinking import Blinking
+from stages.metrics.head_motion import HeadMotion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +64,7 @@ class VideoFigures:
     identity: float | None
     sync: SyncFigures | None
     head: HeadMotion
-    blinks: BlinkFigures
+    blinks: Blinking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
