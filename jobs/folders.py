@@ -30,7 +30,7 @@ def matches(folder: Path, pattern: str) -> bool:
         folder: Absolute and normalised.
         pattern: Absolute and normalised; ``*`` and ``?`` match within one name, and nothing else has a meaning.
     """
-    return PurePath(folder).match(_literal_brackets(pattern))
+    return PurePath(folder).match(literal_brackets(pattern))
 
 
 def find_clips(clips: Sequence[str], *, held_out: Sequence[str]) -> FoundClips:
@@ -58,7 +58,7 @@ def _folders(patterns: Sequence[str], *, field: str) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for index, pattern in enumerate(patterns):
         # Not Path.glob, whose * matches hidden names too, such as folders that are still being written.
-        paths = glob(_literal_brackets(pattern))  # noqa: PTH207
+        paths = glob(literal_brackets(pattern))  # noqa: PTH207
         folders = sorted(folder for path in paths if (folder := Path(path)).is_dir())
         if not folders:
             raise InputNotFound(
@@ -70,6 +70,7 @@ def _folders(patterns: Sequence[str], *, field: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _literal_brackets(pattern: str) -> str:
+def literal_brackets(pattern: str) -> str:
+    """A pattern in which ``[`` means itself, as `glob` takes it."""
     # Names of downloaded clips hold brackets; a set of letters in them is never what their writer meant.
     return pattern.replace("[", "[[]")

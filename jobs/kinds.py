@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from jobs.evaluate_spec import EvaluateJob
 from jobs.spec import RenderJob
 from jobs.spec_model import SpecModel
 from jobs.train_spec import TrainJob
@@ -68,5 +69,25 @@ TRAIN_JOB: Final = JobKind(
     },
 )
 
-COMMANDS: Final[Mapping[str, str]] = {kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB)}
+EVALUATE_JOB: Final = JobKind(
+    name="EvaluateJob",
+    model=EvaluateJob,
+    noun="an evaluate job",
+    command="farm evaluate",
+    example="examples/evaluate.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: EvaluateJob",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the job a name",
+        "spec": "write spec: with references and systems, or with pairs",
+        "spec.pairs.system": "name the system, a row of the table",
+        "spec.pairs.generated": "give the path or s3:// URI of the video to judge",
+        "spec.pairs.reference": "give the path or s3:// URI of the true video",
+    },
+)
+
+COMMANDS: Final[Mapping[str, str]] = {
+    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB)
+}
 """The command that takes each kind of job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -38,7 +38,10 @@ def mistakes_of(
     """Everything that pydantic found in a document that should hold a job of the kind."""
     for detail in error.errors(include_url=False):
         code, message, hint = _explain(detail, kind)
-        yield mistake_at(detail["loc"], document, code=code, message=message, hint=hint)
+        path = detail["loc"]
+        if code == "bad_value" and path[-1:] == ("[key]",):  # pydantic's word for the name of an entry
+            path, message = path[:-1], f"as a name {message}"
+        yield mistake_at(path, document, code=code, message=message, hint=hint)
 
 
 def mistake_at(
@@ -60,7 +63,7 @@ def _explain(detail: ErrorDetails, kind: JobKind[SpecModel]) -> tuple[str, str, 
     if "hint" in context:  # the validator has said it all, see `finding`
         return found, context["message"], context["hint"]
     if found == "missing":
-        return "missing_field", "is missing", kind.missing.get(dotted(path), "")
+        return "missing_field", "is missing", kind.missing.get(_without_numbers(path), "")
     if found == "extra_forbidden":
         parent = dotted(path[:-1])
         return "unknown_field", f"is not a field of {parent or kind.noun}", _nearest_field(path, kind.model)
@@ -104,15 +107,27 @@ def _nearest(name: str, options: list[str]) -> str:
     return f"did you mean '{lowered[matches[0]]}'?" if matches else ""
 
 
+def _without_numbers(path: FieldPath) -> str:
+    """A field's path as every entry of a list has it."""
+    return dotted(tuple(part for part in path if isinstance(part, str)))
+
+
 def _model_at(path: FieldPath, model: type[BaseModel]) -> type[BaseModel] | None:
     for part in path:
+        if isinstance(part, int):  # an entry of a list, whose model the list's own field gave
+            continue
         by_name = {field.alias or name: field for name, field in model.model_fields.items()}
         field = by_name.get(str(part))
-        inner = field.annotation if field is not None else None
+        inner = _entry(field.annotation) if field is not None else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return None
         model = inner
     return model
+
+
+def _entry(annotation: Any) -> Any:
+    """What a list holds; anything else as it is."""
+    return get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
 
 
 def _fields_at(path: FieldPath, root: type[BaseModel]) -> list[str]:

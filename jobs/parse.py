@@ -9,8 +9,10 @@ from typing import Any
 
 from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
+from jobs.evaluate_spec import EvaluateJob
+from jobs.evaluation_pairs import EvaluationPair, find_pairs
 from jobs.folders import FoundClips, find_clips, matches
-from jobs.kinds import RENDER_JOB, TRAIN_JOB
+from jobs.kinds import EVALUATE_JOB, RENDER_JOB, TRAIN_JOB
 from jobs.locations import resolve_location, take_location
 from jobs.mistakes import mistake_at
 from jobs.reading import read_document, read_file, validated
@@ -93,6 +95,33 @@ class LoadedTraining:
         return find_clips(self.clip_patterns, held_out=self.held_out_patterns)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedEvaluation:
+    """An evaluate job together with the folder its relative paths start from.
+
+    Attributes:
+        job: The job exactly as written.
+        folder: Absolute folder of the job's file.
+    """
+
+    job: EvaluateJob
+    folder: Path
+
+    @property
+    def output(self) -> str:
+        """Absolute folder or ``s3://`` URI of the report."""
+        return resolve_location(self.job.output_uri, folder=self.folder)
+
+    def find_pairs(self) -> tuple[EvaluationPair, ...]:
+        """The pairs that the job means now, in the order of its systems.
+
+        Raises:
+            InputNotFound: A folder, a video or its counterpart is missing.
+            SpecError: Two videos of a system would have one name.
+        """
+        return find_pairs(self.job.spec, folder=self.folder)
+
+
 def load_job(path: Path) -> LoadedJob:
     """Read a render job from a YAML or JSON file.
 
@@ -166,3 +195,31 @@ def parse_training(
         )
         raise SpecError(mistakes=[stray], where=where)
     return loaded
+
+
+def load_evaluation(path: Path) -> LoadedEvaluation:
+    """Read an evaluate job from a YAML or JSON file.
+
+    Raises:
+        SpecError: The file cannot be read, or the job in it has mistakes.
+    """
+    text, folder, json_only = read_file(path, EVALUATE_JOB)
+    return parse_evaluation(text, folder=folder, where=str(path), json_only=json_only)
+
+
+def parse_evaluation(
+    text: str, *, folder: Path, where: str = "", json_only: bool = False
+) -> LoadedEvaluation:
+    """Read an evaluate job from YAML or JSON text.
+
+    Args:
+        text: One document.
+        folder: Absolute folder that relative paths in the job start from.
+        where: What to call the text in errors.
+        json_only: Whether YAML is out of the question, so that messages speak of JSON.
+
+    Raises:
+        SpecError: With every mistake that was found.
+    """
+    document = read_document(text, json_only=json_only, where=where)
+    return LoadedEvaluation(job=validated(document, EVALUATE_JOB, where=where), folder=folder)

@@ -38,7 +38,7 @@ def read_file(path: Path, kind: JobKind[JobT]) -> tuple[str, Path, bool]:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         mistake = SpecMistake(path="", code="unreadable", message=f"the file cannot be read: {reason}")
-        hint = f"check the path of the {kind.noun.removeprefix('a ')}"
+        hint = f"check the path of the {kind.noun.partition(' ')[2]}"
         raise SpecError(mistakes=[mistake], where=where, hint=hint) from error
     except (UnicodeDecodeError, ValueError) as error:
         mistake = SpecMistake(path="", code="not_text", message="is not UTF-8 text")
