@@ -1,4 +1,4 @@
-"""A prepared clip as it lies on disk, of noise, its pictures already in the form training reads."""
+"""A prepared clip as it lies on disk, of noise with one blink, its pictures already in the form training reads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from average_actor import average_template
 
+from stages.geometry.landmarks import UPPER_LID_LOWER_LID
 from stages.subject.framing import Framing
 from stages.subject.tracks import ClipFacts, ClipTracks
 
-FRAMES, SIZE = 120, 256
+FRAMES, SIZE, BLINK = 120, 256, 60
 
 
 def noisy_clip(folder: Path, *, speaker: str = "jane", seed: int = 0) -> Path:
@@ -19,6 +20,8 @@ def noisy_clip(folder: Path, *, speaker: str = "jane", seed: int = 0) -> Path:
     canonical_TN3 = np.tile(template.mesh_N3, (FRAMES, 1, 1))
     # The whole face moves as one: what lips do tells what the rest does.
     canonical_TN3 += random.normal(0, 3, (FRAMES, 1, 3)).astype(np.float32)
+    for upper, lower in UPPER_LID_LOWER_LID:
+        canonical_TN3[BLINK, upper] = canonical_TN3[BLINK, lower]
     facts = ClipFacts(
         source=f"{speaker}.mp4",
         speaker=speaker,
