@@ -111,7 +111,7 @@ def picture_figures(
     clip = RendererClip(folder, config=config)
     stage = RendererStage(
         generator,
-        reference_HW3=np.asarray(clip.frames_THW3[clip.reference_frame]),
+        reference_HW3=np.array(clip.frames_THW3[clip.reference_frame]),
         trained_frames=clip.trained_frames,
         device=torch.device("cpu"),
     )

@@ -104,7 +104,8 @@ def test_every_row_of_the_paper_is_a_job_that_leaves_out_what_it_says(
         assert spec.seed == whole.seed
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_all_variants_are_trained_once_and_judged_beside_the_truth(request_on_noise: AblationRequest) -> None:
     heard = Heard()
     tables = run_ablations(request_on_noise, train=train_here, listener=heard)
