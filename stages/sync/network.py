@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.sync.inputs import LIP_CHANNELS, MEL_CHANNELS
 
 ARCHITECTURE: Final = "sync"
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +96,17 @@ class SyncNetwork(nn.Module):
         """Unit embeddings (B, T, E) of lip motion."""
         embedded_BTE: Tensor = self.lips(lips_BTK)
         return embedded_BTE
+
+
+def sound_embeddings(network: SyncNetwork, sound_TA: Floats) -> Floats:
+    """Unit embeddings (T, E) of a whole recording."""
+    with torch.inference_mode():
+        embedded: Floats = network.embed_sound(torch.from_numpy(sound_TA)[None])[0].numpy()
+    return embedded
+
+
+def lip_embeddings(network: SyncNetwork, lips_TK: Floats) -> Floats:
+    """Unit embeddings (T, E) of a whole clip's lips."""
+    with torch.inference_mode():
+        embedded: Floats = network.embed_lips(torch.from_numpy(lips_TK)[None])[0].numpy()
+    return embedded

@@ -15,7 +15,13 @@ from stages.builtin import builtin_weights
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.loading import load_encoder
 from stages.sync.inputs import ENCODER, lip_input, sound_input
-from stages.sync.network import ARCHITECTURE, SyncConfig, SyncNetwork
+from stages.sync.network import (
+    ARCHITECTURE,
+    SyncConfig,
+    SyncNetwork,
+    lip_embeddings,
+    sound_embeddings,
+)
 from stages.sync.offsets import SyncScore, check_length, score_embeddings
 from stages.weights import load_weights, read_sizes
 
@@ -30,21 +36,27 @@ class SyncJudge:
 
         Raises WeightsError when the file is absent, damaged or another network's.
         """
-        path = builtin_weights("sync") if weights is None else weights
+        self.network = load_judge(builtin_weights("sync") if weights is None else weights)
         self.encoder = load_encoder(ENCODER, device=torch.device("cpu"))
-        self.network = SyncNetwork(read_sizes(path, SyncConfig)).eval().requires_grad_(False)
-        load_weights(path, self.network, expected={"architecture": ARCHITECTURE, "encoder": ENCODER})
 
     def score(self, canonical_TN3: Floats, samples_S: Floats) -> SyncScore:
         """As `score_sync`."""
         frames = min(len(canonical_TN3), len(samples_S) // SAMPLES_PER_FRAME)
         check_length(frames)
         sound_TA = sound_input(self.encoder, samples_S[: frames * SAMPLES_PER_FRAME])
-        lips_TK = lip_input(canonical_TN3[:frames])
-        with torch.inference_mode():
-            sound_TE = self.network.embed_sound(torch.from_numpy(sound_TA)[None])[0].numpy()
-            lips_TE = self.network.embed_lips(torch.from_numpy(lips_TK)[None])[0].numpy()
-        return score_embeddings(sound_TE, lips_TE)
+        return score_inputs(self.network, sound_TA, lip_input(canonical_TN3[:frames]))
+
+
+def load_judge(path: Path) -> SyncNetwork:
+    """The network of a weights file, in evaluation mode. Raises WeightsError when it is another network's."""
+    network = SyncNetwork(read_sizes(path, SyncConfig)).eval().requires_grad_(False)
+    load_weights(path, network, expected={"architecture": ARCHITECTURE, "encoder": ENCODER})
+    return network
+
+
+def score_inputs(network: SyncNetwork, sound_TA: Floats, lips_TK: Floats) -> SyncScore:
+    """Judge what `stages.sync.inputs` made of a clip; the network is in evaluation mode."""
+    return score_embeddings(sound_embeddings(network, sound_TA), lip_embeddings(network, lips_TK))
 
 
 def score_sync(canonical_TN3: Floats, samples_S: Floats, *, weights: Path | None = None) -> SyncScore:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.sync.face_crop import face_crops
-from stages.sync.mfcc import COEFFICIENTS, mfcc
+from stages.sync.mfcc import mfcc
 from stages.sync.offsets import SyncScore, check_length, score_embeddings
 
 Floats = NDArray[np.float32]

@@ -58,7 +58,7 @@ def _read(file: Path) -> dict[str, Tensor]:
         if file.suffix == ".safetensors":
             return load_file(file)
         loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - a file from outside: torch refuses it with many kinds of error
+    except Exception as error:
         raise _unreadable(file, type(error).__name__) from error
     if not isinstance(loaded, dict) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
         raise _unreadable(file, "it is not a plain dictionary of tensors")
