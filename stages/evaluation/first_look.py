@@ -39,6 +39,11 @@ class FirstLook:
     frames: int
     framing: Framing
 
+    def in_picture(self, points_N3: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (..., N, 3) of the 512 canvas in px of the recorded picture."""
+        corner_3 = np.array([self.framing.left, self.framing.top, 0], dtype=np.float32)
+        return points_N3 * np.float32(self.framing.side / CANVAS) + corner_3
+
 
 def first_look(path: Path, *, tick: Tick) -> FirstLook:
     """Count a video's frames and find its face, in one frame of each second from the first on.

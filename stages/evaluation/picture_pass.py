@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice, pairwise
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ from stages.metrics.temporal import TemporalConsistency
 from stages.video.reading import read_frames
 
 Doubles = NDArray[np.float64]
-
-_STEP: Final = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +37,11 @@ class PictureTraces:
     consistency_T: Doubles
 
 
-def compare_pictures(generated: Watched, reference: Watched, *, crew: Crew, blocks: int) -> PictureTraces:
+def compare_pictures(
+    generated: Watched, reference: Watched, *, crew: Crew, tick: Tick, blocks: int
+) -> PictureTraces:
     """Compare the frames of two videos at the reference's size."""
     frames = len(reference.found_T)
-    tick = crew.counter(_STEP, total=frames)
     edges = [frames * block // blocks for block in range(blocks + 1)]
     passes = [
         partial(_compare_block, generated, reference, start=start, stop=stop, tick=tick)

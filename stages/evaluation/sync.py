@@ -6,6 +6,7 @@ Legend: T frames, N points, S samples at 16 kHz, 3 = (x, y, z).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,58 +16,74 @@ from numpy.typing import NDArray
 from stages.errors import SpeechError
 from stages.evaluation.figures import SyncFigures
 from stages.evaluation.watch import Watched
+from stages.geometry.canonical import pose
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
+from stages.sync.offsets import SyncScore
 from stages.sync.score import SyncJudge
+from stages.sync.syncnet import score_syncnet
+from stages.sync.syncnet_weights import load_syncnet
+from stages.video.reading import read_frames
 
 Floats = NDArray[np.float32]
 
 OWN_JUDGE: Final = "moda-farm"
+SYNCNET: Final = "syncnet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPair:
-    """Sync of a generated video and of its reference; None where it was not judged, with the reasons in `notes`."""
+class SyncJudgement:
+    """Figures of one video, or the reason why there are none."""
 
-    generated: SyncFigures | None
-    reference: SyncFigures | None
-    notes: tuple[str, ...]
+    figures: SyncFigures | None
+    notes: tuple[str, ...] = ()
 
 
-def judge_pair(generated: Watched, reference: Watched, *, speech: Path | None) -> SyncPair:
-    """Judge both against the speech, or each against the sound of its own file where no speech is given.
+def no_sync() -> SyncJudgement:
+    """Where sync was not asked for."""
+    return SyncJudgement(figures=None)
 
-    Raises:
-        SpeechError: a sound cannot be read.
-        WeightsError: the judge's weights are damaged.
+
+class SyncJudges:
+    """Our own judge, or SyncNet where the user has its weights; loaded once for many videos.
+
+    Attributes:
+        speech: the sound to judge by; None: each video's own.
     """
-    judge = SyncJudge()
-    given_S = None if speech is None else read_speech(speech).samples_S
-    notes: list[str] = []
-    figures = [
-        _judged(judge, watched, given_S, name=name, notes=notes)
-        for name, watched in (("generated", generated), ("reference", reference))
-    ]
-    return SyncPair(generated=figures[0], reference=figures[1], notes=tuple(notes))
 
+    def __init__(self, *, speech: Path | None, syncnet: Path | None) -> None:
+        """Raises SpeechError for speech that cannot be read, WeightsError for weights that cannot be used."""
+        self.speech = speech
+        self._speech_S = None if speech is None else read_speech(speech).samples_S
+        self._syncnet = None if syncnet is None else load_syncnet(syncnet)
+        self._own = SyncJudge() if syncnet is None else None
 
-def _judged(
-    judge: SyncJudge, watched: Watched, given_S: Floats | None, *, name: str, notes: list[str]
-) -> SyncFigures | None:
-    samples_S = given_S
-    if samples_S is None:
-        if not watched.look.facts.has_sound:
-            notes.append(f"sync of the {name} video was not judged: it has no sound, and no speech was given")
-            return None
-        samples_S = read_speech(watched.look.path).samples_S
-    frames = len(watched.found_T)
-    try:
-        score = judge.score(watched.canonical_TN3, samples_S[: frames * SAMPLES_PER_FRAME])
-    except SpeechError as error:
-        if error.code != "sync.too-short":
-            raise
-        notes.append(f"sync of the {name} video was not judged: {error.what}")
-        return None
-    return SyncFigures(
-        offset=score.offset, confidence=score.confidence, distance=score.distance, judge=OWN_JUDGE
-    )
+    def judge(self, watched: Watched) -> SyncJudgement:
+        """Judge a face against the sound. Raises SpeechError where its own cannot be read."""
+        samples_S = self._speech_S
+        if samples_S is None:
+            if not watched.look.facts.has_sound:
+                note = "sync was not judged: the video has no sound, and no speech was given"
+                return SyncJudgement(figures=None, notes=(note,))
+            samples_S = read_speech(watched.look.path).samples_S
+        try:
+            score = self._score(watched, samples_S[: len(watched.found_T) * SAMPLES_PER_FRAME])
+        except SpeechError as error:
+            if error.code != "sync.too-short":
+                raise
+            return SyncJudgement(figures=None, notes=(f"sync was not judged: {error.what}",))
+        figures = SyncFigures(
+            offset=score.offset,
+            confidence=score.confidence,
+            distance=score.distance,
+            judge=OWN_JUDGE if self._own is not None else SYNCNET,
+        )
+        return SyncJudgement(figures=figures)
+
+    def _score(self, watched: Watched, samples_S: Floats) -> SyncScore:
+        if self._own is not None:
+            return self._own.score(watched.canonical_TN3, samples_S)
+        assert self._syncnet is not None
+        mesh_TN3 = watched.look.in_picture(pose(watched.canonical_TN3, watched.head_T7))
+        frames = islice(read_frames(watched.look.path), len(mesh_TN3))
+        return score_syncnet(frames, mesh_TN3, samples_S, network=self._syncnet)

@@ -153,17 +153,17 @@ class _Watcher:
 
     def _box(self, points_N3: Floats, *, margin: int) -> Box:
         """The box around points of the canvas, in px of the measured picture and inside it."""
-        framing, facts = self._look.framing, self._look.facts
-        low_2, high_2 = points_N3[:, :2].min(axis=0) - margin, points_N3[:, :2].max(axis=0) + margin
-        spans = []
-        for axis, corner, recorded, size in (
-            (1, framing.top, facts.height, self._plan.height),
-            (0, framing.left, facts.width, self._plan.width),
-        ):
-            start, stop = (
-                (corner + value * framing.side / CANVAS) * size / recorded
-                for value in (float(low_2[axis]), float(high_2[axis]))
-            )
-            start_px = min(max(0, int(start)), size - 1)
-            spans.append(slice(start_px, max(start_px + 1, min(size, int(stop) + 1))))
-        return spans[0], spans[1]
+        facts = self._look.facts
+        low_3, high_3 = points_N3.min(axis=0) - margin, points_N3.max(axis=0) + margin
+        (left, top, _), (right, bottom, _) = self._look.in_picture(np.stack([low_3, high_3])).tolist()
+        across, down = self._plan.width / facts.width, self._plan.height / facts.height
+        return (
+            _span(top * down, bottom * down, self._plan.height),
+            _span(left * across, right * across, self._plan.width),
+        )
+
+
+def _span(start: float, stop: float, size: int) -> slice:
+    """At least one of `size` pixels."""
+    first = min(max(0, int(start)), size - 1)
+    return slice(first, max(first + 1, min(size, int(stop) + 1)))

@@ -61,7 +61,8 @@ def _flow_back(now_HW3: Frame, before_HW3: Frame) -> NDArray[np.float32]:
         cv2.resize(cv2.cvtColor(frame_HW3, cv2.COLOR_RGB2GRAY), small, interpolation=cv2.INTER_AREA)
         for frame_HW3 in (now_HW3, before_HW3)
     )
-    flow_HW2 = cv2.calcOpticalFlowFarneback(now_HW, before_HW, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    found_HW2 = np.empty((*now_HW.shape, 2), dtype=np.float32)
+    flow_HW2 = cv2.calcOpticalFlowFarneback(now_HW, before_HW, found_HW2, 0.5, 3, 15, 3, 5, 1.2, 0)
     if scale < 1.0:
         flow_HW2 = cv2.resize(flow_HW2, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale)
     return np.asarray(flow_HW2, dtype=np.float32)
