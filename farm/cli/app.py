@@ -13,6 +13,16 @@ import typer
 from rich.logging import RichHandler
 
 from farm.cli.doctor import run_doctor
+from farm.cli.evaluate import run_evaluate
+from farm.cli.evaluate_options import (
+    EvaluateOptions,
+    GeneratedOption,
+    OutOption,
+    ReferenceOption,
+    SampleEveryOption,
+    SpeechOption,
+    SyncNetOption,
+)
 from farm.cli.output import Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
@@ -194,6 +204,34 @@ def _train(
         ),
         context=context,
         store=store,
+        as_json=as_json,
+    )
+
+
+@app.command("evaluate", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _evaluate(
+    context: typer.Context,
+    generated: GeneratedOption = None,
+    reference: ReferenceOption = None,
+    speech: SpeechOption = None,
+    syncnet: SyncNetOption = None,
+    out: OutOption = None,
+    sample_every: SampleEveryOption = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge videos by any system against the true one: lips, pictures, motion, sync."""
+    options = EvaluateOptions(
+        generated=tuple(generated or ()),
+        reference=reference,
+        speech=speech,
+        syncnet=syncnet,
+        out=out,
+        sample_every=sample_every,
+    )
+    _guarded(
+        lambda _settings, terminal, _wiring: run_evaluate(options, terminal=terminal),
+        context=context,
+        store=None,
         as_json=as_json,
     )
 
