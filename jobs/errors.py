@@ -21,6 +21,8 @@
     ├── TrainingError             the learning of weights
     │   ├── TrainingFailed            the run stopped: its code raised, or its losses are no longer numbers
     │   └── DataUnusable              the clips are there, but this stage cannot learn from them
+    ├── EvaluationError           the judging of videos
+    │   └── PairFailed                one video could not be judged against its true one; the others were
     ├── InfrastructureError       the machines; never charged to the job
     │   ├── ReplicaLost               an actor, its process or its node is gone
     │   └── ClusterUnavailable        the cluster cannot be started or reached
@@ -57,6 +59,7 @@ class ExitCode(IntEnum):
     RENDER = 6, "rendering failed"
     INFRASTRUCTURE = 7, "the cluster failed"
     TRAINING = 8, "training failed"
+    EVALUATION = 9, "some videos could not be judged"
     INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
 
     def __new__(cls, value: int, meaning: str) -> Self:
@@ -309,6 +312,12 @@ class SegmentFailed(RenderError):
     default_code = "segment_failed"
 
 
+class SegmentRejected(SegmentFailed):
+    """A segment was rendered, but its pictures are not good; it is not committed."""
+
+    default_code = "segment_rejected"
+
+
 class TrainingError(FarmError):
     """Weights could not be trained; the last checkpoint stays, and the same job goes on from it."""
 
@@ -326,6 +335,19 @@ class DataUnusable(TrainingError):
     """The clips can be read, but the stage cannot learn from them."""
 
     default_code = "data_unusable"
+
+
+class EvaluationError(FarmError):
+    """Videos could not be judged; what was measured is committed and is not measured again."""
+
+    exit_code = ExitCode.EVALUATION
+    default_code = "bad_evaluation"
+
+
+class PairFailed(EvaluationError):
+    """One video could not be judged against its true one."""
+
+    default_code = "pair_failed"
 
 
 class InfrastructureError(FarmError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -33,12 +34,12 @@ _MOST_NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPair:
-    """A generated video and its true one; absolute paths or ``s3://`` URIs.
+    """What a system made of one clip, and the true video; absolute paths or ``s3://`` URIs.
 
     Attributes:
         system: Who made it.
-        clip: Its name in the report: the file's, without suffix; with the take's for a second take.
-        generated: The video to judge.
+        clip: Its name in the report: the file's, without suffix.
+        generated: The video to judge, or its takes.
         reference: The true one.
         speech: The sound that sync is judged by; None: each video's own.
         field: The field of the job that named it, for errors.
@@ -46,7 +47,7 @@ class EvaluationPair:
 
     system: str
     clip: str
-    generated: str
+    generated: tuple[str, ...]
     reference: str
     speech: str | None
     field: str
@@ -94,18 +95,17 @@ def _of_systems(spec: EvaluateSpec, *, folder: Path) -> Iterator[EvaluationPair]
     if spec.speech is not None:
         speech = _files_in(spec.speech, _SOUND_SUFFIXES, folder=folder, field="spec.speech")
         _refuse_missing(references, speech, what="recording", field="spec.speech")
-    takes = range(1, spec.takes + 1)
-    clips = {_clip(name, take=take): name for name in references for take in takes}
+    takes = {name: [_take(name, take) for take in range(1, spec.takes + 1)] for name in references}
     for system, home in spec.systems.items():
         field = f"spec.systems.{system}"
         videos = _files_in(home, _VIDEO_SUFFIXES, folder=folder, field=field)
-        _refuse_missing(clips, videos, what="video", field=field)
-        for clip, name in clips.items():
+        _refuse_missing(chain(*takes.values()), videos, what="video", field=field)
+        for name, reference in references.items():
             yield EvaluationPair(
                 system=system,
-                clip=clip,
-                generated=str(videos[clip]),
-                reference=str(references[name]),
+                clip=name,
+                generated=tuple(str(videos[take]) for take in takes[name]),
+                reference=str(reference),
                 speech=str(speech[name]) if speech else None,
                 field=field,
             )
@@ -121,14 +121,14 @@ def _named(pairs: Sequence[VideoPair], *, folder: Path) -> Iterator[EvaluationPa
                 system=pair.system,
                 # It becomes a folder of plots, which a key that ends in ".." must not lead elsewhere.
                 clip=PurePosixPath(generated).stem.lstrip(".") or "video",
-                generated=generated,
+                generated=(generated,),
                 reference=resolve_location(pair.reference, folder=folder),
                 speech=None if pair.speech is None else resolve_location(pair.speech, folder=folder),
                 field=field,
             )
 
 
-def _clip(name: str, *, take: int) -> str:
+def _take(name: str, take: int) -> str:
     """What a take of a clip is called, as a render job writes it."""
     return name if take == 1 else f"{name}.take{take}"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Final, Protocol
 
+from farm.evaluation.judge import PairJudge, VideoJudge
 from farm.execution.backend import ExecutionBackend
 from farm.execution.opening import opened_ray
 from farm.execution.real_stages import RealStages
@@ -78,10 +79,12 @@ class Wiring:
     Attributes:
         stages, open_on: What a render loads and where it runs.
         train: What trains.
+        judge: What measures videos.
         probe: Looks at this machine.
     """
 
     stages: StageFactory = field(default_factory=RealStages)
     open_on: OpenOn = opened_ray
     train: TrainEngine = train_on_ray
+    judge: PairJudge = field(default_factory=VideoJudge)
     probe: Callable[[], Hardware] = probe_hardware

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from farm.execution.backend import ExecutionBackend
 from farm.execution.inline_backend import InlineBackend
 from farm.execution.stages_factory import StageFactory
-from infra.cluster import connected_cluster
+from infra.cluster import Cluster, connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from jobs.errors import ClusterUnavailable
@@ -26,6 +26,24 @@ def opened_ray(
     Raises:
         ClusterUnavailable: There is no cluster, or one without a core.
     """
+    with opened_cluster(settings=settings, hardware=hardware) as cluster:
+        # Ray reads its environment when it is imported; the connection has prepared it by now.
+        from farm.execution.ray_backend import RayBackend
+
+        backend = RayBackend(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
+        try:
+            yield backend
+        finally:
+            backend.close()
+
+
+@contextmanager
+def opened_cluster(*, settings: FarmSettings, hardware: Hardware) -> Iterator[Cluster]:
+    """The cluster of the settings, or one that is started for the length of the block; it has a core.
+
+    Raises:
+        ClusterUnavailable: There is no cluster, or one without a core.
+    """
     cluster_of_settings = connected_cluster(
         address=settings.ray_address,
         auth=settings.ray_auth,
@@ -39,14 +57,7 @@ def opened_ray(
                 where=cluster.address,
                 hint="add a node, or unset FARM_RAY_ADDRESS",
             )
-        # Ray reads its environment when it is imported; the connection has prepared it by now.
-        from farm.execution.ray_backend import RayBackend
-
-        backend = RayBackend(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
-        try:
-            yield backend
-        finally:
-            backend.close()
+        yield cluster
 
 
 @contextmanager

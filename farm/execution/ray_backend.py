@@ -17,6 +17,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from farm.config import PoolSizes, ReplicaShare, share_machine
+from farm.execution.actors import dismiss, hire, reason_of
 from farm.execution.calls import Answer, Call, Death, Outcome, Refusal, ReplicaFacts, ReplicaSetup
 from farm.execution.replica import Replica
 from farm.execution.stages_factory import StageFactory
@@ -27,10 +28,6 @@ logger = logging.getLogger(__name__)
 
 # Deaths of replicas that never got ready, in a row, before the backend stops replacing them.
 _STILLBORN_LIMIT = 3
-
-# Bytes must not depend on how many threads a sum is split over. Set before the process starts, because the numeric
-# libraries read these only once.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class ReplicaActor:
@@ -118,7 +115,7 @@ class RayBackend:
     def close(self) -> None:
         """Kill every actor; see `ExecutionBackend.close`."""
         for replica in self._replicas():
-            _dismiss(replica)
+            dismiss(replica.actor, name=f"a {replica.stage} replica")
         self._pools = {stage: [] for stage in Stage}
 
     def _replicas(self) -> Iterator[_Pooled]:
@@ -127,21 +124,7 @@ class RayBackend:
 
     def _hire(self, stage: Stage) -> _Pooled:
         assert self._setup is not None, "start comes first"
-        env = dict(_ONE_THREAD)
-        if not self._share.gpus:
-            # Ray no longer hides the GPUs from actors that booked none.
-            env["CUDA_VISIBLE_DEVICES"] = ""
-        actor: Any = (
-            ray.remote(ReplicaActor)
-            .options(
-                num_cpus=self._share.cpus,
-                num_gpus=self._share.gpus,
-                max_restarts=0,
-                max_task_retries=0,
-                runtime_env={"env_vars": env},
-            )
-            .remote(stage=stage, stages=self._stages, setup=self._setup)
-        )
+        actor = hire(ReplicaActor, share=self._share, stage=stage, stages=self._stages, setup=self._setup)
         return _Pooled(stage=stage, actor=actor, asked=deque([(actor.set_up.remote(), None)]))
 
     def _collect(self, *, timeout_s: float) -> list[tuple[Any, _Pooled]]:
@@ -173,12 +156,15 @@ class RayBackend:
             if isinstance(result, FarmError):
                 raise result
             yield result
+            if isinstance(result, Refusal) and result.is_replica_suspect:
+                yield from self._retire(replica, reason=result.error.message)
+                return
 
     def _replace(self, dead: _Pooled, error: RayError) -> Iterable[Death]:
         """A new actor in the dead one's place; what it held comes back, the oldest unit as the one that ran."""
-        reason = _reason(error)
+        reason = reason_of(error)
         logger.info("a %s replica is lost: %s", dead.stage, reason)
-        _dismiss(dead)
+        dismiss(dead.actor, name=f"a {dead.stage} replica")
         if not dead.is_ready:
             self._stillborn += 1
             if self._stillborn >= _STILLBORN_LIMIT:
@@ -187,25 +173,23 @@ class RayBackend:
                     where=f"{dead.stage} pool",
                     hint=f"use fewer --replicas if memory is short; Ray says: {reason}",
                 ) from error
-        pool = self._pools[dead.stage]
-        pool[pool.index(dead)] = self._hire(dead.stage)
+        self._hire_instead(dead)
         for position, (_, unit) in enumerate(dead.asked):
             if unit is not None:
                 yield Death(unit=unit, was_running=position == 0, reason=reason)
 
+    def _retire(self, suspect: _Pooled, *, reason: str) -> Iterable[Death]:
+        """A new actor in the place of one that may be damaged; nothing that it still holds is to blame."""
+        logger.info("a %s replica is replaced: %s", suspect.stage, reason)
+        dismiss(suspect.actor, name=f"a {suspect.stage} replica")
+        self._hire_instead(suspect)
+        for _, unit in suspect.asked:
+            if unit is not None:
+                yield Death(unit=unit, was_running=False, reason=reason)
 
-def _reason(error: RayError) -> str:
-    """The one line of Ray's explanation that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # An actor that could not be made at all ends in the traceback of its process.
-    return lines[-1] if "creation task" in lines[0] else lines[0]
-
-
-def _dismiss(replica: _Pooled) -> None:
-    try:
-        ray.kill(replica.actor, no_restart=True)
-    except RayError as error:
-        logger.debug("a %s replica could not be killed: %s", replica.stage, error)
+    def _hire_instead(self, gone: _Pooled) -> None:
+        pool = self._pools[gone.stage]
+        pool[pool.index(gone)] = self._hire(gone.stage)
 
 
 def _not_an_answer(replica: _Pooled, error: RayTaskError) -> ReplicaLost:

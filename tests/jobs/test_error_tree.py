@@ -75,6 +75,7 @@ def test_the_tree_in_the_docstring_is_the_tree_of_the_code() -> None:
         (errors.ClusterUnavailable, 7),
         (errors.TrainingFailed, 8),
         (errors.DataUnusable, 8),
+        (errors.PairFailed, 9),
         (errors.Cancelled, 130),
     ],
 )

@@ -1,0 +1,158 @@
+"""What an actor does with a pair: fetch it, have it judged, put its plots where they belong, commit its figures."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm.evaluation.judge import JudgeOptions, PairFiles, PairJudge
+from farm.evaluation.records import PairRecord
+from farm.translation import translate
+from infra.fetch import fetch_file
+from infra.storage import ObjectStore, open_store
+from jobs.errors import DiskFull, FarmError, PairFailed, SegmentDivergence, SegmentFailed
+from jobs.evaluation_pairs import EvaluationPair
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSetup:
+    """What every worker of a job must know.
+
+    Attributes:
+        store: Address of the object store.
+        cache: Folder for downloads.
+        options: What is measured.
+    """
+
+    store: str
+    cache: Path
+    options: JudgeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class PlotKeys:
+    """Plots in the store, beside the figures of their pair."""
+
+    prefix: str
+
+    def key(self, name: str) -> str:
+        """Key of one plot."""
+        return f"{self.prefix}/{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTask:
+    """One pair to judge.
+
+    Attributes:
+        pair: The videos.
+        key: Where its figures are committed.
+        plots: Folder for its page and plots, or their keys in the store; None draws none.
+    """
+
+    pair: EvaluationPair
+    key: str
+    plots: Path | PlotKeys | None
+
+    def __str__(self) -> str:
+        return str(self.pair)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The pair's figures, or why it has none."""
+
+    task: PairTask
+    result: PairRecord | FarmError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeDied:
+    """The actor that held the pair is gone."""
+
+    task: PairTask
+    reason: str
+
+
+class PairWorker:
+    """Judges pairs, one after the other. Figures are committed last: they say that all the rest is done."""
+
+    def __init__(self, *, judge: PairJudge, setup: WorkSetup) -> None:
+        self._judge, self._setup = judge, setup
+
+    def perform(self, task: PairTask) -> PairRecord | FarmError:
+        """Do the task. Errors come back as values: exceptions of unknown classes do not survive every transport."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="farm-plots-") as scratch:
+                return self._perform(task, scratch=Path(scratch))
+        except Exception as error:
+            logger.info("%s failed", task, exc_info=error)
+            ours = translate(error, where=str(task))
+            if isinstance(ours, SegmentFailed):  # what any error without a better class becomes
+                return PairFailed(ours.message, where=str(task), hint=ours.hint)
+            return ours
+
+    def _perform(self, task: PairTask, *, scratch: Path) -> PairRecord:
+        setup = self._setup
+        store = open_store(setup.store)
+        record = self._judge.judge(
+            local_files(task.pair, cache=setup.cache),
+            options=setup.options,
+            plots=None if task.plots is None else scratch,
+        )
+        if isinstance(task.plots, PlotKeys):
+            _commit_plots(store, task.plots, scratch)
+        elif task.plots is not None:
+            _move_whole(scratch, task.plots)
+        return _commit(store, task.key, record)
+
+
+def local_files(pair: EvaluationPair, *, cache: Path) -> PairFiles:
+    """A pair on this machine.
+
+    Raises:
+        FarmError: A file is missing, or cannot be fetched.
+    """
+    return PairFiles(
+        takes=tuple(fetch_file(take, cache=cache, where=pair.field) for take in pair.generated),
+        reference=fetch_file(pair.reference, cache=cache, where=pair.field),
+        speech=None if pair.speech is None else fetch_file(pair.speech, cache=cache, where=pair.field),
+    )
+
+
+def _commit(store: ObjectStore, key: str, record: PairRecord) -> PairRecord:
+    try:
+        store.put_if_absent(key, record.as_bytes())
+    except SegmentDivergence:
+        # Two kinds of machine round differently; whoever came first is quoted by everybody.
+        logger.info("%s was measured before, with other last digits", key)
+        return PairRecord.model_validate_json(store.get(key))
+    return record
+
+
+def _commit_plots(store: ObjectStore, keys: PlotKeys, folder: Path) -> None:
+    for plot in sorted(path for path in folder.rglob("*") if path.is_file()):
+        key = keys.key(plot.relative_to(folder).as_posix())
+        # Pages name paths and so differ from machine to machine; the first serves as well.
+        if store.head(key) is None:
+            store.put_if_absent(key, plot)
+
+
+def _move_whole(source: Path, folder: Path) -> None:
+    """The files of a folder under a new name, all or none; what was there before is replaced."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+        shutil.copytree(source, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except OSError as error:
+        raise DiskFull.or_unwritable(
+            error, where="spec.output.uri", hint="free some space, or write to another folder"
+        ) from error

@@ -1,0 +1,54 @@
+"""The manners of all our Ray actors: nothing is repeated by Ray, one thread each, no GPU that was not booked."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from farm.config import ReplicaShare
+
+logger = logging.getLogger(__name__)
+
+# Bytes must not depend on how many threads a sum is split over. Set before the process starts, because the numeric
+# libraries read these only once.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+def hire(kind: type, *, share: ReplicaShare, **arguments: Any) -> Any:
+    """A new actor around an object of a class.
+
+    Args:
+        kind: The class; its constructor should do nothing, so that every error comes from a call.
+        share: What the actor books.
+        arguments: Of the constructor.
+    """
+    env = dict(_ONE_THREAD)
+    if not share.gpus:
+        # Ray no longer hides the GPUs from actors that booked none.
+        env["CUDA_VISIBLE_DEVICES"] = ""
+    actor: Any = ray.remote(kind)
+    return actor.options(
+        num_cpus=share.cpus,
+        num_gpus=share.gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        runtime_env={"env_vars": env},
+    ).remote(**arguments)
+
+
+def dismiss(actor: Any, *, name: str) -> None:
+    """End an actor, dead or alive; `name` is what to call it in the log."""
+    try:
+        ray.kill(actor, no_restart=True)
+    except RayError as error:
+        logger.debug("%s could not be killed: %s", name, error)
+
+
+def reason_of(error: RayError) -> str:
+    """The one line of Ray's explanation of a death that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # An actor that could not be made at all ends in the traceback of its process.
+    return lines[-1] if "creation task" in lines[0] else lines[0]
