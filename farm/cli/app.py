@@ -14,8 +14,10 @@ from rich.logging import RichHandler
 
 from farm.cli.doctor import run_doctor
 from farm.cli.evaluate import run_evaluate
+from farm.cli.evaluate_job import run_evaluate_job
 from farm.cli.evaluate_options import (
     EvaluateOptions,
+    EvaluateSpecArgument,
     GeneratedOption,
     OutOption,
     ReferenceOption,
@@ -211,15 +213,20 @@ def _train(
 @app.command("evaluate", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
 def _evaluate(
     context: typer.Context,
+    spec: EvaluateSpecArgument = None,
     generated: GeneratedOption = None,
     reference: ReferenceOption = None,
     speech: SpeechOption = None,
     syncnet: SyncNetOption = None,
     out: OutOption = None,
     sample_every: SampleEveryOption = 5,
+    store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge videos by any system against the true one: lips, pictures, motion, sync."""
+    """Judge videos by any system against the true one: lips, pictures, motion, sync.
+
+    Name the videos, or give a SPEC that compares systems over many clips: what it measured once is kept in the store.
+    """
     options = EvaluateOptions(
         generated=tuple(generated or ()),
         reference=reference,
@@ -229,9 +236,13 @@ def _evaluate(
         sample_every=sample_every,
     )
     _guarded(
-        lambda _settings, terminal, _wiring: run_evaluate(options, terminal=terminal),
+        lambda settings, terminal, wiring: (
+            run_evaluate(options, terminal=terminal)
+            if spec is None
+            else run_evaluate_job(spec, options=options, settings=settings, terminal=terminal, wiring=wiring)
+        ),
         context=context,
-        store=None,
+        store=store,
         as_json=as_json,
     )
 

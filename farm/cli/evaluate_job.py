@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from farm.cli.bars import StepBars
-from farm.cli.output import Terminal, libraries_quiet
+from farm.cli.evaluate_options import EvaluateOptions
+from farm.cli.output import Terminal, UsageError, libraries_quiet
 from farm.cli.wiring import Wiring
 from infra.settings import FarmSettings
 from jobs.errors import Cancelled, ExitCode, FarmError
@@ -29,11 +30,14 @@ class EvaluationBars(StepBars):
         self._notes.note(message)
 
 
-def run_evaluate_job(spec: Path, *, settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
+def run_evaluate_job(
+    spec: Path, *, options: EvaluateOptions, settings: FarmSettings, terminal: Terminal, wiring: Wiring
+) -> ExitCode:
     """Judge what a file asks for, write the report and show its first table.
 
     Args:
         spec: The evaluate job.
+        options: None of which go with a job.
         settings: Of this process.
         terminal: Where to show.
         wiring: The judge and the machine.
@@ -45,6 +49,12 @@ def run_evaluate_job(spec: Path, *, settings: FarmSettings, terminal: Terminal, 
     from farm.evaluation.run import evaluate_job, opened_judges
     from farm.evaluation.tables import average_table
 
+    if options.names_something:
+        raise UsageError(
+            "SPEC says what is judged, and so do the options",
+            where="command line",
+            hint="give one of them: farm evaluate SPEC, or farm evaluate --generated A.mp4 --reference B.mp4",
+        )
     loaded = load_evaluation(spec)
     open_pool = partial(
         opened_judges,

@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+EvaluateSpecArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="SPEC", help="An evaluate job, a YAML or JSON file.", show_default=False),
+]
 GeneratedOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -65,3 +69,8 @@ class EvaluateOptions:
     syncnet: Path | None
     out: Path | None
     sample_every: int
+
+    @property
+    def names_something(self) -> bool:
+        """Whether a file or a folder was named."""
+        return bool(self.generated) or any((self.reference, self.speech, self.syncnet, self.out))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from farm.evaluation.records import PairRecord
+from jobs.errors import EvaluationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class PairJudge(Protocol):
 
         Raises:
             StageError: A video cannot be read, or holds no face.
+            EvaluationError: What measures is not installed.
         """
         ...
 
@@ -61,10 +63,18 @@ class VideoJudge:
     def judge(self, files: PairFiles, *, options: JudgeOptions, plots: Path | None) -> PairRecord:
         """See `PairJudge`."""
         # Imported here: MediaPipe and torch take seconds to load, and the process that hands out pairs needs neither.
-        from stages.evaluation.options import EvaluationOptions, Part
-        from stages.evaluation.pair import evaluate_takes
-        from stages.evaluation.report import takes_record, write_report
-        from stages.threads import use_one_thread
+        try:
+            from stages.evaluation.options import EvaluationOptions, Part
+            from stages.evaluation.pair import evaluate_takes
+            from stages.evaluation.report import takes_record, write_report
+            from stages.threads import use_one_thread
+        except ModuleNotFoundError as error:
+            raise EvaluationError(
+                f"judging videos needs {error.name}, which is not installed where the workers run",
+                where="evaluate",
+                code="evaluation_extra_missing",
+                hint="make test installs what measuring needs, beside what rendering needs",
+            ) from error
 
         use_one_thread()
         judged = evaluate_takes(

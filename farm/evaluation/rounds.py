@@ -8,7 +8,15 @@ from typing import Final, Protocol
 
 from farm.evaluation.records import PairRecord
 from farm.evaluation.worker import Judged, JudgeDied, PairTask
-from jobs.errors import FarmError, InfrastructureError, OutputError, PairFailed, StoreError, WeightsMismatch
+from jobs.errors import (
+    EvaluationError,
+    FarmError,
+    InfrastructureError,
+    OutputError,
+    PairFailed,
+    StoreError,
+    WeightsMismatch,
+)
 
 ATTEMPTS: Final = 2
 """Starts of one pair while its worker dies or the store fails; then it is given up, and the others go on."""
@@ -87,9 +95,16 @@ def _result(outcome: Judged | JudgeDied, *, attempts: int) -> Result | None:
             hint="see whether memory is short; judge it alone with farm evaluate --generated",
         )
     result = outcome.result
-    if isinstance(result, WeightsMismatch) or (isinstance(result, OutputError) and not _may_pass(result)):
+    if isinstance(result, FarmError) and _meets_all(result):
         raise result
     return None if _may_pass(result) and attempts < ATTEMPTS else result
+
+
+def _meets_all(error: FarmError) -> bool:
+    """Whether every other pair would end like this one."""
+    if isinstance(error, OutputError):
+        return not _may_pass(error)
+    return isinstance(error, WeightsMismatch) or type(error) is EvaluationError
 
 
 def _may_pass(result: Result) -> bool:
