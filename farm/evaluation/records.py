@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -12,8 +13,7 @@ from stages.evaluation.figures import PairFigures, VideoFigures
 
 
 class _Record(BaseModel):
-    # Equal pictures have an infinite PSNR, for which JSON has no number.
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Diversity(_Record):
@@ -53,9 +53,22 @@ class PairRecord(_Record):
         takes = [{name: take[name] for name in TakeRecord.model_fields} for take in record["takes"]]
         return cls.model_validate({"takes": takes, "diversity": record["diversity"]})
 
+    def as_record(self) -> dict[str, Any]:
+        """Plain data for JSON; the infinite PSNR of equal pictures is the text "inf"."""
+        record: dict[str, Any] = _plain(self.model_dump(mode="json"))
+        return record
+
     def as_bytes(self) -> bytes:
         """One spelling for equal figures; without file names, because a key knows contents alone."""
-        record = self.model_dump(mode="json")
+        record = self.as_record()
         for take in record["takes"]:
             take["generated"]["file"] = take["reference"]["file"] = ""
         return canonical_json(record)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

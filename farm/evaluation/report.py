@@ -37,7 +37,7 @@ class Row:
         }
         if isinstance(self.result, FarmError):
             return record | {"error": self.result.as_record()}
-        figures = self.result.model_dump(mode="json")
+        figures = self.result.as_record()
         for take, path in zip(figures["takes"], self.pair.generated, strict=True):
             take["generated"]["file"], take["reference"]["file"] = path, self.pair.reference
         return record | figures | {"plots": self.plots}
