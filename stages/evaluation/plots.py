@@ -72,4 +72,6 @@ def _plot(axes: Axes, lines: Mapping[str, Doubles]) -> None:
     axes.grid(alpha=0.25)
     axes.tick_params(labelsize=8)
     if len(lines) > 1:
-        axes.legend(loc="upper right", fontsize=8, ncols=len(lines), frameon=False)
+        axes.legend(
+            loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, ncols=len(lines), frameon=False, borderpad=0
+        )

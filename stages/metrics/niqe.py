@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 BLOCK: Final = 96
 _FEW: Final = 3 * BLOCK
 _OVERLAPPING_STEP: Final = 32
-_SMALLEST: Final = 2 * BLOCK
+_SMALLEST: Final = BLOCK + 2 * _OVERLAPPING_STEP
 
 _LUMA_3: Final = np.array([65.481, 128.553, 24.966]) / 255.0
 _LUMA_BLACK: Final = 16.0
@@ -44,7 +44,7 @@ def niqe(picture_HW3: NDArray[np.uint8]) -> float:
 
     Whole blocks side by side from the top left are used, as in the authors' release. A picture with a side below 288 px
     has too few of them for a steady figure (256 px: four, of three quarters of its sides), so its blocks begin every
-    32 px; below 192 px it is enlarged to that first. Compare pictures of one size only.
+    32 px; below 160 px it is enlarged to that first, which hides noise. Compare pictures of one size only.
     """
     picture_HW3 = _large_enough(picture_HW3)
     step = _OVERLAPPING_STEP if min(picture_HW3.shape[:2]) < _FEW else BLOCK

@@ -8,7 +8,6 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio
 
 Frame = NDArray[np.uint8]
 
@@ -50,7 +49,7 @@ def psnr(a_HW3: Frame, b_HW3: Frame) -> float:
     """10 log10(255^2 / MSE) in dB; infinite for equal pictures."""
     if np.array_equal(a_HW3, b_HW3):
         return float("inf")
-    return float(peak_signal_noise_ratio(b_HW3, a_HW3, data_range=255))
+    return float(cv2.PSNR(np.ascontiguousarray(a_HW3), np.ascontiguousarray(b_HW3), 255.0))
 
 
 def ssim(a_HW3: Frame, b_HW3: Frame) -> float:
@@ -60,11 +59,12 @@ def ssim(a_HW3: Frame, b_HW3: Frame) -> float:
     """
     a, b = a_HW3.astype(np.float32), b_HW3.astype(np.float32)
     mean_a, mean_b = _windowed(a), _windowed(b)
-    variances = (_windowed(a * a) - mean_a**2) + (_windowed(b * b) - mean_b**2)
-    covariance = _windowed(a * b) - mean_a * mean_b
+    mean_product, mean_squares = mean_a * mean_b, mean_a**2 + mean_b**2
+    covariance = _windowed(a * b) - mean_product
+    variances = _windowed(a**2 + b**2) - mean_squares
     first, second = _STABILISERS
-    similarity = ((2 * mean_a * mean_b + first) * (2 * covariance + second)) / (
-        (mean_a**2 + mean_b**2 + first) * (variances + second)
+    similarity = ((2 * mean_product + first) * (2 * covariance + second)) / (
+        (mean_squares + first) * (variances + second)
     )
     # Only where the window lies within the picture.
     edge = _WINDOW // 2

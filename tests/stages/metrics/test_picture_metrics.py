@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("skimage", reason="scikit-image is not installed")
 
-from stages.metrics.pictures import PictureScores, laplacian_variance, psnr, score_frame
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from stages.metrics.pictures import PictureScores, laplacian_variance, psnr, score_frame, ssim
 
 WHOLE = (slice(0, 64), slice(0, 64))
 MOUTH = (slice(40, 50), slice(20, 44))
@@ -54,3 +56,12 @@ def test_an_error_outside_the_mouth_does_not_touch_the_mouth():
     scores = score(rendered)
     assert scores.mouth_psnr == math.inf
     assert scores.psnr < 30
+
+
+def test_ssim_and_psnr_are_those_of_scikit_image():
+    noise = np.random.default_rng(2).normal(0, 15, (64, 64, 3))
+    noisy = np.clip(a_picture() + noise, 0, 255).astype(np.uint8)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    truth = structural_similarity(a_picture(), noisy, channel_axis=2, data_range=255, **window)
+    assert ssim(noisy, a_picture()) == pytest.approx(truth, abs=1e-5)
+    assert psnr(noisy, a_picture()) == pytest.approx(peak_signal_noise_ratio(a_picture(), noisy), abs=1e-6)
