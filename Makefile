@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-PINS := pyproject.toml constraints.txt requirements-assets.txt
+PINS := pyproject.toml constraints.txt requirements-render.txt requirements-assets.txt
 SOURCES := farm infra jobs stages tests
 export PYTHONHASHSEED ?= 0
 
@@ -62,7 +62,8 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.created $(PINS)
-	$(PIP) install --no-warn-conflicts -c constraints.txt --editable .
+	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[inspection]'
+	$(PIP) install --no-deps -r requirements-render.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

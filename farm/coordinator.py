@@ -31,7 +31,8 @@ from farm.scheduling.units import (
     Stage,
     Unit,
 )
-from jobs.errors import FarmError, ReplicaLost, SegmentFailed
+from farm.tally import InspectionTally
+from jobs.errors import FarmError, ReplicaLost, SegmentFailed, SegmentRejected
 from jobs.manifest import SegmentRecord
 from jobs.plan import RenderPlan
 from stages.moda.merge import merge_windows
@@ -83,9 +84,12 @@ class Coordinator:
         self._faces: dict[Unit, PosedFace] = {}
         self._committed: dict[SegmentName, SegmentRecord] = {}
         self._errors: dict[Unit, FarmError] = {}
+        self._tally = InspectionTally()
 
-    def run(self, missing: Collection[SegmentName]) -> Mapping[SegmentName, SegmentRecord]:
-        """Render and commit the missing segments; returns the record of each.
+    def run(
+        self, missing: Collection[SegmentName], *, committed: Mapping[SegmentName, SegmentRecord]
+    ) -> Mapping[SegmentName, SegmentRecord]:
+        """Render and commit the missing segments; returns the record of each, and of those `committed` before.
 
         Raises:
             FarmError: The render cannot be finished. What was committed stays committed.
@@ -94,6 +98,8 @@ class Coordinator:
             SegmentNeeds(take=take, index=index, windows=tuple(self._plan.segments[index].windows))
             for take, index in sorted(missing)
         ]
+        self._committed = dict(committed)
+        self._tally = InspectionTally.of(committed.values())
         core = Progression(segments=needs, limits=brakes(self._pools))
         totals = _totals(needs)
         done = dict.fromkeys(Stage, 0)
@@ -121,15 +127,26 @@ class Coordinator:
                 self._faces[unit] = result
             else:
                 self._committed[unit.take, unit.index] = result
+                self._tell_found(unit, result)
             return Done(unit)
         if isinstance(outcome, Refusal):
             logger.info("%s: %s", unit, outcome.error)
+            if outcome.is_replica_suspect and unit not in self._errors:
+                self._listener.note(f"{unit}: {outcome.error.message}; a fresh replica renders it once more")
             self._errors[unit] = outcome.error
             return Failed(unit, is_final=outcome.is_final)
         self._errors[unit] = ReplicaLost(outcome.reason, where=str(unit))
         if outcome.was_running:
             self._listener.note(f"the replica of {unit} was lost and is replaced")
         return Lost(unit, was_running=outcome.was_running)
+
+    def _tell_found(self, unit: Unit, record: SegmentRecord) -> None:
+        """Say what the inspection found: the tally always, a flagged segment by name."""
+        if record.inspection is not None and record.inspection.flagged:
+            what = "; ".join(check.finding() for check in record.inspection.flagged)
+            self._listener.note(f"{unit} is flagged: {what}")
+        self._tally = self._tally.with_segment(record)
+        self._listener.inspected(self._tally)
 
     def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -150,6 +167,7 @@ class Coordinator:
             index=unit.index,
             first_frame=self._plan.segments[unit.index].frames.start,
             key=self._plan.segment_key(take=unit.take, index=unit.index),
+            inspection_key=self._plan.inspection_key(take=unit.take, index=unit.index),
         )
 
     def _window_call(self, unit: Unit) -> WindowCall:
@@ -193,7 +211,7 @@ class Coordinator:
                 where=str(end.unit),
                 hint="run the job again: committed segments are not rendered twice",
             )
-        if not isinstance(last, (SegmentFailed, ReplicaLost)):
+        if isinstance(last, SegmentRejected) or not isinstance(last, (SegmentFailed, ReplicaLost)):
             return last
         return SegmentFailed(
             f"{end.reason}; last: {last.message}", where=str(end.unit), hint=last.hint, code=_code(last)

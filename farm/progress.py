@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from farm.scheduling.units import Stage
+from farm.tally import InspectionTally
 
 
 class Step(StrEnum):
@@ -38,6 +39,10 @@ class Listener(Protocol):
         """One sentence worth telling, for example that segments were found in the store."""
         ...
 
+    def inspected(self, tally: InspectionTally) -> None:
+        """What the inspection of all segments committed so far comes to; called after each of them."""
+        ...
+
 
 class Silent:
     """A listener that shows nothing."""
@@ -46,6 +51,9 @@ class Silent:
         """Ignore it."""
 
     def note(self, message: str) -> None:
+        """Ignore it."""
+
+    def inspected(self, tally: InspectionTally) -> None:
         """Ignore it."""
 
 

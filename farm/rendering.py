@@ -14,17 +14,20 @@ from farm.config import PoolSizes
 from farm.coordinator import Coordinator, SegmentName
 from farm.execution.backend import ExecutionBackend
 from farm.execution.calls import ReplicaSetup
+from farm.execution.inspecting import rejection, stored_inspection
 from farm.execution.opening import OpenBackend
 from farm.execution.stages_factory import StageFactory
 from farm.finishing import Finisher
 from farm.preparation import Cast, check_room, gather_cast, make_plan, read_job_speech
 from farm.progress import Listener, Step, StopWatch
 from farm.report import FinishedTake, RenderReport
+from farm.tally import InspectionTally
 from infra.settings import FarmSettings
 from infra.storage import ObjectStore, open_store
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.plan import RenderPlan
+from jobs.spec import InspectionPolicy
 from stages.speech.decode import Speech
 
 # Speech that takes longer to read is read while the cluster starts; shorter speech is read first, so that a file that
@@ -79,21 +82,36 @@ def render_job(
         found = len(records)
         missing = [name for name in _all_segments(plan) if name not in records]
         check_room(loaded, plan=plan, store=settings.store, missing=len(missing))
+        _check_found(records, policy=loaded.job.spec.inspection.policy, listener=listener)
         if found:
             listener.note(f"{found} of {found + len(missing)} segments were already committed")
         coordinator = None
         if missing:
             backend = backend or stack.enter_context(open_backend())
-            coordinator = _started(backend, run=run, plan=plan, cast=cast, speech=speech)
+            coordinator = _started(
+                backend,
+                run=run,
+                plan=plan,
+                cast=cast,
+                speech=speech,
+                policy=loaded.job.spec.inspection.policy,
+            )
         ready = time.perf_counter()
         if coordinator is not None:
-            records |= coordinator.run(missing)
+            records |= coordinator.run(missing, committed=records)
         finisher = Finisher(loaded=loaded, plan=plan, cast=cast, speech=speech, store=store)
         takes = _finish(finisher, run=run, records=records)
         finished = time.perf_counter()
     reading = watch.seconds()[Step.SPEECH]
     watch.add(Step.STARTUP, ready - started - reading)
-    return _report(finisher, takes=takes, found=found, watch=watch, wall_seconds=finished - ready + reading)
+    return _report(
+        finisher,
+        takes=takes,
+        found=found,
+        inspection=InspectionTally.of(records.values()),
+        watch=watch,
+        wall_seconds=finished - ready + reading,
+    )
 
 
 def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentName, SegmentRecord]:
@@ -115,8 +133,24 @@ def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentN
                     key=key,
                     sha256=facts.sha256,
                     size_bytes=facts.size_bytes,
+                    inspection=stored_inspection(
+                        plan.inspection_key(take=take, index=segment.index), store=store
+                    ),
                 )
     return records
+
+
+def _check_found(
+    records: Mapping[SegmentName, SegmentRecord], *, policy: InspectionPolicy, listener: Listener
+) -> None:
+    """Hold what an earlier run committed to this job's policy: that run may have had another."""
+    for (take, index), record in records.items():
+        if record.inspection is None or not record.inspection.flagged:
+            continue
+        error = rejection(record.inspection, where=f"take {take}, segment {index}", committed_as=record.key)
+        if policy is not InspectionPolicy.WARN:
+            raise error
+        listener.note(f"{error.where}: {error.message}")
 
 
 def _read_and_open(cast: Cast, *, run: _Run, stack: ExitStack) -> tuple[Speech, ExecutionBackend | None]:
@@ -138,7 +172,13 @@ def _read_and_open(cast: Cast, *, run: _Run, stack: ExitStack) -> tuple[Speech, 
 
 
 def _started(
-    backend: ExecutionBackend, *, run: _Run, plan: RenderPlan, cast: Cast, speech: Speech
+    backend: ExecutionBackend,
+    *,
+    run: _Run,
+    plan: RenderPlan,
+    cast: Cast,
+    speech: Speech,
+    policy: InspectionPolicy,
 ) -> Coordinator:
     """A coordinator whose replicas are ready."""
     setup = ReplicaSetup(
@@ -147,10 +187,13 @@ def _started(
         store=run.store.uri,
         profile=cast.profile.name,
         fps=plan.fps,
+        inspection=policy,
     )
     replicas = run.pools.total
     run.listener.advance(Step.STARTUP, done=0, total=replicas)
-    backend.start(setup, pools=run.pools)
+    facts = backend.start(setup, pools=run.pools)
+    for notice in sorted({replica.notice for replica in facts if replica.notice}):
+        run.listener.note(notice)
     run.listener.advance(Step.STARTUP, done=replicas, total=replicas)
     return Coordinator(
         plan=plan,
@@ -182,7 +225,13 @@ def _finish(
 
 
 def _report(
-    finisher: Finisher, *, takes: tuple[FinishedTake, ...], found: int, watch: StopWatch, wall_seconds: float
+    finisher: Finisher,
+    *,
+    takes: tuple[FinishedTake, ...],
+    found: int,
+    inspection: InspectionTally,
+    watch: StopWatch,
+    wall_seconds: float,
 ) -> RenderReport:
     plan, speech = finisher.plan, finisher.speech
     return RenderReport(
@@ -194,6 +243,7 @@ def _report(
         speech_seconds=Fraction(speech.source_sample_count, speech.source_rate),
         segments_total=plan.takes * len(plan.segments),
         segments_found=found,
+        inspection=inspection,
         step_seconds=watch.seconds(),
         wall_seconds=wall_seconds,
     )

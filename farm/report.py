@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from farm.progress import Step
+from farm.tally import InspectionTally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class RenderReport:
         speech_seconds: Length of the speech, exactly.
         segments_total: Segments of all takes.
         segments_found: Those of them that an earlier run had committed.
+        inspection: What the inspection of all segments comes to.
         step_seconds: Seconds of work by step; pools work at the same time, so they add up to more than the wall clock.
             The start-up is wall clock: until every replica was ready, without reading the speech.
         wall_seconds: Wall clock of the rest, from reading the speech to the last master.
@@ -65,6 +67,7 @@ class RenderReport:
     speech_seconds: Fraction
     segments_total: int
     segments_found: int
+    inspection: InspectionTally
     step_seconds: Mapping[Step, float]
     wall_seconds: float
 
@@ -91,6 +94,7 @@ class RenderReport:
             "device_kind": self.device_kind,
             "frame_count": self.frame_count,
             "speech_seconds": float(self.speech_seconds),
+            "inspection": self.inspection.as_record(),
             "segments": {"total": self.segments_total, "already_committed": self.segments_found},
             "seconds": {
                 "startup": round(self.startup_seconds, 3),

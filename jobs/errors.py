@@ -18,6 +18,7 @@
     │       └── SegmentDivergence         the nondeterminism alarm: same key, other bytes
     ├── RenderError               the work itself
     │   └── SegmentFailed             a segment failed again and again on healthy replicas
+    │       └── SegmentRejected           it was rendered, but its pictures are not good
     ├── TrainingError             the learning of weights
     │   ├── TrainingFailed            the run stopped: its code raised, or its losses are no longer numbers
     │   └── DataUnusable              the clips are there, but this stage cannot learn from them

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from jobs.errors import StoreError
+from jobs.inspection import InspectionRecord
+from jobs.manifest_model import Count, ManifestModel, PositiveCount
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
-PositiveCount = Annotated[int, Field(ge=1)]
 Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]  # "25" or "30000/1001", never a float
-
-
-class ManifestModel(BaseModel):
-    """How every part of a manifest behaves: strict, frozen, closed to unknown fields."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class SpeechRecord(ManifestModel):
@@ -60,6 +54,7 @@ class SegmentRecord(ManifestModel):
         key: Its key in the store.
         sha256: Hash of its bytes.
         size_bytes: Number of its bytes.
+        inspection: What was found in its pictures; none where nothing is known of it.
     """
 
     index: Count
@@ -68,6 +63,7 @@ class SegmentRecord(ManifestModel):
     key: str
     sha256: Sha256
     size_bytes: PositiveCount
+    inspection: InspectionRecord | None = None
 
 
 class MasterRecord(ManifestModel):

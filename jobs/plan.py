@@ -138,6 +138,10 @@ class RenderPlan:
         """Where a segment is committed."""
         return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.mp4"
 
+    def inspection_key(self, *, take: int, index: int) -> str:
+        """Where the store keeps what the inspection of a segment found."""
+        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.inspection.json"
+
     def master_key(self, *, take: int) -> str:
         """Where a take's master is kept in the store."""
         return f"{self.prefix}/take-{take:02d}/master.mp4"
@@ -254,7 +258,8 @@ def _plan_hash(
     """Hash of what decides the bytes of a segment.
 
     The job's name, its project and the places of its files are left out: they change where things lie, not
-    what is in them. So is the number of takes: asking for a second take must not render the first again.
+    what is in them. So is the number of takes: asking for a second take must not render the first again. So is
+    the inspection, which looks at pictures and changes none.
     """
     return sha256_of_record(
         {

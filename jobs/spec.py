@@ -10,6 +10,7 @@
       takes: 1
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
       output: {profile: preview, uri: ../out/hello.mp4}
+      inspection: {policy: retry}
 
 Only ``metadata.name``, ``spec.speech`` and ``spec.subject`` must be given. Unknown fields are refused, and
 values are never converted: the text "7" is not the number 7.
@@ -39,6 +40,14 @@ class Profile(StrEnum):
     def size_px(self) -> int:
         """Width and height of the master's frames."""
         return {Profile.PREVIEW: 256, Profile.STUDIO: 512}[self]
+
+
+class InspectionPolicy(StrEnum):
+    """What happens to a segment whose pictures are not good."""
+
+    WARN = "warn"  # it is committed, and its record says what was found
+    RETRY = "retry"  # a fresh replica renders it once more; when that is no better, the job fails
+    FAIL = "fail"  # the job fails at once
 
 
 def _checked_subject(subject: str) -> str:
@@ -90,6 +99,16 @@ class Output(SpecModel):
     uri: MasterLocation | None = None
 
 
+class Inspection(SpecModel):
+    """How rendered segments are judged before they are committed; never part of what decides their bytes.
+
+    Attributes:
+        policy: ``warn``, ``retry`` or ``fail``.
+    """
+
+    policy: Annotated[InspectionPolicy, Field(strict=False)] = InspectionPolicy.RETRY
+
+
 class RenderSpec(SpecModel):
     """The work itself.
 
@@ -100,6 +119,7 @@ class RenderSpec(SpecModel):
         takes: How many variants to render; each draws its own noise from the seed.
         motion: Amplitudes.
         output: Profile and place of the master.
+        inspection: How rendered segments are judged.
     """
 
     speech: Location
@@ -108,6 +128,7 @@ class RenderSpec(SpecModel):
     takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1
     motion: MotionAmplitudes = MotionAmplitudes()
     output: Output = Output()
+    inspection: Inspection = Inspection()
 
 
 class RenderJob(SpecModel):

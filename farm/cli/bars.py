@@ -17,6 +17,7 @@ from rich.progress import (
 
 from farm.cli.output import Terminal
 from farm.progress import Step
+from farm.tally import InspectionTally
 
 _UNITS = {
     Step.STARTUP: "replicas",
@@ -60,6 +61,11 @@ class StepBars:
             self._rows[step] = self._progress.add_task(step, total=total or None, unit=unit)
         self._progress.update(self._rows[step], completed=done, total=total or None)
 
+    def describe(self, step: str, *, unit: str) -> None:
+        """Other words behind the bar of a step that is shown already."""
+        if step in self._rows:
+            self._progress.update(self._rows[step], unit=unit)
+
 
 class Bars(StepBars):
     """A `Listener`: the bars of a render."""
@@ -71,3 +77,7 @@ class Bars(StepBars):
     def note(self, message: str) -> None:
         """See `Listener.note`."""
         self._terminal.note(message)
+
+    def inspected(self, tally: InspectionTally) -> None:
+        """See `Listener.inspected`."""
+        self.describe(Step.RENDER.value, unit=tally.line())

@@ -84,6 +84,7 @@ def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) ->
         "video encoder": _encoder,
         "weights": lambda: _weights(wiring.stages),
         "subjects": lambda: _subjects(wiring.stages),
+        "inspection": lambda: _inspection(wiring.stages),
         "cluster": lambda: _cluster(settings, hardware),
     }
     with libraries_quiet(), _spinner(terminal) as show:
@@ -172,6 +173,18 @@ def _subjects(stages: StageFactory) -> str:
             "no subject ships with this installation", "name the folder of a subject package in the job"
         )
     return ", ".join(f"builtin:{name}" for name in sorted(found))
+
+
+def _inspection(stages: StageFactory) -> str:
+    for folder in stages.builtin_subjects().values():
+        inspector = stages.load_inspector(
+            subject=stages.load_subject(folder), folder=folder, size=PREVIEW.size
+        )
+        inspector.close()
+        if inspector.notice:
+            raise _Warning(inspector.notice, "everything else of a render works without")
+        return "mouths can be looked for in rendered pictures"
+    raise _Warning("no subject to inspect ships with this installation", "")
 
 
 def _cluster(settings: FarmSettings, hardware: Hardware) -> str:

@@ -16,6 +16,7 @@ from farm.execution.stages_factory import SharedWeights
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError
 from jobs.manifest import SegmentRecord
+from jobs.spec import InspectionPolicy
 from stages.payloads import Motion, PosedFace
 
 
@@ -29,6 +30,7 @@ class ReplicaSetup:
         store: Address of the object store; each renderer replica opens it for itself.
         profile: Name of the video profile.
         fps: Frames per second.
+        inspection: What happens to segments whose pictures are not good.
     """
 
     weights: SharedWeights
@@ -36,6 +38,7 @@ class ReplicaSetup:
     store: str
     profile: str
     fps: Fraction
+    inspection: InspectionPolicy = InspectionPolicy.RETRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +76,13 @@ class FaceCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentCall:
-    """Render, encode, verify and commit one segment under `key`."""
+    """Render, encode, verify, inspect and commit one segment under `key`, what was found under `inspection_key`."""
 
     face: PosedFace
     index: int
     first_frame: int
     key: str
+    inspection_key: str
 
 
 Call = WindowCall | FaceCall | SegmentCall
@@ -96,6 +100,7 @@ class ReplicaFacts:
         gpus: The accelerator ids that this replica is pinned to; empty on the CPU.
         pid: Its process.
         setup_seconds: Time to load its weights.
+        notice: One sentence that the user should read; may be empty.
     """
 
     stage: Stage
@@ -103,6 +108,7 @@ class ReplicaFacts:
     gpus: tuple[str, ...]
     pid: int
     setup_seconds: float
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +122,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The stage raised; `is_final` where the error is about the input, so that trying again cannot help."""
+    """The stage raised.
+
+    Attributes:
+        is_final: The error is about the input, so that trying again cannot help.
+        is_replica_suspect: The replica itself may be at fault: it is replaced before it works on.
+    """
 
     unit: Unit
     error: FarmError
     is_final: bool
+    is_replica_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

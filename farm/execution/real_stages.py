@@ -11,6 +11,7 @@ from farm.execution.stages_factory import (
     ContextFrames,
     FaceComposer,
     FrameRenderer,
+    Inspector,
     MotionPredictor,
     SharedWeights,
     Subject,
@@ -73,6 +74,12 @@ class RealStages:
 
         use_one_thread()
         return RendererStage.load(subject=subject, device=device)
+
+    def load_inspector(self, *, subject: Any, folder: Path, size: int) -> Inspector:
+        """See `StageFactory`."""
+        from stages.inspection.inspector import SegmentInspector
+
+        return SegmentInspector.load(subject=subject, folder=folder, size=size)
 
 
 def _present(network: BuiltinNetwork) -> Path:

@@ -1,6 +1,6 @@
 """A replica: one stage with its weights loaded, which answers calls. The same class serves both backends.
 
-A renderer replica draws, encodes, verifies and commits; what leaves it is a record of under a kilobyte.
+A renderer replica draws, encodes, verifies, inspects and commits; what leaves it is a record of a few kilobytes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from farm.execution.calls import (
     SegmentCall,
     WindowCall,
 )
-from farm.execution.stages_factory import StageFactory
+from farm.execution.inspecting import inspection_record, keep_inspection, rejection
+from farm.execution.stages_factory import Inspector, StageFactory
 from farm.scheduling.units import Stage, Unit
 from farm.translation import is_final, translate
 from infra.storage import open_store
-from jobs.errors import WeightsMismatch
+from jobs.errors import FarmError, SegmentRejected, WeightsMismatch
 from jobs.identity import sha256_of_bytes
 from jobs.manifest import SegmentRecord
+from jobs.spec import InspectionPolicy
 from stages.encode.profile import profile_named
 from stages.encode.segment import encode_segment, verify_segment
 from stages.payloads import Motion, PosedFace
@@ -45,6 +47,7 @@ class Replica:
         self._stages = stages
         self._setup = setup
         self._perform: Perform | None = None
+        self._inspector: Inspector | None = None
 
     def set_up(self, *, gpus: tuple[str, ...]) -> ReplicaFacts:
         """Load the weights on the device this replica is pinned to.
@@ -69,6 +72,7 @@ class Replica:
             gpus=gpus,
             pid=os.getpid(),
             setup_seconds=time.perf_counter() - started,
+            notice=self._inspector.notice if self._inspector else "",
         )
 
     def perform(self, unit: Unit, call: Call) -> Answer | Refusal:
@@ -81,8 +85,21 @@ class Replica:
         except Exception as error:
             logger.info("%s failed", unit, exc_info=error)
             ours = translate(error, where=str(unit))
-            return Refusal(unit=unit, error=ours, is_final=is_final(ours))
+            ours.where = ours.where or str(unit)
+            return self._refusal(unit, ours)
         return Answer(unit=unit, result=result, seconds=time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Free what the stage holds; may be called twice."""
+        if self._inspector is not None:
+            self._inspector.close()
+
+    def _refusal(self, unit: Unit, error: FarmError) -> Refusal:
+        if not isinstance(error, SegmentRejected):
+            return Refusal(unit=unit, error=error, is_final=is_final(error))
+        # Rendering is deterministic: only other memory, other weights in it, can give other pictures.
+        may_retry = self._setup.inspection is InspectionPolicy.RETRY
+        return Refusal(unit=unit, error=error, is_final=not may_retry, is_replica_suspect=may_retry)
 
     def _load_motion(self, device: str) -> Perform:
         subject = self._stages.load_subject(self._setup.subject)
@@ -130,14 +147,24 @@ class Replica:
                 where="spec.output.profile",
                 hint="choose the profile that the subject was trained for",
             )
+        inspector = self._stages.load_inspector(subject=subject, folder=setup.subject, size=profile.size)
+        self._inspector = inspector
         store = open_store(setup.store)
 
         def perform(call: Call) -> SegmentRecord:
             assert isinstance(call, SegmentCall)
+            inspection = inspector.begin(call.face)
+            not_finite_before = renderer.not_finite_frames
             frames = renderer.render(call.face, first_frame=call.first_frame)
-            data = encode_segment(frames, fps=setup.fps, profile=profile)
+            data = encode_segment(inspection.watch(frames), fps=setup.fps, profile=profile)
             verify_segment(data, frame_count=call.face.frame_count, size=profile.size)
+            not_finite = renderer.not_finite_frames - not_finite_before
+            found = inspection_record(inspection.judge(not_finite_frames=not_finite))
+            if found.flagged and setup.inspection is not InspectionPolicy.WARN:
+                raise rejection(found)
             digest = sha256_of_bytes(data)
+            # Before the segment: what is committed has always been inspected.
+            keep_inspection(found, key=call.inspection_key, store=store)
             store.put_if_absent(call.key, data, sha256=digest)
             # Only the record leaves this process.
             return SegmentRecord(
@@ -147,6 +174,7 @@ class Replica:
                 key=call.key,
                 sha256=digest,
                 size_bytes=len(data),
+                inspection=found,
             )
 
         return perform

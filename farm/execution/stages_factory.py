@@ -7,7 +7,7 @@ pay for torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.inspection.checks import Inspected
 from stages.payloads import Motion, PosedFace
 
 
@@ -88,8 +89,42 @@ class FrameRenderer(Protocol):
         """Width and height of the picture."""
         ...
 
+    @property
+    def not_finite_frames(self) -> int:
+        """Frames so far that held NaN or infinity before they became pixels."""
+        ...
+
     def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
         """One (H, W, 3) RGB picture per frame, in order."""
+        ...
+
+
+class SegmentInspection(Protocol):
+    """The inspection of one segment."""
+
+    def watch(self, frames_HW3: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        """The same pictures, in order, looked at on their way."""
+        ...
+
+    def judge(self, *, not_finite_frames: int) -> Inspected:
+        """What was found in the pictures that passed."""
+        ...
+
+
+class Inspector(Protocol):
+    """Judges the pictures of one subject's segments."""
+
+    @property
+    def notice(self) -> str:
+        """What the inspector cannot do here, and why; empty where it can do all."""
+        ...
+
+    def begin(self, face: PosedFace) -> SegmentInspection:
+        """The inspection of a segment whose posed face was commanded."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds; may be called twice."""
         ...
 
 
@@ -144,4 +179,8 @@ class StageFactory(Protocol):
 
     def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
         """The renderer of the subject."""
+        ...
+
+    def load_inspector(self, *, subject: Any, folder: Path, size: int) -> Inspector:
+        """The inspector of the subject, whose package lies in the folder, for pictures of `size` px."""
         ...

@@ -20,9 +20,12 @@ from stages.render.condition import ConditionPainter
 from stages.render.generator import Generator, GeneratorConfig, channels_last
 from stages.render.temporal import ping_pong
 from stages.subject.package import SubjectPackage
-from stages.weights import WeightsHeader, load_weights, read_header, read_sizes
+from stages.weights import WeightsHeader, build_network, load_weights, read_header
 
 Frame = NDArray[np.uint8]
+
+_MOST_FRAMES: Final = 1 << 24
+"""Up to here a frame's number is a whole number in single precision, a week of clip."""
 
 _BATCH: Final = {"cpu": 1, "cuda": 10}
 """Frames rendered at once, fixed per kind of device; a last, short batch is padded to the same size."""
@@ -40,6 +43,8 @@ class RendererStage:
         self._painter = ConditionPainter(self.size)
         self._trained_frames = trained_frames
         self._batch = _BATCH[device.type]
+        self.not_finite_frames = 0
+        """Frames so far that held NaN or infinity; as pixels they look like any other."""
         self._generator: torch.nn.Module = channels_last(generator.eval().requires_grad_(False).to(device))
         if device.type == "cuda":
             # Compilation changes bits: never on the CPU, whose bytes are the reference.
@@ -56,7 +61,7 @@ class RendererStage:
         """Load the subject's renderer. Raises WeightsError when its weights are of another network."""
         weights = subject.renderer_weights
         header = read_header(weights)
-        generator = Generator(read_sizes(weights, GeneratorConfig))
+        generator = build_network(weights, GeneratorConfig, Generator)
         load_weights(weights, generator, expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND})
         return cls(
             generator,
@@ -81,9 +86,13 @@ class RendererStage:
             padding = self._batch - len(conditions)
             condition_BHW3 = np.stack(conditions + conditions[-1:] * padding)
             frames_B = torch.tensor(times + times[-1:] * padding, device=self._device)
-            yield from self._render(condition_BHW3, frames_B)[: stop - start]
+            frames_BHW3, is_finite_B = self._render(condition_BHW3, frames_B)
+            self.not_finite_frames += int(np.count_nonzero(~is_finite_B[: stop - start]))
+            yield from frames_BHW3[: stop - start]
 
-    def _render(self, condition_BHW3: NDArray[np.uint8], frames_B: Tensor) -> NDArray[np.uint8]:
+    def _render(
+        self, condition_BHW3: NDArray[np.uint8], frames_B: Tensor
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"),
@@ -91,8 +100,10 @@ class RendererStage:
             picture_BCHW = self._generator(
                 self._pictures(condition_BHW3), self._reference_BCHW, frames_B
             ).float()
+            is_finite_B = torch.isfinite(picture_BCHW).flatten(1).all(dim=1)
             levels_BCHW = ((picture_BCHW + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(levels_BCHW.permute(0, 2, 3, 1).cpu().numpy())
+        frames_BHW3 = np.ascontiguousarray(levels_BCHW.permute(0, 2, 3, 1).cpu().numpy())
+        return frames_BHW3, is_finite_B.cpu().numpy()
 
     def _pictures(self, frames_BHW3: NDArray[np.uint8]) -> Tensor:
         pictures_BCHW = torch.from_numpy(frames_BHW3).to(self._device).permute(0, 3, 1, 2)
@@ -101,7 +112,7 @@ class RendererStage:
 
 def _trained_frames(header: WeightsHeader, subject: str) -> int:
     trained = header.facts.get(f"trained_frames:{subject}")
-    if not isinstance(trained, int):
+    if type(trained) is not int or not 1 <= trained <= _MOST_FRAMES:
         known = ", ".join(
             name.partition(":")[2] for name in header.facts if name.startswith("trained_frames:")
         )

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from farm.execution.stages_factory import ContextFrames, SharedWeights, Subject
 from stages.errors import SubjectError, WeightsError
+from stages.inspection.checks import Limits, Range
+from stages.inspection.inspector import SegmentInspector
+from stages.inspection.look import LOOK_CELLS
+from stages.inspection.norms import Norms
 from stages.payloads import MESH_POINTS, MOTION_CHANNELS, SAMPLES_PER_FRAME, TORSO_POINTS, Motion, PosedFace
 
 SPEECH_CONTEXT = 3
@@ -35,7 +39,8 @@ class Fault:
     Attributes:
         stage: ``motion``, ``face`` or ``render``; a face is found by its frame count, the others by their first frame.
         frame: First frame of the window or segment it strikes.
-        kind: ``kill`` (SIGKILL to the own process), ``raise`` or ``interrupt``.
+        kind: ``kill`` (SIGKILL to the own process), ``raise``, ``interrupt``, or a flaw of the segment's pictures:
+            ``black``, ``frozen`` or ``not-finite``.
         times: How often it strikes, over all processes.
     """
 
@@ -43,6 +48,9 @@ class Fault:
     frame: int
     kind: str
     times: int = 1
+
+
+FLAWS = ("black", "frozen", "not-finite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,7 @@ class FakeStages:
     folder: Path
     faults: tuple[Fault, ...] = ()
     seconds_per_segment: float = 0.0
+    notice: str = ""
 
     @classmethod
     def in_folder(
@@ -100,6 +109,13 @@ class FakeStages:
         self.note(f"load-renderer-{device}")
         return FakeRenderer(stages=self)
 
+    def load_inspector(self, *, subject: Subject, folder: Path, size: int) -> SegmentInspector:
+        """The real one, without a detector; what needs a real face to be drawn is never flagged."""
+        limits = Limits(colour_difference=Range(), sharpness=Range(), picture_response=Range())
+        look_LL3 = np.zeros((LOOK_CELLS, LOOK_CELLS, 3))
+        norms = Norms(limits=limits, look_LL3=look_LL3, sharpness=1.0, is_fitted=False)
+        return SegmentInspector(norms=norms, detector=None, notice=self.notice)
+
     def note(self, name: str) -> int:
         """Count a call over all processes; returns how often it was noted before."""
         for count in range(10_000):
@@ -114,7 +130,8 @@ class FakeStages:
         """How often something was noted whose name starts like this."""
         return sum(1 for note in (self.folder / "notes").iterdir() if note.name.startswith(name))
 
-    def strike(self, stage: str, frame: int) -> None:
+    def strike(self, stage: str, frame: int) -> str:
+        """Let the faults of a stage strike; returns the flaw that its pictures shall have, or nothing."""
         self.note(f"{stage}-{frame:06d}")
         for fault in self.faults:
             if (fault.stage, fault.frame) != (stage, frame):
@@ -125,7 +142,10 @@ class FakeStages:
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault.kind == "interrupt":
                 raise KeyboardInterrupt
+            if fault.kind in FLAWS:
+                return fault.kind
             raise RuntimeError(f"the {stage} stage tripped at frame {frame}")
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,25 +211,35 @@ class FakeComposer:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class FakeRenderer:
     stages: FakeStages
+    not_finite_frames: int = field(default=0)
 
     @property
     def size(self) -> int:
         return SIZE
 
     def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
-        self.stages.strike("render", first_frame)
+        flaw = self.stages.strike("render", first_frame)
         time.sleep(self.stages.seconds_per_segment)
-        ramp_W = np.linspace(0, 120, SIZE, dtype=np.float32)
+        if flaw == "not-finite":
+            self.not_finite_frames += 3
         for row in range(face.frame_count):
-            frame_HW3 = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
-            frame_HW3[:, :, 0] = (ramp_W + face.mesh_TN3[row, 0, 0]).clip(0, 255).astype(np.uint8)
-            # The absolute frame as 16 blocks, black or white: proves order and completeness after decoding.
-            for bit in range(16):
-                frame_HW3[:16, 16 * bit : 16 * bit + 16] = 255 if (first_frame + row) >> bit & 1 else 0
-            yield frame_HW3
+            shown = 0 if flaw == "frozen" else row
+            yield _picture(
+                face.mesh_TN3[shown, 0, 0], first_frame + shown, brightness=0 if flaw == "black" else 1
+            )
+
+
+def _picture(level: float, frame: int, *, brightness: int) -> NDArray[np.uint8]:
+    frame_HW3 = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+    # Steep, so that the smallest movement shows; round and round, so that none is lost at white.
+    frame_HW3[:, :, 0] = ((np.linspace(0, 120, SIZE, dtype=np.float32) + 8 * level) % 256).astype(np.uint8)
+    # The absolute frame as 16 blocks, black or white: proves order and completeness after decoding.
+    for bit in range(16):
+        frame_HW3[:16, 16 * bit : 16 * bit + 16] = 255 if frame >> bit & 1 else 0
+    return frame_HW3 * np.uint8(brightness)
 
 
 def read_barcode(frame_HW3: NDArray[np.uint8]) -> int:

@@ -1,0 +1,1 @@
+"""Judging rendered segments: what was drawn, held against what was commanded."""
