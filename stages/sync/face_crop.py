@@ -43,21 +43,14 @@ def face_crops(
     The square reaches from the top of the face to 40 % of its half side below the chin, and as far to both sides.
     """
     for frame_HW3, (x, y, half) in zip(frames_THW3, face_boxes(mesh_TN3), strict=False):
-        margin = half * _MARGIN
-        side = 2 * (half + margin)
-        scale = CROP / side
-        # Pixel centres: the square's left and top edge come to -0.5.
-        left, top = x - half - margin, y - half
-        onto_crop = np.array(
-            [[scale, 0, -scale * left + (scale - 1) / 2], [0, scale, -scale * top + (scale - 1) / 2]]
+        margin = _MARGIN * half
+        around = int(half + 2 * margin)
+        padded_HW3 = cv2.copyMakeBorder(
+            frame_HW3, around, around, around, around, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY)
         )
-        yield np.asarray(
-            cv2.warpAffine(
-                cv2.cvtColor(frame_HW3, cv2.COLOR_RGB2BGR),
-                onto_crop,
-                (CROP, CROP),
-                flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
-                borderValue=(_GREY, _GREY, _GREY),
-            ),
-            dtype=np.uint8,
+        top, bottom, left, right = (
+            int(edge) + around
+            for edge in (y - half, y + half + 2 * margin, x - half - margin, x + half + margin)
         )
+        square_HW3 = cv2.cvtColor(padded_HW3[top:bottom, left:right], cv2.COLOR_RGB2BGR)
+        yield np.asarray(cv2.resize(square_HW3, (CROP, CROP)), dtype=np.uint8)

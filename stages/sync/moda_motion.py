@@ -47,7 +47,7 @@ def score_moda(speeches: Sequence[Path], template: Template, *, weights: Path | 
         WeightsError: weights are absent or of another kind.
     """
     judge = SyncJudge(weights)
-    speak = _Speaker(template)
+    speak = MotionSpeaker(template)
     recordings = [read_speech(path).samples_S for path in speeches]
     meshes = [speak(samples_S) for samples_S in recordings]
     scores = []
@@ -65,7 +65,7 @@ def score_moda(speeches: Sequence[Path], template: Template, *, weights: Path | 
     return scores
 
 
-class _Speaker:
+class MotionSpeaker:
     """The shipped MODA on one template."""
 
     def __init__(self, template: Template) -> None:

@@ -36,7 +36,7 @@ class SyncConfig:
     """
 
     features: int = 512
-    width: int = 96
+    width: int = 64
     embedding: int = 64
     kernel: int = 5
     layers: int = 3

@@ -44,12 +44,12 @@ class SyncTraining:
 
     steps: int = 300
     seed: int = 0
-    windows: int = 24
+    windows: int = 16
     frames: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     blur_frames: float = 0.7
-    strangers: float = 0.5
+    strangers: float = 0.3
     sound_noise: float = 0.3
     warm_up: int = 50
     clip_gradient: float = 1.0
