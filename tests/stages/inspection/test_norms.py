@@ -1,0 +1,129 @@
+"""Limits: what they hold, how they are fitted, and the file they travel in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from average_actor import average_subject
+
+from stages.builtin import builtin_subject, builtin_subject_names
+from stages.errors import SubjectError
+from stages.inspection.calibrate import fitted_limits, table
+from stages.inspection.checks import Figures, Limits, Range, judge
+from stages.inspection.look import LOOK_CELLS
+from stages.inspection.norms import NORMS_FILE, Norms, read_norms, write_norms
+
+GOOD = Figures(
+    faces=1.0,
+    mouth_error_px=1.2,
+    opening_response=0.9,
+    face_error_px=1.4,
+    colour_difference=4.0,
+    sharpness=0.7,
+    picture_response=2.4,
+    frozen_frames=0,
+    black_frames=0,
+    not_finite_frames=0,
+)
+LOOK = np.arange(LOOK_CELLS * LOOK_CELLS * 3, dtype=np.float64).reshape(LOOK_CELLS, LOOK_CELLS, 3)
+
+
+def failed(figures: Figures, limits: Limits) -> list[str]:
+    return [judgement.check for judgement in judge(figures, limits) if not judgement.passed]
+
+
+def test_a_good_segment_passes_the_limits_for_all_and_those_fitted_to_it() -> None:
+    assert failed(GOOD, Limits()) == []
+    assert failed(GOOD, fitted_limits([GOOD])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"faces": 0.5}, "faces"),
+        ({"mouth_error_px": 3.0}, "mouth_error_px"),
+        ({"opening_response": 0.1}, "opening_response"),
+        ({"face_error_px": 5.0}, "face_error_px"),
+        ({"colour_difference": 30.0}, "colour_difference"),
+        ({"sharpness": 0.2}, "sharpness"),
+        ({"sharpness": 2.0}, "sharpness"),
+        ({"picture_response": 0.5}, "picture_response"),
+        ({"frozen_frames": 1}, "frozen_frames"),
+        ({"black_frames": 1}, "black_frames"),
+        ({"not_finite_frames": 1}, "not_finite_frames"),
+    ],
+)
+def test_each_figure_out_of_its_limits_fails_its_own_check(change: dict[str, float], check: str) -> None:
+    assert failed(replace(GOOD, **change), fitted_limits([GOOD])) == [check]
+
+
+def test_what_could_not_be_measured_passes() -> None:
+    assert failed(Figures(), Limits()) == []
+
+
+def test_the_worst_of_the_good_segments_decides_and_counts_are_not_fitted() -> None:
+    limits = fitted_limits([GOOD, replace(GOOD, mouth_error_px=2.0, opening_response=None)])
+    assert limits.mouth_error_px.at_most is not None
+    assert limits.mouth_error_px.at_most > 2.0
+    assert limits.opening_response == fitted_limits([GOOD]).opening_response
+    assert limits.frozen_frames == Limits().frozen_frames
+    assert "mouth_error_px" in table([GOOD], limits)
+
+
+def test_norms_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
+    limits = fitted_limits([GOOD])
+    assert read_norms(tmp_path) is None
+    write_norms(tmp_path, limits=limits, look_LL3=LOOK)
+    stored = read_norms(tmp_path)
+    assert stored is not None
+    assert stored[0] == limits
+    assert np.array_equal(stored[1], LOOK)
+    norms = Norms.of(average_subject(), folder=tmp_path, size=64)
+    assert norms.is_fitted
+    assert norms.limits == limits
+
+
+def test_a_package_without_the_file_is_held_against_its_reference_and_the_limits_for_all(
+    tmp_path: Path,
+) -> None:
+    norms = Norms.of(average_subject(), folder=tmp_path, size=64)
+    assert not norms.is_fitted
+    assert norms.limits == Limits()
+    assert norms.sharpness > 0
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda record: {**record, "schema": "farm.inspection/v9"},
+        lambda record: {**record, "more": 1},
+        lambda record: {**record, "look": record["look"][:2]},
+        lambda record: {**record, "limits": {**record["limits"], "mouth_error_px": {"at_most": "6"}}},
+        lambda record: {**record, "limits": {**record["limits"], "mouth_error_px": {"below": 6}}},
+        lambda record: {**record, "limits": {"mouth_error_px": {"at_most": 6}}},
+        lambda _: [1, 2],
+    ],
+    ids=["schema", "unknown field", "small look", "text", "unknown end", "limits missing", "no mapping"],
+)
+def test_a_damaged_file_is_refused_and_named(tmp_path: Path, spoil: object) -> None:
+    write_norms(tmp_path, limits=Limits(), look_LL3=LOOK)
+    path = tmp_path / NORMS_FILE
+    path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+    with pytest.raises(SubjectError, match=NORMS_FILE) as caught:
+        read_norms(tmp_path)
+    assert caught.value.code == "subject.damaged"
+
+
+def test_every_actor_ships_with_limits_of_its_own_that_are_tighter_than_those_for_all() -> None:
+    for name in builtin_subject_names():
+        stored = read_norms(builtin_subject(name))
+        assert stored is not None, name
+        mine, for_all = stored[0].mouth_error_px, Limits().mouth_error_px
+        assert isinstance(mine, Range)
+        assert mine.at_most is not None
+        assert for_all.at_most is not None
+        assert mine.at_most < for_all.at_most, name
