@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from jobs.evaluate_spec import EvaluateJob
+from jobs.simulation_spec import Simulation
 from jobs.spec import RenderJob
 from jobs.spec_model import SpecModel
 from jobs.train_spec import TrainJob
@@ -87,7 +88,23 @@ EVALUATE_JOB: Final = JobKind(
     },
 )
 
+SIMULATION: Final = JobKind(
+    name="Simulation",
+    model=Simulation,
+    noun="a simulation",
+    command="farm simulate",
+    example="examples/simulation.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: Simulation",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the simulation a name",
+        "spec": "write spec: with at least jobs",
+        "spec.jobs": "list jobs, each with name, studio, subject and segments",
+    },
+)
+
 COMMANDS: Final[Mapping[str, str]] = {
-    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB)
+    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION)
 }
 """The command that takes each kind of job."""

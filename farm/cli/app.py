@@ -28,6 +28,7 @@ from farm.cli.evaluate_options import (
 from farm.cli.output import Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
+from farm.cli.simulate import run_simulate
 from farm.cli.subject import run_prepare, run_table
 from farm.cli.train import run_train
 from farm.cli.train_options import (
@@ -243,6 +244,27 @@ def _evaluate(
         ),
         context=context,
         store=store,
+        as_json=as_json,
+    )
+
+
+@app.command("simulate", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+def _simulate(
+    context: typer.Context,
+    scenario: Annotated[
+        Path, typer.Argument(metavar="SCENARIO", help="The simulation, a YAML file.", show_default=False)
+    ],
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw what each replica did when.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a shared farm on a virtual clock: shares, waits, cold loads, re-renders."""
+    _guarded(
+        lambda _settings, terminal, _wiring: run_simulate(scenario, plot=plot, terminal=terminal),
+        context=context,
+        store=None,
         as_json=as_json,
     )
 

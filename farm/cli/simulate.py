@@ -1,0 +1,92 @@
+"""`farm simulate`: how a farm would share its replicas, without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from farm.cli.output import Terminal
+from farm.simulation.figures import Figures, figures_of
+from farm.simulation.simulator import Simulator
+from farm.simulation.timeline import draw_timeline
+from jobs.errors import ExitCode
+from jobs.parse import load_simulation
+
+
+def run_simulate(scenario: Path, *, plot: Path | None, terminal: Terminal) -> ExitCode:
+    """Run the scenario in a file and show what it came to.
+
+    Raises:
+        FarmError: The scenario has mistakes, or the picture cannot be drawn.
+    """
+    simulation = load_simulation(scenario)
+    run = Simulator(simulation.spec)
+    run.run()
+    if plot is not None:
+        draw_timeline(run.pool.spans, plot, title=simulation.metadata.name)
+    figures = figures_of(run)
+    record = {"name": simulation.metadata.name, "figures": figures.as_record()}
+    if not terminal.result({**record, "plot": None if plot is None else str(plot)}):
+        _show(figures, terminal)
+    return ExitCode.OK
+
+
+def _show(figures: Figures, terminal: Terminal) -> None:
+    shares = Table(box=None, pad_edge=False)
+    columns = (
+        "studio",
+        "jobs",
+        "due %",
+        "contended %",
+        "share %",
+        "GPU s",
+        "mean wait s",
+        "longest s",
+        "to end s",
+    )
+    for column in columns:
+        shares.add_column(column, justify="left" if column == "studio" else "right")
+    for studio in figures.studios:
+        numbers = (studio.due, studio.contended_share, studio.share, studio.gpu_seconds)
+        waits = (studio.mean_wait, studio.longest_wait, studio.mean_turnaround)
+        shares.add_row(studio.studio, str(studio.jobs), *(_number(value) for value in (*numbers, *waits)))
+    terminal.out.print(shares)
+    facts = Table(show_header=False, box=None, pad_edge=False)
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    for name, value in _facts(figures):
+        facts.add_row(name, value)
+    terminal.out.print()
+    terminal.out.print(facts)
+
+
+def _facts(figures: Figures) -> list[tuple[str, str]]:
+    ended = ", ".join(f"{count} {state}" for state, count in figures.ended.items())
+    waits = ", ".join(f"{tier} {_number(wait)} s" for tier, wait in figures.wait_by_tier.items())
+    jain = "never contended" if figures.jain is None else f"{figures.jain:.4f}"
+    return [
+        ("jobs", ended + ("" if figures.is_complete else "; the clock stopped before the end")),
+        ("refused", ", ".join(figures.refused) or "none"),
+        (
+            "Jain index",
+            f"{jain}, over {figures.contended_for:.0f} s in which every studio had segments waiting",
+        ),
+        ("waits", waits),
+        (
+            "segments",
+            f"{figures.committed} committed, {figures.waived} waived, {figures.quarantined} quarantined",
+        ),
+        (
+            "tries",
+            f"{figures.tries} began, {figures.lost} lost, {figures.recalled} taken back before they began",
+        ),
+        ("re-renders", str(figures.re_renders)),
+        ("cold loads", f"{figures.cold_loads}, {100 * figures.cold_ratio:.1f} % of tries"),
+        ("replicas", f"busy {100 * figures.busy:.1f} % of {figures.seconds:.0f} s"),
+        ("events", str(figures.events)),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

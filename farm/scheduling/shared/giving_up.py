@@ -1,0 +1,46 @@
+"""Segments that are given up, and jobs that fail with them or in spite of them."""
+
+from __future__ import annotations
+
+from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.leases import ask_stop
+from farm.scheduling.shared.moves import move_job, move_segment, put_back
+from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.priority import OnQuarantine
+from jobs.reasons import Reason, ReasonKind
+
+
+def give_up(farm: FarmState, job: JobEntry, segment: int, reason: Reason) -> None:
+    """Put the segment into quarantine and do with the job what it asked for."""
+    move_segment(farm, job, segment, SegmentEvent.QUARANTINED, reason)
+    if not job.is_dispatching and job.state is not JobState.PAUSE_REQUESTED:
+        return
+    request = job.request
+    if request.on_quarantine is OnQuarantine.FAIL:
+        fail_job(farm, job, Reason(ReasonKind.POLICY, f"segment {segment} was given up: {reason.text}"))
+        return
+    job.failed_segments += 1
+    if request.max_failed_segments is not None and job.failed_segments > request.max_failed_segments:
+        text = f"{job.failed_segments} segments were given up, more than {request.max_failed_segments}"
+        fail_job(farm, job, Reason(ReasonKind.POLICY, f"{text}; last: {reason.text}"))
+    elif request.on_quarantine is OnQuarantine.FILL:
+        text = "the job fills the gaps of segments that are given up"
+        move_segment(farm, job, segment, SegmentEvent.WAIVED, Reason(ReasonKind.POLICY, text))
+
+
+def fail_job(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+    """End the job; what runs of it is asked to stop. A job that is being cancelled goes on to be cancelled."""
+    if job.state is JobState.CANCEL_REQUESTED or job.state.is_terminal:
+        return
+    move_job(farm, job, JobEvent.FAILED, reason)
+    job.failure = reason
+    stop_attempts(farm, job, Reason(ReasonKind.POLICY, "its job failed"))
+
+
+def stop_attempts(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+    """Take all the job's segments back from the replicas, those that run as well."""
+    for attempt in tuple(job.attempts.values()):
+        if job.states[attempt.segment] is SegmentState.LEASED:
+            put_back(farm, job, attempt.segment, SegmentEvent.RELEASED, reason)
+        ask_stop(farm, attempt, reason)

@@ -1,0 +1,96 @@
+"""Moves a job on that has nothing left to wait for, and takes it from its last segment to its master."""
+
+from __future__ import annotations
+
+from farm.scheduling.shared.actions import Finish
+from farm.scheduling.shared.answers import found_segment
+from farm.scheduling.shared.events import (
+    Delivered,
+    FinishFailed,
+    FinishStopped,
+    FlowEvent,
+    SegmentFound,
+    SegmentsReady,
+    Stitched,
+)
+from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.moves import move_job, move_segment
+from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.reasons import Reason, ReasonKind
+
+
+def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
+    """Take in what the other stages, the store and the stitcher report; jobs that are forgotten are none of it."""
+    job = farm.jobs.get(event.job)
+    if job is None:
+        return
+    if isinstance(event, SegmentsReady):
+        for segment in event.segments:
+            if job.states[segment] is SegmentState.BLOCKED:
+                reason = Reason(ReasonKind.WORK, "its motion is merged")
+                move_segment(farm, job, segment, SegmentEvent.MOTION_MERGED, reason)
+    elif isinstance(event, SegmentFound):
+        found_segment(farm, job, event.segment)
+    elif isinstance(event, Stitched):
+        if job.state is JobState.STITCHING:
+            move_job(farm, job, JobEvent.STITCHED, Reason(ReasonKind.WORK, "the master is joined"))
+        else:
+            end_finish(farm, job)
+    elif isinstance(event, (Delivered, FinishFailed, FinishStopped)):
+        _finished(farm, job, event)
+
+
+def end_finish(farm: FarmState, job: JobEntry) -> None:
+    """Nobody works on the job's master any more."""
+    job.finishing = False
+    farm.changed[job.name] = None
+
+
+def settle_changed(farm: FarmState) -> None:
+    """Look at every job that changed. Settling one changes no other."""
+    for name in tuple(farm.changed):
+        if name in farm.jobs:
+            _settle(farm, farm.jobs[name])
+
+
+def _finished(farm: FarmState, job: JobEntry, event: Delivered | FinishFailed | FinishStopped) -> None:
+    if job.state is JobState.DELIVERING and isinstance(event, Delivered):
+        move_job(farm, job, JobEvent.DELIVERED, Reason(ReasonKind.WORK, "the master is delivered"))
+    elif job.state in {JobState.STITCHING, JobState.DELIVERING} and not isinstance(event, Delivered):
+        message = event.message if isinstance(event, FinishFailed) else "it stopped by itself"
+        job.failure = Reason(ReasonKind.OUTPUT, message)
+        move_job(farm, job, JobEvent.FAILED, job.failure)
+    end_finish(farm, job)
+
+
+def _settle(farm: FarmState, job: JobEntry) -> None:
+    """Move a job on that has nothing left to wait for."""
+    if job.state in {JobState.PAUSE_REQUESTED, JobState.CANCEL_REQUESTED}:
+        if not job.attempts and not job.finishing:
+            move_job(farm, job, JobEvent.QUIET, Reason(ReasonKind.WORK, "nothing of it runs any more"))
+    elif job.is_dispatching:
+        _settle_queued(farm, job)
+
+
+def _settle_queued(farm: FarmState, job: JobEntry) -> None:
+    if job.unsettled == 0:
+        text = "every segment is committed or waived"
+        move_job(farm, job, JobEvent.RENDERED, Reason(ReasonKind.WORK, text))
+        job.finishing = True
+        waived = tuple(n for n, state in enumerate(job.states) if state is SegmentState.WAIVED)
+        farm.actions.append(Finish(job.name, waived))
+    elif job.attempts:
+        return
+    elif job.unsettled == job.given_up:
+        text = f"{job.given_up} segments are in quarantine: retry, waive or cancel"
+        _hold(farm, job, Reason(ReasonKind.POLICY, text))
+    elif not job.can_pay(farm.cost_of(job)):
+        text = f"{job.spent:.0f} of {job.max_gpu_seconds:.0f} GPU seconds are spent: resume it with more, or cancel"
+        _hold(farm, job, Reason(ReasonKind.BUDGET, text))
+
+
+def _hold(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+    """The job waits for a person."""
+    move_job(farm, job, JobEvent.HELD, reason)
+    job.hold = reason

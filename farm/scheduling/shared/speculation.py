@@ -1,0 +1,50 @@
+"""The tail: when replicas have nothing else to do, the slowest leases are duplicated; the first commit wins."""
+
+from __future__ import annotations
+
+from farm.scheduling.shared.actions import Purpose
+from farm.scheduling.shared.attempts import Attempt
+from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.leases import lease
+from farm.scheduling.shared.replicas import Replica
+from jobs.lifecycle import AttemptState
+
+
+def duplicate_slow_leases(farm: FarmState) -> None:
+    """Copy every lease that is too old, the oldest first, while replicas are idle. Call with nothing left to fill."""
+    if next(farm.pool.idle(), None) is None:
+        return
+    slow = sorted(
+        (attempt for attempt in farm.attempts.values() if _is_too_slow(farm, attempt)), key=_started
+    )
+    for attempt in slow:
+        replica = next(farm.pool.idle(), None)
+        if replica is None:
+            return
+        if _may_copy(farm, attempt, replica):
+            lease(farm, farm.jobs[attempt.job], attempt.segment, replica, Purpose.SPECULATION)
+
+
+def _is_too_slow(farm: FarmState, attempt: Attempt) -> bool:
+    if attempt.state is not AttemptState.RUNNING or attempt.purpose is Purpose.SOLO:
+        return False
+    rules = farm.pool_rules
+    usual = farm.costs.percentile_95(farm.cost_kind(farm.jobs[attempt.job]), at_least=rules.speculate_with)
+    return usual is not None and farm.now - _started(attempt) > rules.speculate_after * usual
+
+
+def _may_copy(farm: FarmState, attempt: Attempt, replica: Replica) -> bool:
+    job = farm.jobs[attempt.job]
+    return (
+        attempt.holds_lease
+        and len(job.record(attempt.segment).leases) == 1
+        and replica.name != attempt.replica
+        and job.is_dispatching
+        and job.has_replica_left
+        and farm.studio_of(job).has_replica_left
+        and job.can_pay(farm.cost_of(job))
+    )
+
+
+def _started(attempt: Attempt) -> float:
+    return attempt.started_at if attempt.started_at is not None else attempt.dispatched_at
