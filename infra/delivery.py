@@ -6,12 +6,11 @@ shows a reader the old object or the new one, never a part.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from infra.storage.s3_problems import S3Error
 from jobs.errors import OutputUnwritable
 from jobs.locations import s3_address
 
@@ -26,12 +25,14 @@ def check_bucket(location: str, *, where: str = "spec.output.uri") -> None:
     Raises:
         OutputUnwritable: The bucket does not exist, cannot be reached or may not be written.
     """
+    # Imported here: most masters go to a local folder, and the client takes long to load.
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_probe import check_writable
+
     address = s3_address(location)
     folder, slash, _ = address.key.rpartition("/")
-    probe = f"{folder}{slash}.farm-{secrets.token_hex(8)}"
-    with _client(location, where=where) as client:
-        client.put_object(Bucket=address.bucket, Key=probe, Body=b"")
-        client.delete_object(Bucket=address.bucket, Key=probe)
+    with _translated(location, where=where):
+        check_writable(s3_client(), bucket=address.bucket, prefix=folder + slash)
 
 
 def deliver(
@@ -49,24 +50,21 @@ def deliver(
         OutputUnwritable: The object cannot be written; what was there before is still there.
         OSError: The source cannot be read.
     """
-    address = s3_address(location)
-    with _client(location, where=where) as client:
-        client.upload_file(str(source), address.bucket, address.key, ExtraArgs={"ContentType": content_type})
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_content import Content
+    from infra.storage.s3_upload import Uploader
+
+    with _translated(location, where=where):
+        Uploader(client=s3_client()).upload(
+            Content.of(source), s3_address(location), if_absent=False, content_type=content_type
+        )
 
 
 @contextmanager
-def _client(location: str, *, where: str) -> Iterator[Any]:
-    # Imported here: most masters go to a local folder, and the client takes long to load.
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from infra.storage.s3 import s3_client
-
+def _translated(location: str, *, where: str) -> Iterator[None]:
     try:
-        yield s3_client()
-    except (Boto3Error, BotoCoreError, ClientError) as error:
+        yield
+    except S3Error as error:
         raise OutputUnwritable(
-            f"'{location}' cannot be written: {error}",
-            where=where,
-            hint="check the bucket, the credentials and the AWS_* settings",
+            f"'{location}' cannot be written: {error.text}", where=where, hint=error.hint
         ) from error

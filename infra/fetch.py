@@ -1,26 +1,25 @@
 """What a job reads, brought to this machine: a path stays where it is, an ``s3://`` URI is downloaded once.
 
 Downloads are kept in the cache under the hash of their address and version, so that a changed object is
-fetched anew and an unchanged one is not. Each arrives under a temporary name and is renamed when it is
-whole.
+fetched anew and an unchanged one is not.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import DiskFull, InputError, InputNotFound, UnknownSubject
+from infra.download import Wanted, download_once
+from infra.storage.s3_problems import Problem, S3Error
+from jobs.errors import CastingError, DiskFull, FarmError, InputError, InputNotFound, UnknownSubject
 from jobs.identity import sha256_of_record
 from jobs.locations import S3Address, is_s3, s3_address
 
-LARGEST_SUBJECT_OBJECTS = 1000  # a package has four files; a prefix with thousands is not a package
+LARGEST_SUBJECT_OBJECTS = 100  # a package has four files; a prefix with hundreds is not a package
 
 
 def fetch_file(location: str, *, cache: Path, where: str) -> Path:
@@ -38,13 +37,21 @@ def fetch_file(location: str, *, cache: Path, where: str) -> Path:
     """
     if not is_s3(location):
         return _local_file(Path(location), where=where)
+    # Imported here: most jobs read local files, and the client takes longer to load than they do.
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_read import remote_facts
+
     address = s3_address(location)
-    with _translated(location, where=where, cache=cache):
-        client = _client()
-        facts = client.head_object(Bucket=address.bucket, Key=address.key)
+    with _translated(
+        location, where=where, cache=cache, missing=InputNotFound, failed=InputError, noun="input"
+    ):
+        client = s3_client()
+        facts = remote_facts(client, address)
+        if facts is None:
+            raise S3Error(Problem.NO_OBJECT, "there is nothing")
         name = address.key.rpartition("/")[2] or "object"
-        folder = cache / "inputs" / sha256_of_record([location, facts["ETag"]])[:32]
-        _download([(address, folder / name)], client=client, folder=folder)
+        folder = cache / "inputs" / sha256_of_record([location, facts.etag, facts.size_bytes])[:32]
+        download_once([Wanted(address=address, name=name, etag=facts.etag)], client=client, folder=folder)
         return folder / name
 
 
@@ -57,34 +64,33 @@ def fetch_subject_folder(location: str, *, cache: Path, where: str = "spec.subje
         where: Field of the job that names the location, for errors.
 
     Raises:
-        UnknownSubject: There is no such folder, or nothing under the prefix.
-        InputError: S3 failed.
+        UnknownSubject: There is no such folder, or nothing under the prefix, or it may not be read.
+        CastingError: S3 failed.
         DiskFull: The cache has no space left.
     """
     if not is_s3(location):
         return _local_folder(Path(location), where=where)
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_read import listed_keys
+
     address = s3_address(location)
-    prefix = address.key.rstrip("/") + "/"
-    with _translated(location, where=where, cache=cache):
-        client = _client()
+    prefix = S3Address(bucket=address.bucket, key=address.key.rstrip("/") + "/")
+    with _translated(
+        location, where=where, cache=cache, missing=UnknownSubject, failed=CastingError, noun="subject"
+    ):
+        client = s3_client()
         # What lies deeper (the clip, its report) is for training, and may be large.
-        answer = client.list_objects_v2(
-            Bucket=address.bucket, Prefix=prefix, Delimiter="/", MaxKeys=LARGEST_SUBJECT_OBJECTS
-        )
-        entries = [entry for entry in answer.get("Contents", []) if not entry["Key"].endswith("/")]
-        if not entries or answer.get("IsTruncated"):
-            problem = "holds more objects than a subject package has" if entries else "holds nothing"
+        keys = listed_keys(client, prefix, deep=False)
+        if not 0 < len(keys) <= LARGEST_SUBJECT_OBJECTS:
+            problem = "holds more objects than a subject package has" if keys else "holds nothing"
             raise UnknownSubject(f"'{location}' {problem}", where=where, hint=_SUBJECT_HINT)
-        version = sorted([entry["Key"], entry["ETag"]] for entry in entries)
-        folder = cache / "subjects" / sha256_of_record([location, version])[:32]
         wanted = [
-            (
-                S3Address(bucket=address.bucket, key=entry["Key"]),
-                _inside(folder, entry["Key"].removeprefix(prefix), location=location, where=where),
-            )
-            for entry in entries
+            _wanted(client, S3Address(bucket=address.bucket, key=key), prefix=prefix, where=where)
+            for key in keys
         ]
-        _download(wanted, client=client, folder=folder)
+        version = sorted([one.name, one.etag] for one in wanted)
+        folder = cache / "subjects" / sha256_of_record([location, version])[:32]
+        download_once(wanted, client=client, folder=folder)
         return folder
 
 
@@ -122,74 +128,43 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _inside(folder: Path, name: str, *, location: str, where: str) -> Path:
-    # Keys are chosen by whoever wrote the bucket; "../x" is a legal key and must not become a path.
-    path = folder / name
-    if not Path(os.path.normpath(path)).is_relative_to(folder) or "\0" in name:
+def _wanted(client: Any, address: S3Address, *, prefix: S3Address, where: str) -> Wanted:
+    """What a listing named, in the version that is there now: the listing may be old."""
+    from infra.storage.s3_read import remote_facts
+
+    name = address.key.removeprefix(prefix.key)
+    # Keys are chosen by whoever wrote the bucket; ".." is a legal one and must not become a path.
+    if name in (".", "..") or "/" in name or "\0" in name:
         raise UnknownSubject(
-            f"'{location}' holds the unsafe key '{name}'", where=where, hint="rename the object"
+            f"'{prefix.uri}' holds the unsafe key '{name}'", where=where, hint="rename the object"
         )
-    return path
-
-
-def _client() -> Any:
-    # Imported here: most jobs read local files, and the client takes longer to load than they do.
-    from infra.storage.s3 import s3_client
-
-    return s3_client()
-
-
-def _download(wanted: Iterable[tuple[S3Address, Path]], *, client: Any, folder: Path) -> None:
-    """All objects or none of them: the folder appears under its name when it is complete."""
-    if folder.is_dir():
-        return
-    temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}")
-    try:
-        temporary.mkdir(parents=True)
-        for address, path in wanted:
-            target = temporary / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            client.download_file(address.bucket, address.key, str(target))
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if (
-                not folder.is_dir()
-            ):  # else another process fetched the same version meanwhile, which is as good
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    facts = remote_facts(client, address)
+    if facts is None:
+        raise S3Error(Problem.CHANGED, f"'{name}' was listed and is gone")
+    return Wanted(address=address, name=name, etag=facts.etag)
 
 
 @contextmanager
-def _translated(location: str, *, where: str, cache: Path) -> Iterator[None]:
-    """Turns the errors of S3 and of the cache into the farm's."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
+def _translated(
+    location: str, *, where: str, cache: Path, missing: type[FarmError], failed: type[FarmError], noun: str
+) -> Iterator[None]:
+    """Turns the errors of S3 and of the cache into those of what the job reads."""
     try:
         yield
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code in ("404", "NoSuchKey", "NoSuchBucket"):
-            raise InputNotFound(
-                f"no such object: '{location}'", where=where, hint="check bucket and key"
-            ) from error
-        if code in ("403", "AccessDenied"):
-            raise InputNotFound(
-                f"'{location}' may not be read",
-                where=where,
-                code="not_readable",
-                hint="check the credentials",
-            ) from error
-        raise InputError(f"S3 refused '{location}': {code}", where=where, hint="try again later") from error
-    except (Boto3Error, BotoCoreError) as error:
-        raise InputError(
-            f"S3 cannot be reached for '{location}': {type(error).__name__}",
-            where=where,
-            code="input_unreachable",
-            hint="check the AWS_* settings, the endpoint and the network",
-        ) from error
+    except S3Error as error:
+        message = f"'{location}' cannot be read: {error.text}"
+        match error.problem:
+            case Problem.NO_OBJECT | Problem.NO_BUCKET:
+                raise missing(f"no such object: '{location}'", where=where, hint=error.hint) from error
+            case Problem.DENIED:
+                raise missing(message, where=where, code="not_readable", hint=error.hint) from error
+            case Problem.CHANGED:
+                code = f"{noun}_changed"
+            case Problem.DAMAGED | Problem.GARBLED:
+                code = f"{noun}_damaged"
+            case _:
+                code = f"{noun}_unreachable"
+        raise failed(message, where=where, code=code, hint=error.hint) from error
     except OSError as error:
         raise DiskFull.or_unwritable(
             error, where=str(cache), hint="free some space or set FARM_CACHE"

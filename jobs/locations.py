@@ -59,6 +59,9 @@ def s3_address(uri: str) -> S3Address:
     if not is_s3(uri):
         raise ValueError(f"'{uri}' does not start with {S3_PREFIX}")
     bucket, _, key = uri.removeprefix(S3_PREFIX).partition("/")
+    if "@" in bucket:
+        # What stands before the @ is a secret, and is not repeated.
+        raise ValueError("an s3:// URI holds no user and no password; set the AWS_* variables")
     if _BUCKET.fullmatch(bucket) is None:
         raise ValueError(f"'{bucket}' cannot be the name of a bucket; write s3://BUCKET/KEY")
     return S3Address(bucket=bucket, key=key)

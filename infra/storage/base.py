@@ -94,8 +94,10 @@ class ObjectStore(Protocol):
     def list(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with a prefix, in ascending order.
 
+        A listing may lag behind on some servers: it finds what to look at, and proves nothing. ``head`` does.
+
         Raises:
-            StoreError: The store failed.
+            StoreError: The store failed, or the prefix cannot start a key.
         """
         ...
 
@@ -123,14 +125,34 @@ def checked_key(key: str) -> str:
     Raises:
         StoreError: It is empty, too long, absolute, climbs, or has parts that are not plain names.
     """
-    if len(key) > LARGEST_KEY or not all(_PART.fullmatch(part) for part in key.split("/")):
-        raise StoreError(
-            "cannot be the key of an object",
-            where=key[:80],
-            code="bad_key",
-            hint="use names of letters, digits and . _ = - joined by /, none of which starts with a dot",
-        )
+    if not is_key(key):
+        raise _bad_key(key)
     return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """The prefix, if a safe key can start with it; the empty one starts every key.
+
+    Raises:
+        StoreError: No key can.
+    """
+    if prefix and not is_key(prefix.removesuffix("/")):
+        raise _bad_key(prefix)
+    return prefix
+
+
+def is_key(key: str) -> bool:
+    """Whether a key is a safe one."""
+    return len(key) <= LARGEST_KEY and all(_PART.fullmatch(part) for part in key.split("/"))
+
+
+def _bad_key(key: str) -> StoreError:
+    return StoreError(
+        "cannot be the key of an object",
+        where=key[:80],
+        code="bad_key",
+        hint="use names of letters, digits and . _ = - joined by /, none of which starts with a dot",
+    )
 
 
 def checked_sha256(key: str, data: bytes | Path, *, expected: str | None) -> str:
@@ -154,6 +176,16 @@ def checked_sha256(key: str, data: bytes | Path, *, expected: str | None) -> str
 def missing(key: str) -> ObjectNotFound:
     """The error for a key that holds nothing."""
     return ObjectNotFound("nothing is committed under this key", where=key)
+
+
+def unreadable(key: str, error: OSError) -> StoreError:
+    """The error for a file on this machine that cannot be read or written on its way to or from a store."""
+    reason = (error.strerror or type(error).__name__).lower()
+    return StoreError(
+        f"a local file failed: {reason}",
+        where=str(error.filename or key),
+        hint="check that it exists and may be read, and that the folder of temporary files may be written",
+    )
 
 
 def divergence(key: str, *, stored: str, offered: str) -> SegmentDivergence:

@@ -24,6 +24,7 @@ from infra.storage.base import (
     ObjectFacts,
     PutOutcome,
     checked_key,
+    checked_prefix,
     checked_sha256,
     corruption,
     divergence,
@@ -56,9 +57,11 @@ class FolderStore:
             offered = checked_sha256(key, data, expected=sha256)
             if not target.exists():
                 self._prepare()
-                target.parent.mkdir(parents=True, exist_ok=True)
+                _make_folders(target.parent)
                 self._check_inside(key, target)
                 with self._written(data) as temporary:
+                    # What was hashed and what was copied are the same only if the file did not change between.
+                    checked_sha256(key, temporary, expected=offered)
                     if _linked(temporary, target):
                         _sync_folder(target.parent)
                         self._record_checksum(key, offered)
@@ -85,7 +88,7 @@ class FolderStore:
     def list(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with a prefix, see ``ObjectStore``."""
         # Only the deepest whole folder of the prefix is walked, not the entire store.
-        parent = prefix.rpartition("/")[0]
+        parent = checked_prefix(prefix).rpartition("/")[0]
         start = self._path(parent) if parent else self._root
         with _translated(prefix):
             paths = sorted(path.relative_to(self._root).as_posix() for path in _files_below(start))
@@ -113,7 +116,7 @@ class FolderStore:
 
     def _check_inside(self, key: str, path: Path) -> None:
         # The key itself cannot climb, but a link planted inside the root could lead out of it.
-        if not path.parent.resolve().is_relative_to(self._root.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root)):
             raise StoreError(
                 "leads out of the store through a link",
                 where=key,
@@ -159,7 +162,9 @@ class FolderStore:
         return PutOutcome.ALREADY_EQUAL
 
     def _checksum_path(self, key: str) -> Path:
-        return self._checksums / key
+        path = self._checksums / key
+        self._check_inside(key, path)
+        return path
 
     def _record_checksum(self, key: str, sha256: str) -> None:
         # A process that dies between the link and this line leaves an object without a recorded hash. The
@@ -191,6 +196,14 @@ def _linked(temporary: Path, target: Path) -> bool:
     return True
 
 
+def _make_folders(folder: Path) -> None:
+    """Make a folder and those above it, each safely on the disk: an object is gone if a folder above it is."""
+    if not folder.is_dir():
+        _make_folders(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -200,7 +213,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for parent, names, files in os.walk(folder):
+    def refuse(error: OSError) -> None:
+        # What is not there holds nothing; what cannot be read may hold anything.
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    for parent, names, files in os.walk(folder, onerror=refuse):
         names[:] = [name for name in names if not name.startswith(".")]
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 

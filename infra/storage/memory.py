@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.storage.base import ObjectFacts, PutOutcome, checked_key, checked_sha256, divergence, missing
+from infra.storage.base import (
+    ObjectFacts,
+    PutOutcome,
+    checked_key,
+    checked_prefix,
+    checked_sha256,
+    divergence,
+    missing,
+    unreadable,
+)
 
 
 class MemoryStore:
@@ -26,7 +35,10 @@ class MemoryStore:
     def put_if_absent(self, key: str, data: bytes | Path, *, sha256: str | None = None) -> PutOutcome:
         """Create an object, see ``ObjectStore``."""
         checked_key(key)
-        content = data if isinstance(data, bytes) else data.read_bytes()
+        try:
+            content = data if isinstance(data, bytes) else data.read_bytes()
+        except OSError as error:
+            raise unreadable(key, error) from error
         offered = checked_sha256(key, content, expected=sha256)
         with self._lock:
             if key not in self._objects:
@@ -53,6 +65,7 @@ class MemoryStore:
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with a prefix, see ``ObjectStore``."""
+        checked_prefix(prefix)
         with self._lock:
             keys = sorted(key for key in self._objects if key.startswith(prefix))
         return iter(keys)

@@ -1,59 +1,58 @@
-"""A store in a bucket of S3 or anything that speaks its protocol and honours conditional writes.
+"""A store in a bucket of S3, or of anything that speaks its protocol.
 
-``If-None-Match: *`` makes the first PUT of a key win and every later one fail with 412; the hash that
-travels in the object's metadata then tells an equal copy from a diverging one. The same answer also covers
-a PUT that landed but whose acknowledgement was lost, after which the client repeats it by itself.
+``If-None-Match: *`` makes the first write of a key win and every later one fail with 412; the hash that travels in
+the object's metadata then tells an equal copy from a diverging one. The same answer also covers a write that landed
+but whose acknowledgement was lost, after which it is repeated. A server that ignores the condition is found out
+before the first write, and its objects are looked at before and after each: see docs/storage.md for what is lost.
 """
 
 from __future__ import annotations
 
-import base64
-import random
+import errno
+import logging
 import tempfile
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any, Final
 
 from infra.storage.base import (
     ObjectFacts,
     PutOutcome,
     checked_key,
+    checked_prefix,
     checked_sha256,
-    corruption,
     divergence,
+    is_key,
     missing,
+    unreadable,
 )
-from jobs.errors import FarmError, SettingsError, StoreError
-from jobs.identity import sha256_of_bytes, sha256_of_file
-from jobs.locations import s3_address
+from infra.storage.s3_client import s3_client
+from infra.storage.s3_content import Content
+from infra.storage.s3_probe import honours_conditions
+from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_read import listed_keys, read_bytes, read_into, remote_facts
+from infra.storage.s3_retry import persistently
+from infra.storage.s3_upload import PART_BYTES, Uploader
+from jobs.errors import DiskFull, SettingsError, StoreError
+from jobs.locations import S3Address, s3_address
 
-SHA256_METADATA = "sha256"
-CONFLICT_ATTEMPTS = 6  # two writers of one key collide for milliseconds; the waits below add up to seconds
+logger = logging.getLogger(__name__)
 
-
-def s3_client() -> Any:
-    """A client with bounded waits; boto3 reads credentials, region and endpoint from its standard places."""
-    return boto3.client(
-        "s3",
-        config=Config(
-            connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5}
-        ),
-    )
+VANISHED_ATTEMPTS: Final = 3  # an object that is there and gone again is being deleted by somebody
 
 
 class S3Store:
     """Objects under a prefix of a bucket. Safe for any number of threads and processes; can be pickled."""
 
-    def __init__(self, *, bucket: str, prefix: str, client: Any) -> None:
+    def __init__(self, *, bucket: str, prefix: str, client: Any, part_bytes: int = PART_BYTES) -> None:
         self._bucket = bucket
         self._prefix = prefix.strip("/")
         self._client = client
+        self._uploader = Uploader(client=client, part_bytes=part_bytes)
+        self._is_conditional: bool | None = None
+        self._probing = threading.Lock()
 
     @classmethod
     def open(cls, uri: str) -> S3Store:
@@ -64,11 +63,11 @@ class S3Store:
         """
         try:
             address = s3_address(uri)
-            return cls(bucket=address.bucket, prefix=address.key, client=s3_client())
-        except (ValueError, BotoCoreError) as error:
+        except ValueError as error:
             raise SettingsError(
-                str(error), where=uri, hint="give s3://BUCKET/PREFIX and AWS_* settings"
+                str(error), where="the store", hint="give s3://BUCKET/PREFIX and AWS_* settings"
             ) from error
+        return cls(bucket=address.bucket, prefix=address.key, client=s3_client())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A client holds sockets and locks; the other process opens its own.
@@ -81,143 +80,125 @@ class S3Store:
 
     def put_if_absent(self, key: str, data: bytes | Path, *, sha256: str | None = None) -> PutOutcome:
         """Create an object, see ``ObjectStore``."""
-        remote = self._remote(key)
+        address = self._address(key)
         with _translated(key):
-            offered = checked_sha256(key, data, expected=sha256)
-            for attempt in range(CONFLICT_ATTEMPTS):
-                outcome = self._try_to_create(remote, data, offered)
-                if outcome == "created":
-                    return PutOutcome.CREATED
-                if outcome == "exists":
-                    facts = self.head(key)
-                    if facts is not None:
-                        if facts.sha256 != offered:
-                            raise divergence(key, stored=facts.sha256, offered=offered)
+            content = Content.of(data, sha256=checked_sha256(key, data, expected=sha256))
+            is_conditional = self._keeps_conditions()
+            # Not every server that refuses a second PUT also refuses a second upload in parts.
+            is_guarded = is_conditional and not self._uploader.is_large(content)
+            if not is_guarded and self._holds(key, content):
+                return PutOutcome.ALREADY_EQUAL
+            for _ in range(VANISHED_ATTEMPTS):
+                try:
+                    self._uploader.upload(content, address, if_absent=is_conditional)
+                except S3Error as error:
+                    if error.problem is not Problem.EXISTS:
+                        raise
+                    if self._holds(key, content):
                         return PutOutcome.ALREADY_EQUAL
-                # Another writer is in the middle of it, or the object was deleted between the two calls.
-                time.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**attempt)
+                else:
+                    if is_guarded or self._holds(key, content):
+                        return PutOutcome.CREATED
         raise StoreError(
-            "another writer held the key for too long", where=key, code="store_conflict", hint="render again"
+            "was written and is gone again",
+            where=key,
+            code="store_conflict",
+            hint="something else deletes objects of this store; run it again",
         )
 
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
-        remote = self._remote(key)
+        address = self._address(key)
         with _translated(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=remote)
-            data: bytes = answer["Body"].read()
-            _check_unchanged(key, answer, found=sha256_of_bytes(data))
-            return data
+            return read_bytes(self._client, address)[0]
 
     def head(self, key: str) -> ObjectFacts | None:
         """The facts of an object, see ``ObjectStore``."""
-        remote = self._remote(key)
+        address = self._address(key)
         with _translated(key):
+            facts = remote_facts(self._client, address)
+            if facts is None:
+                return None
             try:
-                answer = self._client.head_object(Bucket=self._bucket, Key=remote)
-            except ClientError as error:
-                if _status(error) == 404 and _code(error) != "NoSuchBucket":
+                # Something else than the farm put it there, or the server forgot what it was told of it.
+                sha256 = facts.sha256 or read_bytes(self._client, address)[1]
+            except S3Error as error:
+                if error.problem is Problem.NO_OBJECT:
                     return None
                 raise
-            # An object that something else than the farm put there has no recorded hash.
-            sha256 = answer["Metadata"].get(SHA256_METADATA) or sha256_of_bytes(self.get(key))
-            return ObjectFacts(key=key, size_bytes=answer["ContentLength"], sha256=sha256)
+            return ObjectFacts(key=key, size_bytes=facts.size_bytes, sha256=sha256)
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with a prefix, see ``ObjectStore``."""
-        root = f"{self._prefix}/" if self._prefix else ""
+        root = self._root()
+        where = S3Address(bucket=self._bucket, key=root + checked_prefix(prefix))
         with _translated(prefix or self.uri):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=root + prefix
-            )
-            for page in pages:
-                for entry in page.get("Contents", []):
-                    yield entry["Key"].removeprefix(root)
+            keys = [key.removeprefix(root) for key in listed_keys(self._client, where)]
+        # The bucket may hold what is not ours.
+        return (key for key in keys if is_key(key))
 
     def delete(self, key: str) -> None:
         """Remove an object, see ``ObjectStore``."""
-        remote = self._remote(key)
+        address = self._address(key)
         with _translated(key):
-            self._client.delete_object(Bucket=self._bucket, Key=remote)
+            try:
+                persistently(lambda: self._client.delete_object(Bucket=address.bucket, Key=address.key))
+            except S3Error as error:
+                if error.problem is not Problem.NO_OBJECT:
+                    raise
 
     @contextmanager
     def local_copy(self, key: str) -> Iterator[Path]:
         """A temporary download, see ``ObjectStore``."""
-        remote = self._remote(key)
+        address = self._address(key)
         with tempfile.TemporaryDirectory(prefix="farm-") as folder:
             path = Path(folder, key.rpartition("/")[2])
-            with _translated(key):
-                answer = self._client.get_object(Bucket=self._bucket, Key=remote)
-                with path.open("wb") as file:
-                    for piece in answer["Body"].iter_chunks(1 << 20):
-                        file.write(piece)
-                _check_unchanged(key, answer, found=sha256_of_file(path))
+            with _translated(key), path.open("wb") as file:
+                read_into(self._client, address, file)
             yield path
 
-    def _remote(self, key: str) -> str:
-        checked_key(key)
-        return f"{self._prefix}/{key}" if self._prefix else key
+    def _root(self) -> str:
+        return f"{self._prefix}/" if self._prefix else ""
 
-    def _try_to_create(self, remote: str, data: bytes | Path, sha256: str) -> str:
-        request: dict[str, Any] = {
-            "Bucket": self._bucket,
-            "Key": remote,
-            "IfNoneMatch": "*",
-            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode("ascii"),
-            "Metadata": {SHA256_METADATA: sha256},
-        }
-        try:
-            if isinstance(data, bytes):
-                self._client.put_object(Body=data, **request)
-            else:
-                with data.open("rb") as file:
-                    self._client.put_object(Body=file, **request)
-        except ClientError as error:
-            if _status(error) == 412:
-                return "exists"
-            if _status(error) == 409:
-                return "conflict"
-            raise
-        return "created"
+    def _address(self, key: str) -> S3Address:
+        return S3Address(bucket=self._bucket, key=self._root() + checked_key(key))
 
+    def _keeps_conditions(self) -> bool:
+        with self._probing:
+            if self._is_conditional is None:
+                self._is_conditional = honours_conditions(
+                    self._client, bucket=self._bucket, prefix=self._root()
+                )
+                if not self._is_conditional:
+                    logger.warning(
+                        "%s ignores conditional writes: two different copies written at the same moment may both"
+                        " be taken for the first (docs/storage.md)",
+                        self.uri,
+                    )
+            return self._is_conditional
 
-def _check_unchanged(key: str, answer: dict[str, Any], *, found: str) -> None:
-    recorded = answer["Metadata"].get(SHA256_METADATA)
-    if recorded is not None and recorded != found:
-        raise corruption(key, recorded=recorded, found=found)
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+    def _holds(self, key: str, content: Content) -> bool:
+        """Whether these bytes are there; other bytes raise the alarm."""
+        facts = self.head(key)
+        if facts is None:
+            return False
+        if facts.sha256 != content.sha256:
+            raise divergence(key, stored=facts.sha256, offered=content.sha256)
+        return True
 
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
-    """Turns the client's errors into the farm's."""
+    """Turns the errors of S3 and of local files into the farm's."""
     try:
         yield
-    except FarmError:
-        raise
-    except ClientError as error:
-        if _code(error) == "NoSuchKey":
+    except S3Error as error:
+        if error.problem is Problem.NO_OBJECT:
             raise missing(key) from error
-        hint = {
-            "NoSuchBucket": "create the bucket, or correct its name",
-            "AccessDenied": "the credentials lack the right to read and write there",
-            "403": "the credentials lack the right to read and write there",
-        }.get(_code(error), "try again later; nothing that was committed is lost")
-        raise StoreError(f"S3 refused: {_code(error)}", where=key, hint=hint) from error
-    except BotoCoreError as error:
-        raise StoreError(
-            f"S3 cannot be reached: {type(error).__name__}",
-            where=key,
-            code="store_unreachable",
-            hint="check the AWS_* settings, the endpoint and the network",
-        ) from error
+        raise StoreError(error.text, where=key, hint=error.hint, code=error.problem.value) from error
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise StoreError(f"a local file failed: {reason}", where=error.filename or key) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                "no space is left for a temporary file", where=key, hint="free some space or set TMPDIR"
+            ) from error
+        raise unreadable(key, error) from error

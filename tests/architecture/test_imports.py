@@ -51,8 +51,8 @@ def imported(path: Path) -> Iterator[str]:
     ("library", "homes"),
     [
         ("ray", ("farm/execution/", "farm/training/ray_", "infra/cluster.py")),
-        ("boto3", ("infra/storage/s3.py", "infra/fetch.py", "infra/delivery.py")),
-        ("botocore", ("infra/storage/s3.py", "infra/fetch.py", "infra/delivery.py")),
+        ("boto3", ("infra/storage/s3_client.py",)),
+        ("botocore", ("infra/storage/s3_client.py",)),
         ("mediapipe", ("stages/",)),
         ("typer", ("farm/cli/",)),
         ("pickle", ()),

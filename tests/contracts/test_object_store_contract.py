@@ -8,22 +8,45 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from bucket_audit import objects_in, open_uploads
 
 from infra.storage import FolderStore, MemoryStore, ObjectStore, PutOutcome, open_store
+from infra.storage.s3_client import s3_client
 from jobs.errors import ObjectNotFound, SegmentDivergence, StoreError
+from jobs.locations import s3_address
 
 KEY = "renders/demo/hello/0123456789abcdef/take-01/segment-00007.mp4"
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "s3 at the root of a bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "folder":
+# The rclone server overwrites whatever a write's condition says, so a store there promises less.
+UNCONDITIONAL = "s3 without conditional writes"
+STORES = ["folder", "memory", "s3", "s3 at the root of a bucket", UNCONDITIONAL]
+
+
+def make_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if kind == "folder":
         return FolderStore(tmp_path / "store")
-    if request.param == "memory":
+    if kind == "memory":
         return MemoryStore()
-    make_bucket: Callable[[], str] = request.getfixturevalue("s3_bucket")
-    prefix = "studio/farm" if request.param == "s3" else ""
+    fixture = "signing_s3_bucket" if kind == UNCONDITIONAL else "s3_bucket"
+    make_bucket: Callable[[], str] = request.getfixturevalue(fixture)
+    prefix = "" if kind == "s3 at the root of a bucket" else "studio/farm"
     return open_store(f"s3://{make_bucket()}/{prefix}")
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return make_store(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=[kind for kind in STORES if kind != UNCONDITIONAL])
+def conditional_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return make_store(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def unconditional_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return make_store(UNCONDITIONAL, request, tmp_path)
 
 
 def test_an_object_comes_back_as_it_was_put(store: ObjectStore) -> None:
@@ -139,14 +162,28 @@ def test_an_unsafe_key_is_refused_by_every_operation(store: ObjectStore, key: st
         assert caught.value.code == "bad_key"
 
 
-def test_of_many_equal_writers_one_creates_and_all_succeed(store: ObjectStore) -> None:
+@pytest.mark.parametrize("prefix", ["/", "../", "a//", ".hidden", "a/.", "ä"])
+def test_a_prefix_that_starts_no_key_is_refused(store: ObjectStore, prefix: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        list(store.list(prefix))
+    assert caught.value.code == "bad_key"
+
+
+def test_a_file_that_is_not_there_cannot_be_put(store: ObjectStore, tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.put_if_absent(KEY, tmp_path / "missing.mp4")
+    assert "missing.mp4" in caught.value.where
+    assert store.head(KEY) is None
+
+
+def offer_equal_bytes_16_times(store: ObjectStore) -> list[PutOutcome]:
     with ThreadPoolExecutor(8) as threads:
-        outcomes = list(threads.map(lambda _: store.put_if_absent(KEY, b"same bytes"), range(16)))
-    assert outcomes.count(PutOutcome.CREATED) == 1
-    assert outcomes.count(PutOutcome.ALREADY_EQUAL) == 15
+        return list(threads.map(lambda _: store.put_if_absent(KEY, b"same bytes"), range(16)))
 
 
-def test_of_many_different_writers_one_wins_and_the_rest_hear_the_alarm(store: ObjectStore) -> None:
+def offer_different_bytes_16_times(store: ObjectStore) -> list[int]:
+    """The numbers of those who were told that theirs is the object."""
+
     def write(number: int) -> int | None:
         try:
             return number if store.put_if_absent(KEY, bytes([number])) is PutOutcome.CREATED else None
@@ -154,6 +191,50 @@ def test_of_many_different_writers_one_wins_and_the_rest_hear_the_alarm(store: O
             return None
 
     with ThreadPoolExecutor(8) as threads:
-        winners = [number for number in threads.map(write, range(16)) if number is not None]
+        return [number for number in threads.map(write, range(16)) if number is not None]
+
+
+def test_of_many_equal_writers_one_creates_and_all_succeed(conditional_store: ObjectStore) -> None:
+    outcomes = offer_equal_bytes_16_times(conditional_store)
+    assert outcomes.count(PutOutcome.CREATED) == 1
+    assert outcomes.count(PutOutcome.ALREADY_EQUAL) == 15
+
+
+def test_of_many_different_writers_one_wins_and_the_rest_hear_the_alarm(
+    conditional_store: ObjectStore,
+) -> None:
+    winners = offer_different_bytes_16_times(conditional_store)
     assert len(winners) == 1
-    assert store.get(KEY) == bytes(winners)
+    assert conditional_store.get(KEY) == bytes(winners)
+
+
+def test_without_conditions_many_equal_writers_all_succeed(unconditional_store: ObjectStore) -> None:
+    assert PutOutcome.CREATED in offer_equal_bytes_16_times(unconditional_store)
+    assert unconditional_store.get(KEY) == b"same bytes"
+
+
+def test_without_conditions_the_object_is_one_that_somebody_was_told_is_his(
+    unconditional_store: ObjectStore,
+) -> None:
+    # Several may have been told so: that is what cannot be promised there. What stays does not change any more.
+    winners = offer_different_bytes_16_times(unconditional_store)
+    kept = unconditional_store.get(KEY)
+    assert kept[0] in winners
+    with pytest.raises(SegmentDivergence):
+        unconditional_store.put_if_absent(KEY, b"later")
+    assert unconditional_store.get(KEY) == kept
+
+
+def test_writing_leaves_nothing_but_the_objects(store: ObjectStore, tmp_path: Path) -> None:
+    store.put_if_absent(KEY, b"first")
+    with pytest.raises(SegmentDivergence):
+        store.put_if_absent(KEY, b"second")
+    with pytest.raises(StoreError):
+        store.put_if_absent("a/b", b"x", sha256="0" * 64)
+    assert list(store.list()) == [KEY]
+    if store.uri.startswith("s3://"):
+        bucket, client = s3_address(store.uri).bucket, s3_client()
+        assert [key.endswith(KEY) for key in objects_in(client, bucket)] == [True]
+        assert open_uploads(client, bucket) == []
+    else:
+        assert list(tmp_path.rglob(".incoming/*")) == []

@@ -1,0 +1,161 @@
+"""Reading from S3: whole and unchanged, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from infra.storage.s3_client import pieces
+from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_retry import persistently
+from jobs.locations import S3Address
+
+SHA256_METADATA: Final = "sha256"
+"""Name of the metadata that holds the hash of an object which the farm wrote."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFacts:
+    """What the server says of an object.
+
+    Attributes:
+        size_bytes: Number of its bytes.
+        sha256: Hash recorded by the farm, or None for an object of another origin, or where the server lost it.
+        etag: The server's name for this version, without quotes; may be empty.
+        md5: Hash of the bytes, where the ETag is one: it is not for an upload in parts or with a key of its own.
+    """
+
+    size_bytes: int
+    sha256: str | None
+    etag: str
+    md5: str | None
+
+    @classmethod
+    def of(cls, answer: dict[str, Any]) -> RemoteFacts:
+        """The facts in an answer to HEAD or GET."""
+        # Metadata are headers, and some servers change the case of their names.
+        metadata = {str(name).lower(): str(value) for name, value in answer.get("Metadata", {}).items()}
+        sha256 = metadata.get(SHA256_METADATA, "")
+        etag = str(answer.get("ETag", "")).strip('"')
+        has_own_key = (
+            "SSECustomerAlgorithm" in answer or answer.get("ServerSideEncryption", "AES256") != "AES256"
+        )
+        return cls(
+            size_bytes=int(answer["ContentLength"]),
+            sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+            etag=etag,
+            md5=etag if _MD5.fullmatch(etag) and not has_own_key else None,
+        )
+
+
+def remote_facts(client: Any, address: S3Address) -> RemoteFacts | None:
+    """The facts of an object; None where there is none, or not even a bucket: HEAD does not tell them apart.
+
+    Raises:
+        S3Error: The server did not say.
+    """
+    try:
+        return persistently(
+            lambda: RemoteFacts.of(client.head_object(Bucket=address.bucket, Key=address.key))
+        )
+    except S3Error as error:
+        if error.problem is Problem.NO_OBJECT:
+            return None
+        raise
+
+
+def read_bytes(client: Any, address: S3Address) -> tuple[bytes, str]:
+    """The bytes of an object and their SHA-256.
+
+    Raises:
+        S3Error: It is not there, cannot be read, or is damaged.
+    """
+    sink = io.BytesIO()
+    sha256 = read_into(client, address, sink)
+    return sink.getvalue(), sha256
+
+
+def read_into(client: Any, address: S3Address, sink: BinaryIO, *, etag: str = "") -> str:
+    """Stream an object into a file, and give its SHA-256; memory does not grow with the object.
+
+    A body that breaks off or arrives wrong is read again from its start. Bytes that are wrong in the same way twice
+    are wrong where they lie.
+
+    Args:
+        client: The client.
+        address: The object.
+        sink: Is empty; holds the object afterwards.
+        etag: The version that is wanted; any, where it is empty.
+
+    Raises:
+        S3Error: It is not there, is another version, cannot be read, or is damaged.
+        OSError: The sink cannot be written.
+    """
+    wrong: set[str] = set()
+
+    def read_once() -> str:
+        sink.seek(0)
+        sink.truncate()
+        answer = client.get_object(Bucket=address.bucket, Key=address.key)
+        facts = RemoteFacts.of(answer)
+        if etag and facts.etag and facts.etag != etag:
+            answer["Body"].close()
+            raise S3Error(Problem.CHANGED, "it was replaced while it was being read")
+        sha256, fits = _copied(answer["Body"], facts, sink.write)
+        if fits:
+            return sha256
+        if sha256 in wrong:
+            expected = facts.sha256 or facts.md5
+            recorded = f", but {expected[:12]} was recorded" if expected else ""
+            raise S3Error(Problem.DAMAGED, f"its bytes hash to {sha256[:12]}{recorded}")
+        wrong.add(sha256)
+        raise S3Error(Problem.GARBLED, "its bytes do not match their checksum", is_passing=True)
+
+    return persistently(read_once)
+
+
+def listed_keys(client: Any, address: S3Address, *, deep: bool = True) -> list[str]:
+    """The keys that start with the address's, in order.
+
+    Args:
+        client: The client.
+        address: A bucket and the start of keys.
+        deep: Whether keys are wanted that have another slash after that start.
+
+    Raises:
+        S3Error: The server did not say.
+    """
+    request = {"Bucket": address.bucket, "Prefix": address.key} | ({} if deep else {"Delimiter": "/"})
+    keys: list[str] = []
+    while True:
+        page = persistently(lambda: client.list_objects_v2(**request))
+        # A key with a slash at its end is the empty object by which some programs mark a folder.
+        keys += [entry["Key"] for entry in page.get("Contents", []) if not entry["Key"].endswith("/")]
+        if not page.get("IsTruncated"):
+            # Not every server lists in order.
+            return sorted(keys)
+        request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _copied(body: Any, facts: RemoteFacts, write: Callable[[bytes], object]) -> tuple[str, bool]:
+    """The SHA-256 of a body that was copied, and whether it is the one that was stored."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    try:
+        for piece in pieces(body):
+            write(piece)
+            sha256.update(piece)
+            md5.update(piece)
+    except S3Error as error:
+        if error.problem is not Problem.GARBLED:
+            raise
+        return sha256.hexdigest(), False
+    if facts.sha256 is not None:
+        return sha256.hexdigest(), facts.sha256 == sha256.hexdigest()
+    return sha256.hexdigest(), facts.md5 in (None, md5.hexdigest())

@@ -1,0 +1,45 @@
+"""How long the farm insists: a number of attempts and a span of time, whichever ends first."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Final, TypeVar
+
+from infra.storage.s3_client import CLIENT_ERRORS, understood
+from infra.storage.s3_problems import S3Error
+
+ATTEMPTS: Final = 7
+FIRST_WAIT_S: Final = 0.25
+LONGEST_WAIT_S: Final = 8.0
+BUDGET_S: Final = 120.0
+"""No attempt starts later than this after the first; one that runs then may still end by its own timeouts."""
+
+Result = TypeVar("Result")
+
+
+def persistently(action: Callable[[], Result]) -> Result:
+    """Do something until it succeeds, fails for good, or its budget is spent.
+
+    The waits double, and half of each is random, so that many replicas do not come back in step.
+
+    Args:
+        action: One request, which may be made any number of times.
+
+    Raises:
+        S3Error: It failed for good. The error is no longer passing: nobody above tries the same again.
+    """
+    began = monotonic()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return action()
+        except (S3Error, *CLIENT_ERRORS) as raised:
+            error = raised if isinstance(raised, S3Error) else understood(raised)
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+            is_spent = attempt == ATTEMPTS or monotonic() - began + wait_s > BUDGET_S
+            if is_spent or not error.is_passing:
+                tried = f", {attempt} times" if error.is_passing and attempt > 1 else ""
+                raise S3Error(error.problem, error.text + tried) from raised
+        sleep(wait_s)
+    raise AssertionError("the last attempt returns or raises")
