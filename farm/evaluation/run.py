@@ -135,7 +135,7 @@ def _tasks(loaded: LoadedEvaluation, *, setup: WorkSetup, engine: str, output: s
         judgement = identities.of(local_files(pair, cache=setup.cache))
         plots: Path | PlotKeys | None = None
         if loaded.job.spec.output.plots:
-            plots = judgement.plots if is_s3(output) else Path(output) / pair.system / pair.clip
+            plots = judgement.plots if is_s3(output) else Path(output) / "plots" / pair.system / pair.clip
         tasks.append(PairTask(pair=pair, key=judgement.key, plots=plots))
     return tasks
 

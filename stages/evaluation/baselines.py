@@ -123,10 +123,9 @@ class BaselineStudio:
     def _nearest_mouth_TN3(self, speech_S: Floats) -> Floats:
         """For every frame the mouth of the seen frame whose speech sounds most alike."""
         seen = self._own.seen
-        seen_KD = encode_speech(self._encoder, seen.speech_S)
-        spread_D = np.maximum(seen_KD.std(axis=0), 1e-6)
-        said_TD = _with_neighbours(encode_speech(self._encoder, speech_S) / spread_D)
-        nearest_T = cdist(said_TD, _with_neighbours(seen_KD / spread_D)).argmin(axis=1)
+        nearest_T = nearest_frames(
+            encode_speech(self._encoder, speech_S), encode_speech(self._encoder, seen.speech_S)
+        )
         mouth_KN3 = self._own.template.displacements(seen).mouth_TN3
         return smooth(mouth_KN3[nearest_T], NEIGHBOUR_SIGMA)
 
@@ -143,6 +142,15 @@ class BaselineStudio:
             self._subject.reference_HW3, (self.size, self.size), interpolation=cv2.INTER_AREA
         )
         return np.asarray(shrunk_HW3, dtype=np.uint8)
+
+
+def nearest_frames(said_TD: Floats, seen_KD: Floats) -> NDArray[np.intp]:
+    """For each of T rows of speech features the one of K that is most alike, judged with the rows around both.
+
+    Features count alike: each is divided by its spread over the K rows.
+    """
+    spread_D = np.maximum(seen_KD.std(axis=0), 1e-6)
+    return cdist(_with_neighbours(said_TD / spread_D), _with_neighbours(seen_KD / spread_D)).argmin(axis=1)
 
 
 def _with_neighbours(features_TD: Floats) -> Floats:

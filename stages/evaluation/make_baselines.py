@@ -53,7 +53,10 @@ def _segments(frames: Iterator[NDArray[np.uint8]]) -> Iterator[bytes]:
 
 
 def _profile_of(size: int) -> VideoProfile:
-    return next(profile for profile in (PREVIEW, STUDIO) if profile.size == size)
+    for profile in (PREVIEW, STUDIO):
+        if profile.size == size:
+            return profile
+    raise ValueError(f"no profile has pictures of {size} px")
 
 
 def _write_wave(path: Path, speech_S: NDArray[np.float32]) -> None:

@@ -64,6 +64,12 @@ def opened_inline(judge: PairJudge) -> Callable[[WorkSetup, int], AbstractContex
     return opened
 
 
+@pytest.fixture(autouse=True)
+def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code may be edited while tests run; what a job finds of its last run must not depend on that."""
+    monkeypatch.setattr("farm.evaluation.run.engine_identity", lambda: "0.0.0+test")
+
+
 @pytest.fixture
 def judge(tmp_path: Path) -> FakeJudge:
     notes = tmp_path / "notes"

@@ -68,7 +68,7 @@ def test_a_job_that_is_repeated_measures_nothing_and_reports_the_same(
     [
         lambda folder: (folder / "out/ours/a.mp4").write_text("LMD 7"),
         lambda folder: (folder / "test/a.mp4").write_text("another truth"),
-        lambda folder: shutil.rmtree(folder / "report" / "ours" / "a"),
+        lambda folder: shutil.rmtree(folder / "report" / "plots" / "ours" / "a"),
     ],
     ids=["video", "reference", "plots"],
 )

@@ -104,7 +104,7 @@ def test_real_measures_of_real_videos(evaluate: Any, settings: Any, tmp_path: Pa
     assert (same.lmd, same.ma, same.psnr) == (0.0, 1.0, float("inf"))
     assert other.lmd > 1.0
     assert other.psnr < 30
-    assert (tmp_path / "report" / "other" / "a" / "evaluation.md").is_file()
+    assert (tmp_path / "report" / "plots" / "other" / "a" / "evaluation.md").is_file()
 
 
 def write_actor(path: Path, *, name: str) -> None:
@@ -114,7 +114,7 @@ def write_actor(path: Path, *, name: str) -> None:
     from stages.payloads import SAMPLES_PER_FRAME
     from stages.subject.package import SubjectPackage
 
-    picture_HW3 = SubjectPackage.load(builtin_subject(name)).reference_HW3[::2, ::2]
+    picture_HW3 = SubjectPackage.load(builtin_subject(name)).reference_HW3
     frames = [np.roll(picture_HW3, round(6 * np.sin(frame / 4)), axis=1) for frame in range(25)]
     tone_S = 0.3 * np.sin(np.arange(25 * SAMPLES_PER_FRAME, dtype=np.float32) * 0.1)
     write_baseline(path, frames, speech_S=tone_S.astype(np.float32), title=name)

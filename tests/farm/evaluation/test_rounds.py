@@ -1,0 +1,89 @@
+"""Who gets another attempt, who is given up, and what stops everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from fake_judge import take
+
+from farm.evaluation.judge import PairFiles
+from farm.evaluation.records import PairRecord
+from farm.evaluation.rounds import ATTEMPTS, judge_all
+from farm.evaluation.worker import Judged, JudgeDied, PairTask
+from jobs.errors import (
+    DiskFull,
+    EvaluationError,
+    FarmError,
+    InfrastructureError,
+    PairFailed,
+    StoreError,
+    SubjectRefused,
+    WeightsMismatch,
+)
+from jobs.evaluation_pairs import EvaluationPair
+
+DEATH = "killed"
+FIGURES = PairRecord(takes=(take(PairFiles(takes=(Path("a"),), reference=Path("b"), speech=None), lmd=1.0),))
+
+
+class ScriptedPool:
+    """Answers each start of a task with the next line of its script."""
+
+    def __init__(self, **scripts: Sequence[PairRecord | FarmError | str]) -> None:
+        self._scripts = {f"ours/{clip}": list(script) for clip, script in scripts.items()}
+        self._waiting: list[PairTask] = []
+        self.starts: list[str] = []
+
+    def submit(self, task: PairTask) -> None:
+        self._waiting.append(task)
+
+    def wait(self, *, timeout_s: float) -> list[Judged | JudgeDied]:
+        task = self._waiting.pop(0)
+        self.starts.append(task.pair.clip)
+        line = self._scripts[str(task)].pop(0)
+        if isinstance(line, str):
+            return [JudgeDied(task=task, reason=line)]
+        return [Judged(task=task, result=line)]
+
+
+def task(clip: str) -> PairTask:
+    pair = EvaluationPair(
+        system="ours", clip=clip, generated=("a",), reference="b", speech=None, field="spec.pairs[0]"
+    )
+    return PairTask(pair=pair, key="key", plots=None)
+
+
+@pytest.mark.parametrize("mishap", [DEATH, StoreError("busy"), InfrastructureError("no memory")])
+def test_what_may_pass_gets_another_attempt(mishap: FarmError | str, notes: object) -> None:
+    pool = ScriptedPool(a=[mishap, FIGURES], b=[FIGURES])
+    results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
+    assert results == {"ours/a": FIGURES, "ours/b": FIGURES}
+    assert pool.starts == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("mishap", [DEATH, StoreError("busy")])
+def test_what_does_not_pass_is_given_up(mishap: FarmError | str, notes: object) -> None:
+    pool = ScriptedPool(a=[mishap] * ATTEMPTS, b=[FIGURES])
+    results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
+    assert isinstance(results["ours/a"], FarmError)
+    assert results["ours/b"] is FIGURES
+
+
+@pytest.mark.parametrize("error", [SubjectRefused("no face"), PairFailed("a bug")])
+def test_what_would_come_again_is_not_repeated(error: FarmError, notes: object) -> None:
+    pool = ScriptedPool(a=[error], b=[FIGURES])
+    results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=3)
+    assert results["ours/a"] is error
+    assert notes.counts == [(4, 5), (5, 5)]
+
+
+@pytest.mark.parametrize(
+    "error", [DiskFull("full"), WeightsMismatch("altered"), EvaluationError("not installed")]
+)
+def test_what_would_meet_every_pair_stops_the_job(error: FarmError, notes: object) -> None:
+    pool = ScriptedPool(a=[error], b=[FIGURES])
+    with pytest.raises(type(error)):
+        judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
+    assert pool.starts == ["a"]
