@@ -1,0 +1,195 @@
+"""Videos judged against the truth: what must be perfect is, what is worse scores worse, what is missing is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from nodding_actor import FRAMES, actor_frames
+
+from stages.errors import SpeechError, SubjectError
+from stages.evaluation.figures import Evaluation
+from stages.evaluation.options import EvaluationOptions, Part
+from stages.evaluation.pair import evaluate_pair, evaluate_takes
+
+FACES_ONLY = EvaluationOptions(parts=frozenset())
+
+
+@pytest.fixture(scope="module")
+def perfect(truth: Path) -> Evaluation:
+    return evaluate_pair(truth, truth)
+
+
+def test_a_video_against_itself_is_perfect(perfect: Evaluation):
+    pair = perfect.pair
+    assert (pair.lmd, pair.lmd_v, pair.ma, pair.ma_outer) == (0.0, 0.0, 1.0, 1.0)
+    assert (pair.ssim, pair.tcm, pair.psnr, pair.mouth_psnr) == (1.0, 1.0, math.inf, math.inf)
+    assert (pair.sharpness_share, pair.flicker_share) == (1.0, 1.0)
+    assert perfect.generated == perfect.reference
+    assert pair.frames == pair.face_frames == FRAMES
+
+
+def test_the_record_is_plain_json_with_infinity_as_a_word(perfect: Evaluation):
+    record = json.loads(json.dumps(perfect.as_record(), allow_nan=False))
+    assert record["pair"]["psnr"] == "inf"
+    assert record["generated"]["head"]["roll_spread"] > 1
+    assert set(record) == {"generated", "reference", "pair", "speech", "notes"}
+
+
+def test_the_sound_of_the_file_is_judged_where_no_speech_is_given(perfect: Evaluation):
+    assert perfect.speech is None
+    assert perfect.generated.sync is not None
+    assert perfect.generated.sync.judge == "moda-farm"
+
+
+def test_identity_is_measured_or_its_absence_explained(perfect: Evaluation):
+    if perfect.generated.identity is None:
+        assert any("identity" in note and "pip install" in note for note in perfect.notes)
+    else:
+        assert perfect.generated.identity > 0.9
+
+
+def test_blur_costs_in_pictures_and_hardly_in_landmarks(truth: Path, perfect: Evaluation, write):
+    blurred = [cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in actor_frames("actor-a", count=FRAMES)]
+    judged = evaluate_pair(write("blurred.mkv", blurred), truth)
+    assert judged.pair.psnr < 40
+    assert judged.pair.ssim < 0.99
+    assert judged.pair.sharpness_share < 0.5
+    assert judged.generated.niqe > perfect.generated.niqe
+    assert judged.pair.lmd < 3
+    assert judged.generated.sync is None
+    assert any("no sound" in note for note in judged.notes)
+
+
+def test_head_motion_is_taken_out_of_the_lip_distance_and_another_face_is_not(truth: Path, write):
+    still = evaluate_pair(
+        write("still.mkv", actor_frames("actor-a", count=20, nod=0.0)), truth, options=FACES_ONLY
+    )
+    other = evaluate_pair(write("other.mkv", actor_frames("actor-b", count=20)), truth, options=FACES_ONLY)
+    assert still.generated.head.roll_spread < 0.2 < 1 < still.reference.head.roll_spread
+    assert still.pair.lmd < other.pair.lmd / 2
+    assert still.generated.frozen_share > 0.9
+
+
+def test_another_size_rate_and_length_are_put_on_the_reference(truth: Path, write):
+    doubled = [frame for frame in actor_frames("actor-a", count=40, size=320) for _ in range(2)]
+    judged = evaluate_pair(write("other_size.mkv", doubled, fps=Fraction(50)), truth)
+    assert judged.pair.frames == judged.generated.frames == 40
+    assert judged.generated.fps == 50.0
+    assert judged.pair.psnr > 25
+    assert judged.pair.lmd < 2
+    assert any(note.startswith("warning: the reference video is 0.80 s longer") for note in judged.notes)
+    assert any("320 x 320" in note and "256 x 256" in note for note in judged.notes)
+
+
+def test_pictures_of_another_shape_are_not_compared(truth: Path, write):
+    wide = [np.pad(frame, ((0, 0), (64, 64), (0, 0))) for frame in actor_frames("actor-a", count=15)]
+    judged = evaluate_pair(
+        write("wide.mkv", wide), truth, options=EvaluationOptions(parts=frozenset({Part.PICTURES}))
+    )
+    assert (judged.pair.psnr, judged.pair.ssim, judged.pair.tcm) == (None, None, None)
+    assert any("differ in shape" in note for note in judged.notes)
+    # The landmarks do not mind.
+    assert judged.pair.lmd < 3
+
+
+def test_frames_without_a_face_are_left_out_and_counted(truth: Path, write):
+    frames = actor_frames("actor-a", count=40)
+    frames[10:20] = [np.zeros_like(frame) for frame in frames[10:20]]
+    judged = evaluate_pair(write("gap.mkv", frames), truth, options=FACES_ONLY)
+    assert judged.generated.black_share == pytest.approx(10 / 40)
+    assert 20 <= judged.pair.face_frames < 40
+    assert judged.generated.face_share == pytest.approx(judged.pair.face_frames / 40)
+    assert judged.pair.lmd < 1
+    assert np.isnan(judged.traces.lip_error_T[12])
+    assert np.isnan(judged.traces.generated.opening_T[12])
+
+
+def test_a_video_without_a_face_is_an_error_with_a_code(truth: Path, write):
+    empty = write("empty.mkv", [np.full((256, 256, 3), 120, np.uint8)] * 30)
+    with pytest.raises(SubjectError) as caught:
+        evaluate_pair(empty, truth, options=FACES_ONLY)
+    assert caught.value.code == "clip.no-face"
+    assert caught.value.where == str(empty)
+
+
+def test_files_that_cannot_be_read_are_errors_with_codes(truth: Path, tmp_path: Path):
+    (tmp_path / "letter.mp4").write_text("dear")
+    for path, code in (
+        (tmp_path / "none.mp4", "clip.not-found"),
+        (tmp_path / "letter.mp4", "clip.not-media"),
+    ):
+        with pytest.raises(SubjectError) as caught:
+            evaluate_pair(truth, path)
+        assert (caught.value.code, caught.value.where) == (code, str(path))
+    with pytest.raises(SpeechError):
+        evaluate_pair(
+            truth,
+            truth,
+            speech=tmp_path / "none.wav",
+            options=EvaluationOptions(parts=frozenset({Part.SYNC})),
+        )
+
+
+def test_the_figures_do_not_depend_on_the_number_of_workers(truth: Path, perfect: Evaluation, write):
+    noise = np.random.default_rng(0)
+    noisy = [
+        np.clip(frame + noise.normal(0, 6, frame.shape), 0, 255).astype(np.uint8)
+        for frame in actor_frames("actor-a", count=24)
+    ]
+    video = write("noisy.mkv", noisy)
+    parts = frozenset({Part.PICTURES, Part.NIQE})
+    one, three = (
+        evaluate_pair(video, truth, options=EvaluationOptions(parts=parts, workers=workers))
+        for workers in (1, 3)
+    )
+    assert one.as_record() == three.as_record()
+
+
+def test_takes_are_told_apart(truth: Path, write):
+    takes = [
+        write(f"take{take}.mkv", actor_frames("actor-a", count=20, nod=nod))
+        for take, nod in enumerate((0.0, 1.0), start=1)
+    ]
+    judged = evaluate_takes(takes, truth, options=FACES_ONLY)
+    assert [take.generated.file for take in judged.takes] == [str(path) for path in takes]
+    assert judged.diversity is not None
+    assert judged.diversity.face > 1
+    # The takes differ in their heads alone.
+    assert judged.diversity.head > 5 * judged.diversity.lips
+    twice = evaluate_takes([takes[0], takes[0]], truth, options=FACES_ONLY)
+    assert twice.diversity is not None
+    assert twice.diversity.face == 0.0
+
+
+def test_progress_tells_every_step(truth: Path):
+    told: dict[str, tuple[int, int]] = {}
+    evaluate_pair(
+        truth,
+        truth,
+        options=EvaluationOptions(parts=frozenset({Part.PICTURES})),
+        progress=lambda step, done, total: told.update({step: (done, total)}),
+    )
+    assert told["generated: faces"] == told["reference: faces"] == (FRAMES, FRAMES)
+    assert told["generated: pictures"] == (FRAMES, FRAMES)
+
+
+def test_an_interruption_ends_the_work(truth: Path):
+    class Stop(Exception):
+        pass
+
+    seen = []
+
+    def stop(step: str, done: int, total: int) -> None:
+        seen.append(step)
+        if step.endswith("faces"):
+            raise Stop
+
+    with pytest.raises(Stop):
+        evaluate_pair(truth, truth, progress=stop)
+    assert sum(step.endswith("faces") for step in seen) <= 2
