@@ -1,4 +1,4 @@
-"""With the shipped weights: what is wrong with a renderer is found before its segment is committed, what is good passes."""
+"""With the shipped weights: a bad renderer is found before its segment is committed, and what is good passes."""
 
 from __future__ import annotations
 

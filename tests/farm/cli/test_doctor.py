@@ -27,5 +27,5 @@ def test_broken_weights_and_an_unwritable_store_are_named_beside_what_works(
     checks = {check["name"]: check for check in record["checks"]}
     assert "attention.weight" in checks["weights"]["detail"]
     assert "file/store" in checks["store"]["detail"]
-    works = ("python", "libraries", "device", "video encoder", "subjects", "cluster")
+    works = ("python", "libraries", "device", "video encoder", "subjects", "inspection", "cluster")
     assert {checks[name]["health"] for name in works} == {"ok"}

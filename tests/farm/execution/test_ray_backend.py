@@ -104,6 +104,22 @@ def test_replicas_killed_in_every_stage_are_replaced_and_change_no_byte(
     assert stages.noted("load-renderer") == 2 + 2
 
 
+def test_a_replica_whose_segment_is_rejected_is_replaced_before_the_segment_is_rendered_again(
+    write_speech: Any, make_job: Any, render: Any, tmp_path: Path
+) -> None:
+    write_speech(seconds=5.0)
+    calm = render(make_job(), settings=FarmSettings(store=str(tmp_path / "calm"), cache=tmp_path / "cache"))
+    faults = (Fault(stage="render", frame=50, kind="black"),)
+    stages = FakeStages.in_folder(tmp_path / "flawed", faults=faults)
+    settings = FarmSettings(store=str(tmp_path / "shaken"), cache=tmp_path / "cache")
+    shaken = render(
+        make_job(), settings=settings, stages=stages, open_backend=partial(on_ray, settings, stages)
+    )
+    assert shaken.takes[0].sha256 == calm.takes[0].sha256
+    assert shaken.inspection == calm.inspection
+    assert stages.noted("load-renderer") == 2 + 1
+
+
 @pytest.mark.chaos
 def test_a_segment_that_kills_every_replica_fails_the_job_and_is_named(
     write_speech: Any, make_job: Any, render: Any, settings: FarmSettings, tmp_path: Path
