@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from infra.storage.base import (
     ObjectFacts,
@@ -39,8 +39,6 @@ from jobs.errors import DiskFull, SettingsError, StoreError
 from jobs.locations import S3Address, s3_address
 
 logger = logging.getLogger(__name__)
-
-VANISHED_ATTEMPTS: Final = 3  # an object that is there and gone again is being deleted by somebody
 
 
 class S3Store:
@@ -80,7 +78,7 @@ class S3Store:
 
     def put_if_absent(self, key: str, data: bytes | Path, *, sha256: str | None = None) -> PutOutcome:
         """Create an object, see ``ObjectStore``."""
-        address = self._address(key)
+        checked_key(key)
         with _translated(key):
             content = Content.of(data, sha256=checked_sha256(key, data, expected=sha256))
             is_conditional = self._keeps_conditions()
@@ -88,23 +86,9 @@ class S3Store:
             is_guarded = is_conditional and not self._uploader.is_large(content)
             if not is_guarded and self._holds(key, content):
                 return PutOutcome.ALREADY_EQUAL
-            for _ in range(VANISHED_ATTEMPTS):
-                try:
-                    self._uploader.upload(content, address, if_absent=is_conditional)
-                except S3Error as error:
-                    if error.problem is not Problem.EXISTS:
-                        raise
-                    if self._holds(key, content):
-                        return PutOutcome.ALREADY_EQUAL
-                else:
-                    if is_guarded or self._holds(key, content):
-                        return PutOutcome.CREATED
-        raise StoreError(
-            "was written and is gone again",
-            where=key,
-            code="store_conflict",
-            hint="something else deletes objects of this store; run it again",
-        )
+            return persistently(
+                lambda: self._create(key, content, if_absent=is_conditional, is_guarded=is_guarded)
+            )
 
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
@@ -176,6 +160,20 @@ class S3Store:
                         self.uri,
                     )
             return self._is_conditional
+
+    def _create(self, key: str, content: Content, *, if_absent: bool, is_guarded: bool) -> PutOutcome:
+        try:
+            self._uploader.upload(content, self._address(key), if_absent=if_absent)
+        except S3Error as error:
+            if error.problem is not Problem.EXISTS:
+                raise
+            if self._holds(key, content):
+                return PutOutcome.ALREADY_EQUAL
+        else:
+            if is_guarded or self._holds(key, content):
+                return PutOutcome.CREATED
+        # Somebody deletes it, or the server does not know yet what it has.
+        raise S3Error(Problem.CONFLICT, "it was there and is gone again", is_passing=True)
 
     def _holds(self, key: str, content: Content) -> bool:
         """Whether these bytes are there; other bytes raise the alarm."""

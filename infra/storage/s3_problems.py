@@ -12,7 +12,7 @@ class Problem(StrEnum):
     NO_BUCKET = "no_bucket"
     EXISTS = "exists"  # a conditional write met an object
     CONFLICT = "store_conflict"  # a conditional write met another one in progress
-    NO_UPLOAD = "no_upload"  # a multipart upload is not known, or not any more
+    NO_UPLOAD = "upload_lost"  # an upload in parts is not known, or not any more
     CHANGED = "changed"  # an object is not the one that was looked at before
     DAMAGED = "corrupt_object"  # the same wrong bytes are read again and again
     GARBLED = "damaged_in_transit"  # the bytes arrive wrong, each time in another way

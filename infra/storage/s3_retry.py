@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from time import monotonic, sleep
@@ -14,7 +15,7 @@ ATTEMPTS: Final = 7
 FIRST_WAIT_S: Final = 0.25
 LONGEST_WAIT_S: Final = 8.0
 BUDGET_S: Final = 120.0
-"""No attempt starts later than this after the first; one that runs then may still end by its own timeouts."""
+"""No attempt starts later than this after the first failure; one that runs then may still end by its own timeouts."""
 
 Result = TypeVar("Result")
 
@@ -30,14 +31,15 @@ def persistently(action: Callable[[], Result]) -> Result:
     Raises:
         S3Error: It failed for good. The error is no longer passing: nobody above tries the same again.
     """
-    began = monotonic()
+    first_failure = math.inf  # a large object may take longer than the budget before anything fails
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return action()
         except (S3Error, *CLIENT_ERRORS) as raised:
             error = raised if isinstance(raised, S3Error) else understood(raised)
+            first_failure = min(first_failure, monotonic())
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
-            is_spent = attempt == ATTEMPTS or monotonic() - began + wait_s > BUDGET_S
+            is_spent = attempt == ATTEMPTS or monotonic() - first_failure + wait_s > BUDGET_S
             if is_spent or not error.is_passing:
                 tried = f", {attempt} times" if error.is_passing and attempt > 1 else ""
                 raise S3Error(error.problem, error.text + tried) from raised

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.delivery import check_bucket, deliver
-from infra.storage.s3 import s3_client
+from infra.storage.s3_client import s3_client
 from jobs.errors import OutputUnwritable
 
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bucket_audit import direct_client
 
 from infra.fetch import fetch_file, fetch_subject_folder
-from infra.storage.s3 import s3_client
-from jobs.errors import InputError, InputNotFound, OutputError, UnknownSubject
+from infra.storage.s3_client import s3_client
+from infra.storage.s3_read import RemoteFacts, remote_facts
+from jobs.errors import CastingError, ExitCode, InputError, InputNotFound, OutputError, UnknownSubject
+from jobs.locations import S3Address
 
 WHERE = "spec.speech"
 
@@ -69,13 +74,67 @@ def test_an_object_that_is_not_there_is_named_with_its_field(bucket: str, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_does_not_answer_is_an_input_error(
+def test_a_server_that_does_not_answer_is_an_error_of_the_input_or_the_subject(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("infra.storage.s3_retry.sleep", lambda _: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(InputError) as speech:
+        fetch_file(f"s3://{bucket}/x.wav", cache=tmp_path, where=WHERE)
+    assert (speech.value.code, speech.value.exit_code) == ("input_unreachable", ExitCode.INPUT)
+    with pytest.raises(CastingError) as subject:
+        fetch_subject_folder(f"s3://{bucket}/subjects/a", cache=tmp_path)
+    assert (subject.value.code, subject.value.exit_code) == ("subject_unreachable", ExitCode.CASTING)
+
+
+def test_speech_that_is_damaged_in_the_bucket_is_refused(bucket: str, tmp_path: Path) -> None:
+    s3_client().put_object(Bucket=bucket, Key="x.wav", Body=b"damaged", Metadata={"sha256": "0" * 64})
     with pytest.raises(InputError) as caught:
         fetch_file(f"s3://{bucket}/x.wav", cache=tmp_path, where=WHERE)
-    assert caught.value.code == "input_unreachable"
+    assert caught.value.code == "input_damaged"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_speech_that_is_replaced_while_it_is_fetched_is_not_taken_for_what_was_there(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3_client().put_object(Bucket=bucket, Key="x.wav", Body=b"first")
+
+    def replaced(client: Any, address: S3Address) -> RemoteFacts | None:
+        facts = remote_facts(client, address)
+        client.put_object(Bucket=bucket, Key="x.wav", Body=b"second")
+        return facts
+
+    monkeypatch.setattr("infra.storage.s3_read.remote_facts", replaced)
+    with pytest.raises(InputError) as caught:
+        fetch_file(f"s3://{bucket}/x.wav", cache=tmp_path, where=WHERE)
+    assert caught.value.code == "input_changed"
+
+
+def test_a_large_recording_is_streamed(
+    signing_s3_bucket: Callable[[], str], signing_s3_server: str, tmp_path: Path
+) -> None:
+    # That server is a process of its own: what is measured here is the client alone.
+    bucket, data = signing_s3_bucket(), os.urandom(1 << 20) * 32
+    direct_client(signing_s3_server).put_object(Bucket=bucket, Key="x.wav", Body=data)
+    tracemalloc.start()
+    try:
+        path = fetch_file(f"s3://{bucket}/x.wav", cache=tmp_path, where=WHERE)
+        assert tracemalloc.get_traced_memory()[1] < len(data) / 2
+    finally:
+        tracemalloc.stop()
+    assert path.read_bytes() == data
+
+
+def test_what_a_killed_download_left_is_swept_after_a_day(bucket: str, tmp_path: Path) -> None:
+    s3_client().put_object(Bucket=bucket, Key="x.wav", Body=b"x")
+    old, young = tmp_path / "inputs" / ".old-1", tmp_path / "inputs" / ".young-2"
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "x.wav").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    fetch_file(f"s3://{bucket}/x.wav", cache=tmp_path, where=WHERE)
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_is_an_output_error(bucket: str, tmp_path: Path) -> None:

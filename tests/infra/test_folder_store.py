@@ -110,6 +110,68 @@ def test_a_link_planted_in_the_root_does_not_lead_out_of_it(tmp_path: Path) -> N
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("place", [KEY, f".checksums/{KEY}"])
+def test_a_link_in_the_place_of_an_object_is_not_followed_out_of_the_root(tmp_path: Path, place: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of somebody else")
+    link = tmp_path / "store" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(secret)
+    store = FolderStore(tmp_path / "store")
+    for operation in (lambda: store.get(KEY), lambda: store.put_if_absent(KEY, b"x")):
+        with pytest.raises(StoreError) as caught:
+            operation()
+        assert caught.value.code in ("bad_key", "object_not_found")
+    assert secret.read_text() == "of somebody else"
+
+
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "master.mp4"
+    source.write_bytes(b"first")
+    opened = FolderStore._prepare
+
+    def prepared(store: FolderStore) -> None:
+        source.write_bytes(b"other")
+        opened(store)
+
+    monkeypatch.setattr(FolderStore, "_prepare", prepared)
+    store = FolderStore(tmp_path / "store")
+    with pytest.raises(StoreError) as caught:
+        store.put_if_absent(KEY, source)
+    assert caught.value.code == "checksum_mismatch"
+    assert files_below(tmp_path / "store") == []
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    store.put_if_absent(KEY, b"pixels")
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("demo"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(StoreError, match="permission denied"):
+        list(store.list())
+
+
+def test_a_key_below_another_is_one_coded_error_and_changes_nothing(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put_if_absent("a/b", b"pixels")
+    for key in ("a", "a/b/c"):
+        with pytest.raises(StoreError):
+            store.put_if_absent(key, b"x")
+        assert store.head(key) is None
+    assert list(store.list()) == ["a/b"]
+    assert files_below(tmp_path / ".incoming") == []
+
+
 def test_a_root_that_is_itself_a_link_is_fine(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "store").symlink_to(tmp_path / "real")

@@ -69,8 +69,13 @@ def test_slow_failures_end_with_the_budget(clock: list[float]) -> None:
     action = Failing(clock, times=10_000, takes_s=60.0, error=UNREACHABLE)
     with pytest.raises(S3Error):
         persistently(action)
-    assert action.calls == 2
-    assert clock[0] <= BUDGET_S + 60
+    assert action.calls == 3
+    assert clock[0] <= 60 + BUDGET_S + 60
+
+
+def test_an_attempt_that_failed_late_is_made_again(clock: list[float]) -> None:
+    action = Failing(clock, times=1, takes_s=10 * BUDGET_S, error=UNREACHABLE)
+    assert persistently(action) == "done"
 
 
 def test_what_was_tried_in_vain_below_is_not_tried_again_above(clock: list[float]) -> None:
