@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from farm.evaluation.records import PairRecord
 from jobs.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from farm.evaluation.records import PairRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class VideoJudge:
         """See `PairJudge`."""
         # Imported here: MediaPipe and torch take seconds to load, and the process that hands out pairs needs neither.
         try:
+            from farm.evaluation.records import PairRecord
             from stages.evaluation.options import EvaluationOptions, Part
             from stages.evaluation.pair import evaluate_takes
             from stages.evaluation.report import takes_record, write_report
