@@ -38,6 +38,7 @@ class Crew:
                 return [each.result() for each in failed or futures]
             except BaseException:
                 self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def counter(self, step: str, *, total: int) -> Tick:

@@ -25,7 +25,7 @@ def _needs_mediapipe() -> None:
 
 @pytest.fixture(scope="session")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2.4 s of actor-a, with sound."""
+    """Two seconds of actor-a, with sound."""
     folder = tmp_path_factory.mktemp("truth")
     return write_video(folder / "truth.mkv", actor_frames("actor-a", count=FRAMES), sound=True)
 

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-FRAMES = 60
+FRAMES = 52
 FPS = Fraction(25)
 
 

@@ -55,7 +55,7 @@ def test_identity_is_measured_or_its_absence_explained(perfect: Evaluation):
 
 
 def test_blur_costs_in_pictures_and_hardly_in_landmarks(truth: Path, perfect: Evaluation, write):
-    blurred = [cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in actor_frames("actor-a", count=FRAMES)]
+    blurred = [cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in actor_frames("actor-a", count=20)]
     judged = evaluate_pair(write("blurred.mkv", blurred), truth)
     assert judged.pair.psnr < 40
     assert judged.pair.ssim < 0.99
@@ -83,7 +83,7 @@ def test_another_size_rate_and_length_are_put_on_the_reference(truth: Path, writ
     assert judged.generated.fps == 50.0
     assert judged.pair.psnr > 25
     assert judged.pair.lmd < 2
-    assert any(note.startswith("warning: the reference video is 0.80 s longer") for note in judged.notes)
+    assert any(note.startswith("warning: the reference video is 0.48 s longer") for note in judged.notes)
     assert any("320 x 320" in note and "256 x 256" in note for note in judged.notes)
 
 
@@ -140,7 +140,7 @@ def test_the_figures_do_not_depend_on_the_number_of_workers(truth: Path, perfect
     noise = np.random.default_rng(0)
     noisy = [
         np.clip(frame + noise.normal(0, 6, frame.shape), 0, 255).astype(np.uint8)
-        for frame in actor_frames("actor-a", count=24)
+        for frame in actor_frames("actor-a", count=12)
     ]
     video = write("noisy.mkv", noisy)
     parts = frozenset({Part.PICTURES, Part.NIQE})
@@ -167,16 +167,16 @@ def test_takes_are_told_apart(truth: Path, write):
     assert twice.diversity.face == 0.0
 
 
-def test_progress_tells_every_step(truth: Path):
+def test_progress_tells_every_step(truth: Path, write):
     told: dict[str, tuple[int, int]] = {}
     evaluate_pair(
-        truth,
+        write("short.mkv", actor_frames("actor-a", count=10)),
         truth,
         options=EvaluationOptions(parts=frozenset({Part.PICTURES})),
         progress=lambda step, done, total: told.update({step: (done, total)}),
     )
-    assert told["generated: faces"] == told["reference: faces"] == (FRAMES, FRAMES)
-    assert told["generated: pictures"] == (FRAMES, FRAMES)
+    assert told["generated: look"][0] == 10
+    assert told["generated: faces"] == told["reference: faces"] == told["generated: pictures"] == (10, 10)
 
 
 def test_an_interruption_ends_the_work(truth: Path):
