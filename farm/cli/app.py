@@ -12,6 +12,18 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
+from farm.cli.ablation_options import (
+    MOTION_STEPS,
+    RENDERER_STEPS,
+    AblationOptions,
+    AblationsOption,
+    MotionStepsOption,
+    PortraitOption,
+    RendererStepsOption,
+    TableOption,
+)
+from farm.cli.ablations import run_ablation_tables
+from farm.cli.common_options import EXIT_CODES, JsonOption, ReplicasOption, SpecArgument, StoreOption
 from farm.cli.doctor import run_doctor
 from farm.cli.evaluate import run_evaluate
 from farm.cli.evaluate_job import run_evaluate_job
@@ -51,40 +63,10 @@ from jobs.errors import Cancelled, ExitCode, FarmError
 from jobs.locations import is_s3
 from jobs.version import engine_version
 
-_EXIT_CODES = "\n\n".join(f"{code.value:>4}  {code.meaning}" for code in ExitCode)
-
-SpecArgument = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="The render job, a YAML or JSON file.", show_default=False)
-]
-StoreOption = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="URI",
-        help="Folder or s3:// URI of committed segments and checkpoints. "
-        "Default: FARM_STORE, or 'store' in the cache (FARM_CACHE, ~/.cache/moda-farm).",
-        show_default=False,
-    ),
-]
-ReplicasOption = Annotated[
-    int | None,
-    typer.Option(
-        "--replicas",
-        min=1,
-        max=1024,
-        metavar="N",
-        help="Renderer replicas. Default: one for each GPU, or for each core. Does not change the video.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")
-]
-
 app = typer.Typer(
     name="farm",
     help="A render farm for talking portraits: speech and a subject in, a finished video out.",
-    epilog=f"Exit codes:\n\n{_EXIT_CODES}",
+    epilog=f"Exit codes:\n\n{EXIT_CODES}",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -131,7 +113,7 @@ def _farm(
         raise typer.Exit
 
 
-@app.command("render", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("render", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _render(
     context: typer.Context,
     spec: SpecArgument,
@@ -153,7 +135,7 @@ def _render(
     )
 
 
-@app.command("plan", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("plan", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _plan(
     context: typer.Context, spec: SpecArgument, store: StoreOption = None, as_json: JsonOption = False
 ) -> None:
@@ -168,7 +150,7 @@ def _plan(
     )
 
 
-@app.command("train", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("train", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _train(
     context: typer.Context,
     spec: TrainSpecArgument = None,
@@ -211,7 +193,7 @@ def _train(
     )
 
 
-@app.command("evaluate", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("evaluate", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _evaluate(
     context: typer.Context,
     spec: EvaluateSpecArgument = None,
@@ -221,13 +203,29 @@ def _evaluate(
     syncnet: SyncNetOption = None,
     out: OutOption = None,
     sample_every: SampleEveryOption = 5,
+    ablations: AblationsOption = False,
+    table: TableOption = None,
+    clips: ClipsOption = None,
+    held_out: HeldOutOption = None,
+    portrait: PortraitOption = None,
+    motion_steps: MotionStepsOption = MOTION_STEPS,
+    renderer_steps: RendererStepsOption = RENDERER_STEPS,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge videos by any system against the true one: lips, pictures, motion, sync.
 
     Name the videos, or give a SPEC that compares systems over many clips: what it measured once is kept in the store.
+    With --ablations, train and judge the variants of the paper's Tables 3, 4 and 5.
     """
+    studies = AblationOptions(
+        clips=clips or (),
+        held_out=held_out or (),
+        portrait=portrait,
+        tables=table or (),
+        motion_steps=motion_steps,
+        renderer_steps=renderer_steps,
+    )
     options = EvaluateOptions(
         generated=tuple(generated or ()),
         reference=reference,
@@ -236,19 +234,24 @@ def _evaluate(
         out=out,
         sample_every=sample_every,
     )
+
+    def run(settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
+        if ablations:
+            request = studies.request(out=out)
+            return run_ablation_tables(request, settings=settings, terminal=terminal, wiring=wiring)
+        if spec is None:
+            return run_evaluate(options, terminal=terminal)
+        return run_evaluate_job(spec, options=options, settings=settings, terminal=terminal, wiring=wiring)
+
     _guarded(
-        lambda settings, terminal, wiring: (
-            run_evaluate(options, terminal=terminal)
-            if spec is None
-            else run_evaluate_job(spec, options=options, settings=settings, terminal=terminal, wiring=wiring)
-        ),
+        run,
         context=context,
         store=store,
         as_json=as_json,
     )
 
 
-@app.command("simulate", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("simulate", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _simulate(
     context: typer.Context,
     scenario: Annotated[
@@ -269,7 +272,7 @@ def _simulate(
     )
 
 
-@app.command("doctor", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@app.command("doctor", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _doctor(context: typer.Context, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Check that this machine can render: libraries, hardware, encoder, weights, cluster."""
     _guarded(
@@ -280,7 +283,7 @@ def _doctor(context: typer.Context, store: StoreOption = None, as_json: JsonOpti
     )
 
 
-@subject_app.command("prepare", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@subject_app.command("prepare", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _subject_prepare(
     context: typer.Context,
     clip: Annotated[
@@ -325,7 +328,7 @@ def _subject_prepare(
     )
 
 
-@subject_app.command("table", epilog=f"Exit codes:\n\n{_EXIT_CODES}")
+@subject_app.command("table", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _subject_table(
     context: typer.Context,
     folders: Annotated[

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from farm.cli import main
 from farm.evaluation.ablation_report import conclusion, markdown_report
 from farm.evaluation.ablations import AblationRow, AblationTable, run_ablations
 from farm.evaluation.published import ABLATIONS
 from farm.evaluation.variants import TABLES, AblationRequest
 from farm.training.report import TrainingReport
 from farm.training.request import plan_training
+from jobs.errors import ExitCode
 from jobs.parse import LoadedTraining
 
 # The made-up clips are plain modules beside the tests of the stages.
@@ -129,6 +131,13 @@ def test_all_variants_are_trained_once_and_judged_beside_the_truth(request_on_no
     report = markdown_report(tables)
     assert "| w/o FaCo-Net" in report
     assert "21.96" in report
+
+
+def test_a_table_without_its_clips_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--ablations", "--table", "3"]) == ExitCode.USAGE
+    assert "--clips, --held-out" in capsys.readouterr().err
+    assert main(["evaluate", "--ablations", "--table", "5"]) == ExitCode.USAGE
+    assert "--portrait" in capsys.readouterr().err
 
 
 def test_the_tables_say_which_way_the_contradiction_fell() -> None:
