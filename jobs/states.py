@@ -143,7 +143,6 @@ def _segment_rows() -> Rows:
     yield from _rows("READY LEASED", event.GAVE_UP, state.FAILED, R.PERMANENT, R.OUTPUT, R.SUSPICION)
     yield from _rows("READY LEASED SUSPECT", event.WAIVED, state.WAIVED, R.USER)
     yield from _rows("QUARANTINED", event.WAIVED, state.WAIVED, R.USER, R.POLICY)
-    yield from _rows("WAIVED", event.WAIVED, None, R.USER)
     yield from _rows("SUSPECT QUARANTINED FAILED WAIVED", event.RETRIED, state.READY, R.USER)
 
 

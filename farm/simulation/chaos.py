@@ -30,7 +30,7 @@ from farm.scheduling.shared.events import (
 )
 from farm.scheduling.shared.refusals import RequestRefused
 from farm.simulation.simulator import InvariantBroken, Simulator
-from jobs.lifecycle import JobState
+from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import OnQuarantine, Tier
 from jobs.simulation_spec import SimulatedFaults, SimulatedJob, SimulatedPool, SimulatedStudio, SimulationSpec
 
@@ -96,6 +96,7 @@ class Chaos:
             "old answer": self._answer_again,
             "found": self._find,
             "why": self._ask_why,
+            "finish fails": self._fail_a_finish,
             "pause": lambda chance: self._ask(Pause, chance),
             "cancel": lambda chance: self._ask(Cancel, chance),
             "retry": lambda chance: self._ask(Retry, chance),
@@ -200,9 +201,20 @@ class Chaos:
         self._ask(lambda name: Requeue(name, first, first + chance.randrange(10)), chance)
 
     def _find(self, chance: random.Random) -> None:
-        committed = sorted(place for place in self.run.pool.committed if place[0] in self.run.scheduler.jobs)
+        jobs = self.run.scheduler.jobs
+        committed = sorted(place for place in self.run.pool.committed if place[0] in jobs)
+        untold = [
+            (job, segment)
+            for job, segment in committed
+            if jobs[job].states[segment] is not SegmentState.COMMITTED
+        ]
         if committed:
-            self._tell(SegmentFound(*_pick(committed, chance)))
+            self._tell(SegmentFound(*_pick(untold or committed, chance)))
+
+    def _fail_a_finish(self, chance: random.Random) -> None:
+        finishing = [name for name, job in self.run.scheduler.jobs.items() if job.finishing]
+        if finishing:
+            self.run.pool.fail_to_finish(_pick(finishing, chance))
 
     def _ask_why(self, chance: random.Random) -> None:
         jobs = list(self.run.scheduler.jobs)
@@ -221,7 +233,8 @@ _ODDS = {
     "requeue": 1,
     "resume": 5,
     "old answer": 2,
-    "found": 1,
+    "found": 3,
+    "finish fails": 0.5,
     "why": 2,
     "pause": 2,
     "cancel": 1,

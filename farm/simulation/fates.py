@@ -23,10 +23,15 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """A try's fate and the seconds until it shows; a hang never does."""
+    """A try's fate and the seconds until it shows; a hang never does.
+
+    Attributes:
+        commits_first: The segment is in the store when the replica dies, and nobody was told.
+    """
 
     fate: Fate
     seconds: float
+    commits_first: bool = False
 
 
 def draw_lot(
@@ -45,13 +50,15 @@ def draw_lot(
         return Lot(Fate.PERMANENT, seconds * part)
     if faults.until is not None and now >= faults.until:
         return Lot(Fate.COMMIT, seconds)
+    if drawn < faults.crash:
+        return Lot(Fate.CRASH, seconds * part, commits_first=part > 0.8)
+    drawn -= faults.crash
     for fate, rate in (
-        (Fate.CRASH, faults.crash),
         (Fate.HANG, faults.hang),
         (Fate.OUTPUT, faults.output),
         (Fate.STORAGE, faults.storage),
     ):
         if drawn < rate:
-            return Lot(fate, seconds * (part if fate is Fate.CRASH else 1.0))
+            return Lot(fate, seconds)
         drawn -= rate
     return Lot(Fate.COMMIT, seconds * (faults.slow_factor if drawn < faults.slow else 1.0))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from farm.scheduling.shared.farm_state import Moved
 from jobs.lifecycle import JobEvent, SegmentEvent, SegmentState
-from jobs.states import State
+from jobs.states import Event, State
 
 _RETRIES = {JobEvent.RETRIED, SegmentEvent.RETRIED}
 
 
 class LifeAudit:
-    """Takes transitions one after another and keeps what is wrong with them."""
+    """Takes transitions one after another and keeps what is wrong with them.
+
+    Attributes:
+        rows: The rows of the table that were taken.
+    """
 
     def __init__(self) -> None:
+        self.rows: set[tuple[State, Event]] = set()
         self._last: dict[str, State] = {}
         self._broken: list[str] = []
 
@@ -29,6 +34,7 @@ class LifeAudit:
         if not moved.reason.text:
             self._broken.append(f"{name}: without a reason")
         self._last[moved.subject] = moved.after
+        self.rows.add((moved.before, moved.event))
 
     def take(self) -> list[str]:
         """What was found since the last call."""

@@ -23,6 +23,7 @@ from farm.scheduling.shared.events import (
     Failed,
     FailureKind,
     FarmEvent,
+    FinishFailed,
     FinishStopped,
     Progressed,
     Recalled,
@@ -87,6 +88,7 @@ class MadeUpPool:
         self._jobs = jobs
         self._joined = 0
         self._finishing: dict[str, int] = {}
+        self._finishes = 0
         self.replicas: dict[str, MadeUpReplica] = {}
         self.committed: set[tuple[str, int]] = set()
         self.spans: list[Span] = []
@@ -132,6 +134,11 @@ class MadeUpPool:
         if self.lose(name):
             self._tell(ReplicaLost(name, explained))
 
+    def fail_to_finish(self, job: str) -> None:
+        """The master cannot be joined or delivered, if it is being so."""
+        if self._finishing.pop(job, None) is not None:
+            self._tell(FinishFailed(job, "no space is left"))
+
     def _go_on(self, replica: MadeUpReplica) -> None:
         if replica.running is not None or not replica.waiting:
             return
@@ -164,6 +171,8 @@ class MadeUpPool:
             return
         seconds = self._agenda.now - replica.since
         if lot.fate is Fate.CRASH:
+            if lot.commits_first:
+                self.committed.add((task.job, task.segment))
             self.crash(replica.name)
             return
         if lot.fate is Fate.COMMIT:
@@ -196,18 +205,20 @@ class MadeUpPool:
             self._agenda.after(0, lambda: self._tell(answer))
 
     def _finish(self, job: str) -> None:
-        turn = self._finishing[job] = self._finishing.get(job, 0) + 1
+        self._finishes += 1
+        turn = self._finishing[job] = self._finishes
 
         def deliver() -> None:
             if self._finishing.get(job) == turn:
+                del self._finishing[job]
                 self._tell(Delivered(job))
 
         def stitch() -> None:
             if self._finishing.get(job) == turn:
                 self._tell(Stitched(job))
-                self._agenda.after(0, deliver)
+                self._agenda.after(self._pool.stitch / 2, deliver)
 
-        self._agenda.after(self._pool.stitch, stitch)
+        self._agenda.after(self._pool.stitch / 2, stitch)
 
     def _is_at(self, replica: MadeUpReplica, task: Dispatch) -> bool:
         return self.replicas.get(replica.name) is replica and replica.running is task

@@ -70,5 +70,6 @@ def _usefulness(replica: Replica) -> tuple[bool, int, str]:
 def _call_off(farm: FarmState) -> None:
     for replica in farm.pool:
         if replica.status is ReplicaStatus.RECYCLING:
-            replica.status = ReplicaStatus.SERVING
+            is_shunned = farm.now < replica.shunned_until
+            replica.status = ReplicaStatus.SHUNNED if is_shunned else ReplicaStatus.SERVING
             farm.pool.file(replica)

@@ -1,0 +1,120 @@
+"""A shared farm whose replicas do what a test says, when it says so; every invariant is checked after each event."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from farm.scheduling.shared.actions import Dispatch, FarmAction, Kill, Recall, Recycle, Retire, Stop
+from farm.scheduling.shared.audit import audit
+from farm.scheduling.shared.events import (
+    Failed,
+    FailureKind,
+    FarmEvent,
+    Recalled,
+    ReplicaJoined,
+    ReplicaLost,
+    Started,
+    Stopped,
+    Submit,
+    Succeeded,
+    Tick,
+)
+from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.requests import FarmRules, JobRequest, PoolRules, StudioTerms
+from farm.scheduling.shared.scheduler import SharedScheduler
+from jobs.lifecycle import AttemptState
+from jobs.spec import Profile
+
+
+class HandDrivenFarm:
+    """Recalls are answered at once, as a real replica does for what has not begun; stops are left to the test."""
+
+    def __init__(
+        self, *, replicas: int = 1, studios: dict[str, StudioTerms] | None = None, **pool: Any
+    ) -> None:
+        self.now = 0.0
+        self.actions: list[FarmAction] = []
+        self.moves: list[Moved] = []
+        self.waiting: dict[str, list[Dispatch]] = {}
+        self.scheduler = SharedScheduler(
+            FarmRules(pool=PoolRules(**pool), studios=studios or {}),
+            clock=lambda: self.now,
+            randomness=random.Random(1),
+            record=self.moves.append,
+        )
+        for number in range(replicas):
+            self.join(f"r{number}")
+
+    def tell(self, event: FarmEvent) -> list[FarmAction]:
+        actions = self.scheduler.on(event)
+        assert audit(self.scheduler.state) == []
+        self.actions += actions
+        for action in actions:
+            if isinstance(action, Dispatch):
+                self.waiting[action.replica].append(action)
+            elif isinstance(action, Recall):
+                self.waiting[action.replica] = [
+                    task for task in self.waiting[action.replica] if task.attempt != action.attempt
+                ]
+                self.tell(Recalled(action.attempt))
+            elif isinstance(action, (Kill, Retire, Recycle)):
+                del self.waiting[action.replica]
+        return actions
+
+    def join(self, name: str) -> None:
+        self.waiting[name] = []
+        self.tell(ReplicaJoined(name))
+
+    def submit(self, job: str, *, segments: int = 4, studio: str = "north", **request: Any) -> None:
+        request = {"subject": "actor-a", "profile": Profile.PREVIEW, **request}
+        self.tell(Submit(JobRequest(job=job, studio=studio, segment_count=segments, **request)))
+
+    def held(self, replica: str = "r0") -> list[tuple[str, int]]:
+        """What the replica has, in the order in which it will be drawn."""
+        return [(task.job, task.segment) for task in self.waiting[replica]]
+
+    def begin(self, replica: str = "r0") -> Dispatch:
+        task = self.waiting[replica][0]
+        attempt = self.scheduler.state.attempts[task.attempt]
+        if attempt.state is AttemptState.DISPATCHED:
+            self.tell(Started(task.attempt))
+        return task
+
+    def succeed(self, replica: str = "r0", *, seconds: float = 10.0) -> Dispatch:
+        task = self.begin(replica)
+        self.now += seconds
+        self.waiting[replica].remove(task)
+        self.tell(Succeeded(task.attempt, seconds))
+        return task
+
+    def fail(self, replica: str = "r0", kind: FailureKind = FailureKind.OUTPUT) -> Dispatch:
+        task = self.begin(replica)
+        self.waiting[replica].remove(task)
+        self.tell(Failed(task.attempt, kind, 1.0, "it is black"))
+        return task
+
+    def stop(self, replica: str = "r0") -> Dispatch:
+        task = self.waiting[replica].pop(0)
+        self.tell(Stopped(task.attempt))
+        return task
+
+    def lose(self, replica: str = "r0", *, explained: bool = False, running: bool = True) -> None:
+        if running and self.waiting[replica]:
+            self.begin(replica)
+        del self.waiting[replica]
+        self.tell(ReplicaLost(replica, explained))
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.tell(Tick())
+
+    def job(self, name: str) -> JobEntry:
+        return self.scheduler.jobs[name]
+
+    def took(self, kind: type[FarmAction]) -> list[FarmAction]:
+        return [action for action in self.actions if isinstance(action, kind)]
+
+    def stops(self) -> list[Stop]:
+        return [action for action in self.actions if isinstance(action, Stop)]
