@@ -105,15 +105,15 @@ def clip_table(trials: Sequence[Trial]) -> str:
 
 
 def moda_table(spoken: Sequence[Spoken]) -> str:
-    """Confidence and offset of MODA's lips, of MODA's lips under another speech, and of the still face."""
-    columns = ["speech", "MODA", "offset", "distance", "another speech", "mean face"]
+    """What the judge says of MODA's lips, of them under the wrong half of the speech, and of the still face."""
+    columns = ["speech", "MODA", "offset", "distance", "halves exchanged", "mean face"]
     lines = [
         [
             each.speech,
             f"{each.own.confidence:.2f}",
             str(each.own.offset),
             f"{each.own.distance:.2f}",
-            f"{each.other.confidence:.2f}",
+            f"{each.exchanged.confidence:.2f}",
             f"{each.still.confidence:.2f}",
         ]
         for each in spoken

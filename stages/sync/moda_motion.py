@@ -1,4 +1,4 @@
-"""What the judge says of MODA's motion: on its own speech, on another's, and of a face that keeps still.
+"""What the judge says of MODA's motion: on its speech, on the wrong half of it, and of a face that keeps still.
 
 Legend: S samples at 16 kHz, T frames, N points, D speech feature width, 3 = (x, y, z).
 """
@@ -17,6 +17,7 @@ from stages.builtin import builtin_weights
 from stages.geometry.landmarks import LIPS
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.smoothing import smooth_motion
+from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
 from stages.speech.encoder import encode_speech
 from stages.speech.loading import load_encoder
@@ -31,11 +32,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """Scores of MODA's lips for one speech: against it, against the next one's, and of the still mean face."""
+    """Scores of MODA's lips for one speech: against it, against its halves exchanged, and of the still mean face."""
 
     speech: str
     own: SyncScore
-    other: SyncScore
+    exchanged: SyncScore
     still: SyncScore
 
 
@@ -46,20 +47,19 @@ def score_moda(speeches: Sequence[Path], template: Template, *, weights: Path | 
         SpeechError: a recording cannot be read, or is shorter than two seconds.
         WeightsError: weights are absent or of another kind.
     """
-    judge = SyncJudge(weights)
-    speak = MotionSpeaker(template)
-    recordings = [read_speech(path).samples_S for path in speeches]
-    meshes = [speak(samples_S) for samples_S in recordings]
+    judge, speaker = SyncJudge(weights), MotionSpeaker(template)
     scores = []
-    for index, (path, mesh_TN3) in enumerate(zip(speeches, meshes, strict=True)):
+    for path in speeches:
+        samples_S = read_speech(path).samples_S
+        mesh_TN3 = speaker.speak(samples_S)
         still_TN3 = np.repeat(template.mesh_N3[None], len(mesh_TN3), axis=0)
-        next_S = recordings[(index + 1) % len(recordings)]
+        half = len(mesh_TN3) // 2 * SAMPLES_PER_FRAME
         scores.append(
             Spoken(
                 speech=path.stem,
-                own=judge.score(mesh_TN3, recordings[index]),
-                other=judge.score(mesh_TN3, next_S),
-                still=judge.score(still_TN3, recordings[index]),
+                own=judge.score(mesh_TN3, samples_S),
+                exchanged=judge.score(mesh_TN3, np.roll(samples_S, half)),
+                still=judge.score(still_TN3, samples_S),
             )
         )
     return scores
@@ -69,13 +69,14 @@ class MotionSpeaker:
     """The shipped MODA on one template."""
 
     def __init__(self, template: Template) -> None:
+        """Raises WeightsError when the shipped weights are absent or damaged."""
         path = builtin_weights("moda")
         self.template = template
         self.encoder = load_encoder(read_header(path).encoder, device=torch.device("cpu"))
         self.network = Moda(read_sizes(path, ModaConfig)).eval().requires_grad_(False)
         load_weights(path, self.network, expected={"architecture": "moda", "encoder": self.encoder.name})
 
-    def __call__(self, samples_S: Floats) -> Floats:
+    def speak(self, samples_S: Floats) -> Floats:
         """Meshes (T, 478, 3) whose lips speak; all else is the template's."""
         features_TD = encode_speech(self.encoder, samples_S)
         motion = smooth_motion(predict_take(self.network, features_TD, self.template))
