@@ -54,7 +54,7 @@ def test_another_command_points_to_farm_evaluate(load: Any) -> None:
     with pytest.raises(SpecError) as caught:
         load(EXAMPLE)
     (mistake,) = caught.value.mistakes
-    assert (mistake.code, mistake.hint, mistake.line) == ("other_kind", "use farm evaluate", 2)
+    assert (mistake.code, mistake.hint, mistake.line) == ("other_kind", "use farm evaluate", 4)
 
 
 def test_all_mistakes_come_at_once_with_hints() -> None:
