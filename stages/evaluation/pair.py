@@ -20,8 +20,6 @@ from stages.evaluation.sync import SyncJudges, no_sync
 from stages.evaluation.take_diversity import TakeDiversity, diversity_of
 from stages.evaluation.watch import WatchPlan, watch
 
-REFERENCE = "reference"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakesEvaluation:
@@ -72,7 +70,7 @@ def evaluate_takes(
     """
     options = options or EvaluationOptions()
     crew = Crew(workers=options.workers, progress=progress)
-    names = [*_take_names(len(generated)), REFERENCE]
+    names = [*_take_names(len(generated)), "reference"]
     looks = crew.run(
         [
             partial(first_look, path, tick=crew.counter(f"{name}: look", total=0))

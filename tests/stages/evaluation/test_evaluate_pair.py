@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from nodding_actor import FRAMES, actor_frames
+from nodding_actor import FRAMES, actor_frames, write_video
 
 from stages.errors import SpeechError, SubjectError
 from stages.evaluation.figures import Evaluation
@@ -193,3 +193,21 @@ def test_an_interruption_ends_the_work(truth: Path):
     with pytest.raises(Stop):
         evaluate_pair(truth, truth, progress=stop)
     assert sum(step.endswith("faces") for step in seen) <= 2
+
+
+@pytest.mark.slow
+def test_syncnet_judges_where_its_weights_are_given(tmp_path: Path):
+    # Made-up weights: that the network is asked, with crops and sound it accepts, is all that can be told.
+    import torch
+
+    from stages.sync.syncnet import SyncNet
+
+    torch.save(SyncNet().state_dict(), tmp_path / "syncnet_v2.model")
+    longer = [*actor_frames("actor-a", count=FRAMES), *actor_frames("actor-a", count=10)]
+    video = write_video(tmp_path / "longer.mkv", longer, sound=True)
+    judged = evaluate_pair(
+        video, video, options=EvaluationOptions(parts=frozenset({Part.SYNC}), syncnet=tmp_path)
+    )
+    assert judged.generated.sync is not None
+    assert judged.generated.sync.judge == "syncnet"
+    assert judged.generated.sync == judged.reference.sync
