@@ -145,7 +145,7 @@ def _plain(code: str) -> str:
 
 
 def _keep_credentials_out_of_logs() -> None:
-    """At DEBUG botocore logs the headers it signs, session tokens among them."""
+    """At DEBUG botocore logs the headers it signs, session tokens among them; at INFO where it found what."""
     logger = logging.getLogger("botocore")
     if logger.level == logging.NOTSET:
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.WARNING)

@@ -22,12 +22,15 @@ def direct_client(server: str) -> Any:
     )
 
 
+def keys_in(client: Any, bucket: str) -> list[str]:
+    """The key of every object."""
+    return [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
 def objects_in(client: Any, bucket: str) -> dict[str, bytes]:
     """Every object with its bytes."""
-    entries = client.list_objects_v2(Bucket=bucket).get("Contents", [])
-    return {
-        entry["Key"]: client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read() for entry in entries
-    }
+    keys = keys_in(client, bucket)
+    return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
 def open_uploads(client: Any, bucket: str) -> list[str]:
