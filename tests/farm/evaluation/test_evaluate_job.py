@@ -12,6 +12,8 @@ import pytest
 
 from infra.storage import open_store
 from jobs.errors import InputNotFound, OutputUnwritable, PairFailed, SubjectRefused
+from jobs.evaluate_spec import ALL_MEASURES
+from stages.evaluation.options import Part
 
 
 def test_the_report_has_systems_on_average_beside_the_truth_and_every_clip(
@@ -42,6 +44,10 @@ def test_the_report_has_systems_on_average_beside_the_truth_and_every_clip(
     ]
     assert record["rows"][0]["takes"][0]["pair"]["lmd"] == 3.0
     assert record["rows"][0]["takes"][0]["generated"]["file"] == str(tmp_path / "out/other/a.mp4")
+
+
+def test_a_job_can_ask_for_every_measure_there_is() -> None:
+    assert set(ALL_MEASURES) == set(Part)
 
 
 def test_a_job_that_is_repeated_measures_nothing_and_reports_the_same(
