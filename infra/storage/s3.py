@@ -79,7 +79,7 @@ class S3Store:
     def put_if_absent(self, key: str, data: bytes | Path, *, sha256: str | None = None) -> PutOutcome:
         """Create an object, see ``ObjectStore``."""
         checked_key(key)
-        with _translated(key):
+        with self._translated(key):
             content = Content.of(data, sha256=checked_sha256(key, data, expected=sha256))
             is_conditional = self._keeps_conditions()
             # Not every server that refuses a second PUT also refuses a second upload in parts.
@@ -93,13 +93,13 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
         address = self._address(key)
-        with _translated(key):
+        with self._translated(key):
             return read_bytes(self._client, address)[0]
 
     def head(self, key: str) -> ObjectFacts | None:
         """The facts of an object, see ``ObjectStore``."""
         address = self._address(key)
-        with _translated(key):
+        with self._translated(key):
             facts = remote_facts(self._client, address)
             if facts is None:
                 return None
@@ -116,7 +116,7 @@ class S3Store:
         """Keys that start with a prefix, see ``ObjectStore``."""
         root = self._root()
         where = S3Address(bucket=self._bucket, key=root + checked_prefix(prefix))
-        with _translated(prefix or self.uri):
+        with self._translated(prefix or self.uri):
             keys = [key.removeprefix(root) for key in listed_keys(self._client, where)]
         # The bucket may hold what is not ours.
         return (key for key in keys if is_key(key))
@@ -124,7 +124,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove an object, see ``ObjectStore``."""
         address = self._address(key)
-        with _translated(key):
+        with self._translated(key):
             try:
                 persistently(lambda: self._client.delete_object(Bucket=address.bucket, Key=address.key))
             except S3Error as error:
@@ -137,7 +137,7 @@ class S3Store:
         address = self._address(key)
         with tempfile.TemporaryDirectory(prefix="farm-") as folder:
             path = Path(folder, key.rpartition("/")[2])
-            with _translated(key), path.open("wb") as file:
+            with self._translated(key), path.open("wb") as file:
                 read_into(self._client, address, file)
             yield path
 
@@ -184,19 +184,20 @@ class S3Store:
             raise divergence(key, stored=facts.sha256, offered=content.sha256)
         return True
 
-
-@contextmanager
-def _translated(key: str) -> Iterator[None]:
-    """Turns the errors of S3 and of local files into the farm's."""
-    try:
-        yield
-    except S3Error as error:
-        if error.problem is Problem.NO_OBJECT:
-            raise missing(key) from error
-        raise StoreError(error.text, where=key, hint=error.hint, code=error.problem.value) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                "no space is left for a temporary file", where=key, hint="free some space or set TMPDIR"
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        """Turns the errors of S3 and of local files into the farm's."""
+        try:
+            yield
+        except S3Error as error:
+            if error.problem is Problem.NO_OBJECT:
+                raise missing(key) from error
+            raise StoreError(
+                f"{error.text} ({self.uri})", where=key, hint=error.hint, code=error.problem.value
             ) from error
-        raise unreadable(key, error) from error
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(
+                    "no space is left for a temporary file", where=key, hint="free some space or set TMPDIR"
+                ) from error
+            raise unreadable(key, error) from error
