@@ -44,6 +44,7 @@ class _Run:
     open_backend: OpenBackend
     listener: Listener
     watch: StopWatch
+    policy: InspectionPolicy
 
 
 def render_job(
@@ -73,7 +74,14 @@ def render_job(
     """
     started = time.perf_counter()
     store, watch = open_store(settings.store), StopWatch()
-    run = _Run(store=store, pools=pools, open_backend=open_backend, listener=listener, watch=watch)
+    run = _Run(
+        store=store,
+        pools=pools,
+        open_backend=open_backend,
+        listener=listener,
+        watch=watch,
+        policy=loaded.job.spec.inspection.policy,
+    )
     cast = gather_cast(loaded, stages=stages, cache=settings.cache)
     with ExitStack() as stack:
         speech, backend = _read_and_open(cast, run=run, stack=stack)
@@ -82,20 +90,11 @@ def render_job(
         found = len(records)
         missing = [name for name in _all_segments(plan) if name not in records]
         check_room(loaded, plan=plan, store=settings.store, missing=len(missing))
-        _check_found(records, policy=loaded.job.spec.inspection.policy, listener=listener)
-        if found:
-            listener.note(f"{found} of {found + len(missing)} segments were already committed")
+        _check_found(records, missing=len(missing), run=run)
         coordinator = None
         if missing:
             backend = backend or stack.enter_context(open_backend())
-            coordinator = _started(
-                backend,
-                run=run,
-                plan=plan,
-                cast=cast,
-                speech=speech,
-                policy=loaded.job.spec.inspection.policy,
-            )
+            coordinator = _started(backend, run=run, plan=plan, cast=cast, speech=speech)
         ready = time.perf_counter()
         if coordinator is not None:
             records |= coordinator.run(missing, committed=records)
@@ -104,14 +103,8 @@ def render_job(
         finished = time.perf_counter()
     reading = watch.seconds()[Step.SPEECH]
     watch.add(Step.STARTUP, ready - started - reading)
-    return _report(
-        finisher,
-        takes=takes,
-        found=found,
-        inspection=InspectionTally.of(records.values()),
-        watch=watch,
-        wall_seconds=finished - ready + reading,
-    )
+    wall = finished - ready + reading
+    return _report(finisher, takes=takes, found=found, records=records, watch=watch, wall_seconds=wall)
 
 
 def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentName, SegmentRecord]:
@@ -140,17 +133,21 @@ def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentN
     return records
 
 
-def _check_found(
-    records: Mapping[SegmentName, SegmentRecord], *, policy: InspectionPolicy, listener: Listener
-) -> None:
-    """Hold what an earlier run committed to this job's policy: that run may have had another."""
+def _check_found(records: Mapping[SegmentName, SegmentRecord], *, missing: int, run: _Run) -> None:
+    """Hold what an earlier run committed to this job's policy: that run may have had another.
+
+    Raises:
+        SegmentRejected: A segment was flagged, and the policy is not ``warn``.
+    """
+    if records:
+        run.listener.note(f"{len(records)} of {len(records) + missing} segments were already committed")
     for (take, index), record in records.items():
         if record.inspection is None or not record.inspection.flagged:
             continue
         error = rejection(record.inspection, where=f"take {take}, segment {index}", committed_as=record.key)
-        if policy is not InspectionPolicy.WARN:
+        if run.policy is not InspectionPolicy.WARN:
             raise error
-        listener.note(f"{error.where}: {error.message}")
+        run.listener.note(f"{error.where}: {error.message}")
 
 
 def _read_and_open(cast: Cast, *, run: _Run, stack: ExitStack) -> tuple[Speech, ExecutionBackend | None]:
@@ -172,13 +169,7 @@ def _read_and_open(cast: Cast, *, run: _Run, stack: ExitStack) -> tuple[Speech, 
 
 
 def _started(
-    backend: ExecutionBackend,
-    *,
-    run: _Run,
-    plan: RenderPlan,
-    cast: Cast,
-    speech: Speech,
-    policy: InspectionPolicy,
+    backend: ExecutionBackend, *, run: _Run, plan: RenderPlan, cast: Cast, speech: Speech
 ) -> Coordinator:
     """A coordinator whose replicas are ready."""
     setup = ReplicaSetup(
@@ -187,7 +178,7 @@ def _started(
         store=run.store.uri,
         profile=cast.profile.name,
         fps=plan.fps,
-        inspection=policy,
+        inspection=run.policy,
     )
     replicas = run.pools.total
     run.listener.advance(Step.STARTUP, done=0, total=replicas)
@@ -229,7 +220,7 @@ def _report(
     *,
     takes: tuple[FinishedTake, ...],
     found: int,
-    inspection: InspectionTally,
+    records: Mapping[SegmentName, SegmentRecord],
     watch: StopWatch,
     wall_seconds: float,
 ) -> RenderReport:
@@ -243,7 +234,7 @@ def _report(
         speech_seconds=Fraction(speech.source_sample_count, speech.source_rate),
         segments_total=plan.takes * len(plan.segments),
         segments_found=found,
-        inspection=inspection,
+        inspection=InspectionTally.of(records.values()),
         step_seconds=watch.seconds(),
         wall_seconds=wall_seconds,
     )
