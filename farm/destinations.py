@@ -29,7 +29,7 @@ def check_destination(path: Path, *, need_bytes: int = 0, where: str) -> None:
         OutputUnwritable: The path is a folder, lies below a file, or may not be written.
         DiskFull: There is no room of that size.
     """
-    if path.is_dir():
+    if _is_folder(path):
         raise OutputUnwritable(f"'{path}' is a folder", where=where, hint="name a file in it")
     with _in_folder(path, where=where, need_bytes=need_bytes, keep=False) as probe, probe.open("xb") as file:
         if need_bytes:
@@ -52,14 +52,24 @@ def write_whole(path: Path, data: bytes, *, where: str) -> None:
         partial.replace(path)
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # such as a name that is too long; to write there says what is wrong
+
+
 @contextmanager
 def _in_folder(path: Path, *, where: str, need_bytes: int, keep: bool) -> Iterator[Path]:
     """A temporary name beside `path`. It is gone afterwards, and so are folders made for it unless `keep`."""
-    made = [folder for folder in path.parents if not folder.exists()]
+    made: list[Path] = []
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     done = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        made += [folder for folder in path.parents if not folder.exists()]
+        # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
+        for folder in reversed(made):
+            folder.mkdir(exist_ok=True)
         yield temporary
         done = keep
     except OSError as error:

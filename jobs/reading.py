@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ from jobs.spec_model import SpecModel
 from jobs.yaml_core import read_yaml
 
 JobT = TypeVar("JobT", bound=SpecModel)
+
+MOST_MISTAKES = 100  # that are told; nobody reads more, and to explain a hundred thousand takes a minute
 
 
 def read_file(path: Path, kind: JobKind[JobT]) -> tuple[str, Path, bool]:
@@ -95,15 +98,22 @@ def validated(document: Document, kind: JobKind[JobT], *, where: str) -> JobT:
         job = kind.model.model_validate(document.value)
     except ValidationError as error:
         seen = {mistake.path for mistake in found}
-        found += [
-            mistake
-            for mistake in mistakes_of(error, kind=kind, document=document)
-            if mistake.path not in seen
-        ]
+        explained = islice(mistakes_of(error, kind=kind, document=document), MOST_MISTAKES + 1)
+        found += [mistake for mistake in explained if mistake.path not in seen]
     if job is None or found:
         found.sort(key=lambda mistake: math.inf if mistake.line is None else mistake.line)
-        raise SpecError(mistakes=found, where=where)
+        raise SpecError(mistakes=_told(found), where=where)
     return job
+
+
+def _told(found: list[SpecMistake]) -> list[SpecMistake]:
+    """As many mistakes as somebody may read, and that there are more."""
+    if len(found) <= MOST_MISTAKES:
+        return found
+    more = SpecMistake(
+        path="", code="too_many", message="has more mistakes than are told", hint="is this a job?"
+    )
+    return [*found[:MOST_MISTAKES], more]
 
 
 def _refuse_other_kind(document: Document, kind: JobKind[JobT], *, where: str) -> None:

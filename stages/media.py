@@ -6,6 +6,7 @@ recording is one file, so only the file protocol is allowed and playlists are re
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,16 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stages.errors import StageError
+from stages.files import is_plain_file
 
-# Demuxers that read other files than the one they were given.
+# Demuxers that read other files than the one they were given, or make sound and picture up: a line of SBaGen script is
+# days of tones.
 _INDIRECT_FORMATS = frozenset(
-    {"hls", "applehttp", "concat", "concatf", "dash", "imf", "lavfi", "webm_dash_manifest"}
+    {
+        *("hls", "applehttp", "concat", "concatf", "dash", "imf", "webm_dash_manifest"),
+        *("image2", "vobsub", "rtp", "rtsp", "sap", "sdp"),
+        *("lavfi", "sbg"),
+    }
 )
 
 
@@ -37,15 +44,19 @@ def open_media(path: Path, *, family: type[StageError], noun: str) -> Iterator[I
     Raises:
         StageError: As `family`, with code ``<noun>.not-found``, ``<noun>.unreadable`` or ``<noun>.not-media``.
     """
-    if not path.exists():
-        raise family(code=f"{noun}.not-found", what="no such file", hint="check the path", where=str(path))
-    if not path.is_file():
+    if not is_plain_file(path):
         raise family(
-            code=f"{noun}.not-found", what="this is not a file", hint="name one file", where=str(path)
+            code=f"{noun}.not-found", what="there is no file here", hint="name one file", where=str(path)
         )
     with reading(path, family=family, noun=noun):
         # "file:" keeps a name such as "concat:a|b" a name; the whitelist keeps everything it mentions on this disk.
-        container = av.open(f"file:{path}", mode="r", options={"protocol_whitelist": "file"})
+        # Titles are often in no alphabet that is known; nobody reads them here.
+        container = av.open(
+            f"file:{path}",
+            mode="r",
+            options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
     with container:
         if _INDIRECT_FORMATS & set(container.format.name.split(",")):
             raise _not_media(path, family, noun)
@@ -62,6 +73,9 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
     try:
         yield
     except PermissionError as error:
+        # FFmpeg's own word for data it cannot go on with is EPERM; a file system says EACCES.
+        if error.errno != errno.EACCES:
+            raise _not_media(path, family, noun) from error
         raise family(
             code=f"{noun}.unreadable",
             what="the file may not be read",

@@ -29,6 +29,9 @@ class Terminal:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Names on a command line may be any bytes. What is no text is shown escaped, as stderr has it anyway.
+            sys.stdout.reconfigure(errors="backslashreplace")
         # Rich would break a key or a path in the middle; scripts and people copy them whole.
         self.out = Console(file=sys.stdout, soft_wrap=True, highlight=False)
         self.err = Console(file=sys.stderr, soft_wrap=True, highlight=False)

@@ -193,12 +193,15 @@ def _described(metadata: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def _written_whole(output: Path) -> Iterator[Path]:
     """A file beside `output` that becomes `output` at the end, or vanishes with the folders made for it."""
-    made = [folder for folder in output.parents if not folder.exists()]
+    made: list[Path] = []
     partial: Path | None = None
     try:
+        made += [folder for folder in output.parents if not folder.exists()]
         if output.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        output.parent.mkdir(parents=True, exist_ok=True)
+        # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
+        for folder in (*reversed(made), output.parent):
+            folder.mkdir(exist_ok=True)
         partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
         partial.touch(exist_ok=False)
         yield partial

@@ -39,6 +39,12 @@ class GeneratorConfig:
     temporal_encoding: bool = True
     input_channels: int | None = None
 
+    def __post_init__(self) -> None:
+        if not (2 <= self.levels <= 11 and self.width >= 1):
+            raise ValueError(
+                f"a generator has 2 to 11 levels and a width, not {self.levels} and {self.width}"
+            )
+
     @property
     def inputs(self) -> int:
         """Input channels: 19, or 6 without the encoding of time."""

@@ -20,7 +20,7 @@ from stages.render.condition import ConditionPainter
 from stages.render.generator import Generator, GeneratorConfig, channels_last
 from stages.render.temporal import ping_pong
 from stages.subject.package import SubjectPackage
-from stages.weights import WeightsHeader, load_weights, read_header, read_sizes
+from stages.weights import WeightsHeader, build_network, load_weights, read_header
 
 Frame = NDArray[np.uint8]
 
@@ -61,7 +61,7 @@ class RendererStage:
         """Load the subject's renderer. Raises WeightsError when its weights are of another network."""
         weights = subject.renderer_weights
         header = read_header(weights)
-        generator = Generator(read_sizes(weights, GeneratorConfig))
+        generator = build_network(weights, GeneratorConfig, Generator)
         load_weights(weights, generator, expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND})
         return cls(
             generator,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from math import gcd
 from pathlib import Path
 
 import av
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from stages.errors import SpeechError
 from stages.media import is_cover, open_media, reading
+from stages.payloads import SAMPLE_RATE
 
 Samples = NDArray[np.float32]
 
@@ -31,6 +33,10 @@ Samples = NDArray[np.float32]
 # than one packet in this many is no longer what the studio handed in.
 _TOLERATED_DAMAGE = 100
 _ALWAYS_TOLERATED = 2
+
+_LOWEST_RATE, _HIGHEST_RATE = 4_000, 768_000
+_MOST_STEPS = 192_000  # of the filter between the recording's rate and 16 kHz; no rate in use comes near
+_MOST_CHANNELS = 64
 
 # Sound that starts later than the picture of the same file is preceded by silence. Clocks further apart than this
 # have nothing to do with each other.
@@ -58,8 +64,9 @@ def open_speech(path: Path) -> Iterator[SpeechSource]:
 
     Raises:
         SpeechError: ``speech.not-found``, ``speech.unreadable``, ``speech.not-media`` (no recording at all),
-            ``speech.no-sound`` (no audio stream), ``speech.empty`` (zero samples); while the blocks are read also
-            ``speech.not-finite``, ``speech.damaged`` and ``speech.changing-format``.
+            ``speech.no-sound`` (no audio stream), ``speech.empty`` (zero samples), ``speech.unusual-format`` (a rate or
+            number of channels that no speech has); while the blocks are read also ``speech.not-finite``,
+            ``speech.damaged`` and ``speech.changing-format``.
     """
     with open_media(path, family=SpeechError, noun="speech") as container:
         stream = next(iter(container.streams.audio), None)
@@ -77,6 +84,13 @@ def open_speech(path: Path) -> Iterator[SpeechSource]:
                 code="speech.empty",
                 what="the recording is zero samples long",
                 hint="check how it was exported",
+                where=str(path),
+            )
+        if not _is_usual(first):
+            raise SpeechError(
+                code="speech.unusual-format",
+                what=f"the recording is said to be {_describe(first)}",
+                hint="export it at 16 to 192 kHz with one or two channels",
                 where=str(path),
             )
         blocks_SC = chain(
@@ -110,8 +124,9 @@ def _decoded_frames(container: InputContainer, stream: AudioStream, path: Path) 
 
 
 def _checked_blocks(frames: Iterator[AudioFrame], *, like: AudioFrame, path: Path) -> Iterator[Samples]:
-    # libswresample only changes the sample type here; it copies values and never resamples.
-    convert = av.AudioResampler(format="fltp", layout=like.layout, rate=like.sample_rate)
+    # libswresample only changes the sample type here; it copies values and never resamples. Packed, because PyAV reads
+    # beyond the end of a frame's first eight planes.
+    convert = av.AudioResampler(format="flt", layout=like.layout, rate=like.sample_rate)
     for frame, sample_count in _with_length(frames):
         if frame.sample_rate != like.sample_rate or _channels(frame) != _channels(like):
             raise SpeechError(
@@ -121,8 +136,11 @@ def _checked_blocks(frames: Iterator[AudioFrame], *, like: AudioFrame, path: Pat
                 where=str(path),
             )
         frame.pts = None
-        for part in convert.resample(frame):
-            block_SC = np.ascontiguousarray(part.to_ndarray().T[:sample_count], dtype=np.float32)
+        with reading(path, family=SpeechError, noun="speech"):
+            parts = convert.resample(frame)
+        for part in parts:
+            samples_SC = part.to_ndarray().reshape(-1, _channels(like))
+            block_SC = np.ascontiguousarray(samples_SC[:sample_count], dtype=np.float32)
             if not np.isfinite(block_SC).all():
                 raise SpeechError(
                     code="speech.not-finite",
@@ -160,6 +178,16 @@ def _leading_silence(container: InputContainer, first: AudioFrame) -> Iterator[S
     late: Fraction = first.pts * Fraction(first.time_base) - picture.start_time * Fraction(picture.time_base)
     if 0 < late <= _LONGEST_LEAD_SECONDS:
         yield np.zeros((int(late * first.sample_rate), _channels(first)), dtype=np.float32)
+
+
+def _is_usual(frame: AudioFrame) -> bool:
+    """Whether a recording can have such a rate and number of channels; the filter for others would fill the memory."""
+    steps = frame.sample_rate // gcd(frame.sample_rate, SAMPLE_RATE) if frame.sample_rate > 0 else 0
+    return (
+        _LOWEST_RATE <= frame.sample_rate <= _HIGHEST_RATE
+        and steps <= _MOST_STEPS
+        and 1 <= _channels(frame) <= _MOST_CHANNELS
+    )
 
 
 def _channels(frame: AudioFrame) -> int:

@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from stages.errors import SubjectError
+from stages.files import is_plain_file
 
 _FILE: Final = "preparation.json"
+_LARGEST_RECORD: Final = 1 << 30
+_LOOKED_AT: Final = 1_000_000
+"""Bytes of a consent record, of which some must be more than blanks."""
+
 _VERSION: Final = 1
 """Counted up when preparation changes what it writes: work begun by another version is not gone on with."""
 
@@ -116,18 +121,26 @@ def check_consent(consent: Path) -> str:
 
     Raises SubjectError (``subject.no-consent``) when there is no such file, or nothing in it.
     """
+    # What is no file may never end.
+    if not is_plain_file(consent):
+        raise _no_consent(consent, "there is no such consent record")
     try:
-        data = consent.read_bytes()
+        if consent.stat().st_size > _LARGEST_RECORD:
+            raise _no_consent(consent, f"the consent record is larger than {_LARGEST_RECORD} bytes")
+        with consent.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            is_empty = not file.read(_LOOKED_AT).strip()
     except OSError as error:
         raise _no_consent(consent, f"the consent record cannot be read: {error.strerror}") from error
-    if not data.strip():
+    if is_empty:
         raise _no_consent(consent, "the consent record is empty")
-    return hashlib.sha256(data).hexdigest()
+    return digest
 
 
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes. Raises SubjectError when it cannot be read."""
-    if not path.is_file():
+    if not is_plain_file(path):
         raise SubjectError(
             code="clip.not-found", what="there is no such file", hint="check the path", where=str(path)
         )

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -21,7 +19,8 @@ import yaml
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.payloads import HEAD_CHANNELS, MESH_POINTS, TORSO_POINTS
+from stages.files import is_plain_file
+from stages.subject.package_files import digest_of, inside, read_facts, read_reference, read_template
 from stages.subject.template import Template
 
 Floats = NDArray[np.float32]
@@ -67,26 +66,26 @@ class SubjectPackage:
             SubjectError: not found, incomplete, damaged, without a consent record, or not trained yet
                 (``subject.no-renderer``).
         """
-        facts = _read_facts(folder)
+        facts = _facts_of(folder)
         _check_consent(folder, facts)
-        if not str(facts["renderer"] or "").strip():
+        if not facts["renderer"].strip():
             raise SubjectError(
                 code="subject.no-renderer",
                 where=str(folder),
                 what="the package has no renderer yet",
                 hint="train one on it: farm train SPEC, with stage: renderer",
             )
-        weights = _inside(folder, str(facts["renderer"]))
-        reference_HW3 = _read_reference(folder / _REFERENCE)
+        weights = _weights_of(folder, facts["renderer"])
+        template, reference = (inside(folder, name) for name in (_TEMPLATE, _REFERENCE))
         return cls(
-            name=str(facts["name"]),
-            consent=str(facts["consent"]),
-            provenance=str(facts["provenance"]),
-            licence=str(facts["licence"]),
-            template=_read_template(folder / _TEMPLATE),
-            reference_HW3=reference_HW3,
+            name=facts["name"],
+            consent=facts["consent"],
+            provenance=facts["provenance"],
+            licence=facts["licence"],
+            template=read_template(template),
+            reference_HW3=read_reference(reference),
             renderer_weights=weights,
-            sha256=_hash([folder / _FACTS, folder / _TEMPLATE, folder / _REFERENCE, weights]),
+            sha256=_hash([folder / _FACTS, template, reference, weights]),
         )
 
     @staticmethod
@@ -115,7 +114,7 @@ class SubjectPackage:
         Raises:
             SubjectError: no package in the folder, or a damaged one.
         """
-        facts = _read_facts(folder)
+        facts = _facts_of(folder)
         partial = folder / f".partial-{_RENDERER}"
         shutil.copyfile(weights, partial)
         partial.replace(folder / _RENDERER)
@@ -128,8 +127,19 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
     partial.replace(folder / _FACTS)
 
 
+def _facts_of(folder: Path) -> dict[str, Any]:
+    if not is_plain_file(folder / _FACTS):
+        raise SubjectError(
+            code="subject.not-found",
+            where=str(folder),
+            what=f"no subject package here: {_FACTS} is missing",
+            hint="give the folder of a package, or builtin:NAME",
+        )
+    return read_facts(inside(folder, _FACTS), fields=_FIELDS)
+
+
 def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
-    if not str(facts["consent"] or "").strip():
+    if not facts["consent"].strip():
         raise SubjectError(
             code="subject.no-consent",
             where=str(folder / _FACTS),
@@ -139,16 +149,15 @@ def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
     record = facts.get("consent_record")
     if record is None:
         return
-    path = folder / str(record)
     # A name, not a path: the record lies in the package and travels with it.
-    if Path(str(record)).name != str(record) or not path.is_file():
+    if Path(str(record)).name != str(record) or not is_plain_file(path := inside(folder, str(record))):
         raise SubjectError(
             code="subject.no-consent",
-            where=str(path),
+            where=str(folder / _FACTS),
             what="the consent record that the package names is missing",
             hint="put the record back; no face is rendered without one",
         )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != facts.get("consent_sha256"):
+    if digest_of(path).hex() != facts.get("consent_sha256"):
         raise SubjectError(
             code="subject.no-consent",
             where=str(path),
@@ -157,33 +166,10 @@ def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
         )
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / _FACTS
-    if not path.is_file():
-        raise SubjectError(
-            code="subject.not-found",
-            where=str(folder),
-            what=f"no subject package here: {_FACTS} is missing",
-            hint="give the folder of a package, or builtin:NAME",
-        )
-    try:
-        facts = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _damaged(path, f"not YAML: {error}") from error
-    if not isinstance(facts, dict):
-        raise _damaged(path, "not a mapping of fields")
-    missing = [name for name in _FIELDS if name not in facts]
-    if missing:
-        raise _damaged(path, f"fields missing: {', '.join(missing)}")
-    return facts
-
-
-def _inside(folder: Path, name: str) -> Path:
-    path = (folder / name).resolve()
+def _weights_of(folder: Path, name: str) -> Path:
     # Built-in subjects share one weights file, which lies beside their folders.
-    if not path.is_relative_to(folder.resolve().parent):
-        raise _damaged(folder / _FACTS, f"renderer {name!r} points out of the package")
-    if not path.is_file():
+    path = inside(folder, name, root=folder.parent)
+    if not is_plain_file(path):
         raise SubjectError(
             code="subject.weights-not-found",
             where=str(path),
@@ -193,46 +179,8 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-def _read_template(path: Path) -> Template:
-    try:
-        # numpy reads a damaged archive in many ways that are not errors of its own: look at the checksums first.
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise ValueError("a part of it was altered")
-        with np.load(path, allow_pickle=False) as arrays:
-            template = Template(
-                **{name: arrays[name].astype(np.float32) for name in ("mesh_N3", "head_7", "torso_N3")}
-            )
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, f"no readable template: {error}") from error
-    for name, array, shape in (
-        ("mesh", template.mesh_N3, (MESH_POINTS, 3)),
-        ("head", template.head_7, (HEAD_CHANNELS,)),
-        ("torso", template.torso_N3, (TORSO_POINTS, 3)),
-    ):
-        if array.shape != shape or not np.isfinite(array).all():
-            raise _damaged(path, f"{name} must be {shape} finite numbers")
-    return template
-
-
-def _read_reference(path: Path) -> NDArray[np.uint8]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None or image.shape[0] != image.shape[1]:
-        raise _damaged(path, "no readable square picture")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
 def _hash(paths: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(digest_of(path))
     return digest.hexdigest()
-
-
-def _damaged(path: Path, what: str) -> SubjectError:
-    return SubjectError(
-        code="subject.damaged",
-        where=str(path),
-        what=what,
-        hint="make the package again, or restore it from a copy",
-    )

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
+from stages.media import open_media
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
 from stages.subject.audio_offset import AudioOffset, audio_offset
@@ -38,6 +39,7 @@ from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
 from stages.subject.observation import Observation
 from stages.subject.package import SubjectPackage
+from stages.subject.package_files import is_text
 from stages.subject.prepare import assemble, canonicalised, observe_shot, round_trip_px, shot_frames
 from stages.subject.quality import (
     Level,
@@ -109,10 +111,13 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         WeightsError: the models for tracking or listening are not installed.
     """
     consent_sha256 = check_consent(request.consent)
-    if not request.name.strip():
+    if not request.name.strip() or not is_text(request.name):
         raise SubjectError(
             code="subject.no-name", what="a subject needs a name", hint="give one with --name", where="--name"
         )
+    # What is no clip is told before it is read through, which takes long for what is large.
+    with open_media(request.clip, family=SubjectError, noun="clip"):
+        pass
     wanted = Claim(
         clip=str(request.clip),
         clip_sha256=file_sha256(request.clip),
@@ -161,6 +166,11 @@ class _Preparation:
         self.figures = replace(self.figures, round_trip_px=round_trip_px(tracks))
         self.progress(PrepareStep.REPORT, 1, 1)
         return self._report(picture)
+
+    @property
+    def _clip_name(self) -> str:
+        """The file's name as text, even where its bytes are none."""
+        return self.request.clip.name.encode(errors="backslashreplace").decode()
 
     @property
     def _clip_folder(self) -> Path:
@@ -278,7 +288,7 @@ class _Preparation:
                 "consent": f"record {record}, sha256 {self.claim.consent_sha256}",
                 "consent_record": record,
                 "consent_sha256": self.claim.consent_sha256,
-                "provenance": f"prepared from the clip {self.request.clip.name}, sha256 {self.claim.clip_sha256}",
+                "provenance": f"prepared from the clip {self._clip_name}, sha256 {self.claim.clip_sha256}",
                 "licence": "what the consent record grants",
                 "renderer": "",
             },
@@ -297,7 +307,7 @@ class _Preparation:
         self._keep_time()
         length = self.figures.seconds
         report = QualityReport(
-            clip=self.request.clip.name,
+            clip=self._clip_name,
             name=self.request.name,
             verdicts=tuple(self.verdicts),
             figures=replace(

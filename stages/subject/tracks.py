@@ -6,10 +6,12 @@ Legend: T frames, N points, 3 = (x, y, z), 7 = head vector.
 from __future__ import annotations
 
 import json
+import tokenize
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stages.errors import SubjectError
 from stages.geometry.landmarks import EYES, LIPS, REST
+from stages.payloads import HEAD_CHANNELS, MESH_POINTS, SAMPLES_PER_FRAME, TORSO_POINTS
 from stages.subject.framing import Framing
 
 Floats = NDArray[np.float32]
@@ -28,6 +31,13 @@ CLIP_FOLDER: Final = "clip"
 
 MESH_SMOOTHING_FRAMES: Final = 1.7
 """Gaussian sigma over time of every vertex but lips and eyes (2 frames at 30 fps, MODA section 8.5)."""
+
+
+_UNREADABLE: Final = (
+    *(ArithmeticError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What json, numpy and zipfile raise for damaged bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +109,13 @@ class ClipTracks:
         try:
             raw = json.loads((home / _FACTS).read_text())
             facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"])})
+            _check_types(facts)
+            _check_types(facts.framing)
             with np.load(home / _TRACKS) as arrays:
-                return cls(facts=facts, **{name: arrays[name] for name in arrays.files})
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+                tracks = cls(facts=facts, **{name: arrays[name] for name in arrays.files})
+            _check_shapes(tracks)
+            return tracks
+        except _UNREADABLE as error:
             raise SubjectError(
                 code="clip.not-prepared",
                 where=str(folder),
@@ -113,6 +127,30 @@ class ClipTracks:
     def is_complete(folder: Path) -> bool:
         """Whether `save` finished in `folder`."""
         return (clip_folder(folder) / _FACTS).is_file()
+
+
+def _check_types(facts: ClipFacts | Framing) -> None:
+    """Raises TypeError where a field holds what it cannot hold: a dataclass takes anything."""
+    for name, wanted in get_type_hints(type(facts)).items():
+        value = getattr(facts, name)
+        is_right = isinstance(value, wanted) or (wanted is float and type(value) is int)
+        if not is_right or (isinstance(value, bool) and wanted is not bool):
+            raise TypeError(f"{name} cannot be {value!r}")
+
+
+def _check_shapes(tracks: ClipTracks) -> None:
+    """Raises ValueError where the tracks do not fit each other."""
+    count = tracks.frame_count
+    expected = {
+        "canonical_TN3": (count, MESH_POINTS, 3),
+        "head_T7": (count, HEAD_CHANNELS),
+        "torso_TN3": (count, TORSO_POINTS, 3),
+        "speech_S": (count * SAMPLES_PER_FRAME,),
+    }
+    for name, shape in expected.items():
+        array = getattr(tracks, name)
+        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ValueError(f"{name} must be {shape} finite numbers, not {array.shape} of {array.dtype}")
 
 
 def clip_folder(folder: Path) -> Path:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from av.container import InputContainer
@@ -32,6 +33,11 @@ Frame = NDArray[np.uint8]
 _EXACT = (
     Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 )
+
+
+_MOST_PIXELS: Final = 8192 * 8192
+_LONGEST_STILL: Final = 60
+"""Seconds for which one recorded frame may be shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +67,8 @@ def read_facts(path: Path) -> ClipFacts:
     """Look at a clip without reading it through.
 
     Raises:
-        SubjectError: No such file (``clip.not-found``), no video in it (``clip.no-picture``), or not decodable
-            (``clip.not-media``).
+        SubjectError: No such file (``clip.not-found``), no video in it (``clip.no-picture``), not decodable
+            (``clip.not-media``), or larger than any camera's picture (``clip.too-large``).
     """
     with open_media(path, family=SubjectError, noun="clip") as container:
         stream = _video_stream(container, path)
@@ -92,7 +98,8 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
         (H, W, 3) uint8 RGB, contiguous, each its own array.
 
     Raises:
-        SubjectError: As `read_facts`; raised when the first frame is asked for.
+        SubjectError: As `read_facts`, raised when the first frame is asked for; later also where the picture changes
+            its size or how it is turned (``clip.changing-size``), or stands still for a minute (``clip.gap``).
     """
     for frame in read_decoded(path, fps=fps):
         yield upright(frame)
@@ -114,6 +121,9 @@ def read_decoded(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> 
         held_time = Fraction(0)
         for stamp, frame in _timed_frames(container, stream, path):
             time = stamp - origin
+            # Damaged timestamps lie years apart, and every frame between them would be handed out.
+            if time - held_time > _LONGEST_STILL:
+                raise _gap(path, held_time)
             # Halfway between two recorded frames the earlier one is still on screen. A recording that starts late
             # shows its first frame from time zero on.
             while held is not None and target - held_time <= time - target:
@@ -123,7 +133,7 @@ def read_decoded(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> 
         if held is None:
             raise _no_picture(path)
         # The last frame stays to its end; the length is rounded to the nearest number of frames.
-        end = held_time + frame_length
+        end = held_time + min(frame_length, Fraction(_LONGEST_STILL))
         while 2 * (end - target) >= step:
             yield held
             target += step
@@ -146,6 +156,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = next((each for each in container.streams.video if not is_cover(each)), None)
     if stream is None:
         raise _no_picture(path)
+    if stream.width * stream.height > _MOST_PIXELS:
+        raise _too_large(path, f"{stream.width} x {stream.height}")
+    # Within the stream it may still grow.
+    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
     # Frame threads are faster, and decoding is exact with any number of them.
     stream.thread_type = "AUTO"
     return stream
@@ -157,6 +171,7 @@ def _timed_frames(
     """Frames with their time in seconds, strictly increasing; frames without a timestamp follow at the stated rate."""
     frame_length = _frame_length(stream)
     last: Fraction | None = None
+    shape: tuple[int, int, int] | None = None
     with reading(path, family=SubjectError, noun="clip"):
         for frame in container.decode(stream):
             base = frame.time_base or stream.time_base
@@ -167,7 +182,14 @@ def _timed_frames(
             if last is not None and time <= last:
                 continue
             last = time
+            shape = shape or _shape(frame)
+            if _shape(frame) != shape:
+                raise _changing_size(path, f"{shape[0]} x {shape[1]}", f"{frame.width} x {frame.height}")
             yield time, frame
+
+
+def _shape(frame: VideoFrame) -> tuple[int, int, int]:
+    return frame.width, frame.height, round(frame.rotation / 90) % 4
 
 
 def _frame_length(stream: VideoStream) -> Fraction:
@@ -199,6 +221,33 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
     if container.duration is not None:
         return Fraction(container.duration, 1_000_000)
     return Fraction(0)
+
+
+def _too_large(path: Path, size: str) -> SubjectError:
+    return SubjectError(
+        code="clip.too-large",
+        what=f"the picture is said to be {size} pixels",
+        hint="hand in a clip of at most 8192 x 8192; more than 4K is of no use",
+        where=str(path),
+    )
+
+
+def _changing_size(path: Path, first: str, later: str) -> SubjectError:
+    return SubjectError(
+        code="clip.changing-size",
+        what=f"the picture changes on the way, from {first} to {later} pixels or in how it is turned",
+        hint="cut the clip where it changes",
+        where=str(path),
+    )
+
+
+def _gap(path: Path, time: Fraction) -> SubjectError:
+    return SubjectError(
+        code="clip.gap",
+        what=f"after {float(time):.1f} s there is no picture for more than {_LONGEST_STILL} s",
+        hint="cut the clip there, or export it again: its timestamps may be damaged",
+        where=str(path),
+    )
 
 
 def _no_picture(path: Path) -> SubjectError:

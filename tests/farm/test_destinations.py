@@ -81,3 +81,18 @@ def test_a_small_file_is_written_whole_into_new_folders(tmp_path: Path) -> None:
     write_whole(path, b"{}", where="manifest")
     assert path.read_bytes() == b"{}"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300 + ".mp4", "x" * 300 + "/a.mp4", "/".join(["deep"] * 2000) + "/a.mp4"]
+)
+def test_a_name_that_no_file_can_have_is_not_writable(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputUnwritable):
+        check_destination(tmp_path / name, where="spec.output.uri")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_thousand_folders_are_made_and_taken_away(tmp_path: Path) -> None:
+    path = tmp_path.joinpath(*"d" * 1500, "a.mp4")
+    check_destination(path, need_bytes=10, where="spec.output.uri")
+    assert list(tmp_path.iterdir()) == []

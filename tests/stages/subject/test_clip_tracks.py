@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from stages.errors import SubjectError
 from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.subject.framing import Framing
@@ -107,3 +110,41 @@ def test_networks_read_the_template_about_its_centre_in_units_of_50_px():
     assert network_M[:3] * TEMPLATE_UNIT + np.array([256, 232, 128]) == pytest.approx(
         template.mesh_N3[0], rel=1e-5
     )
+
+
+@pytest.mark.parametrize("name", ["canonical_TN3", "head_T7", "torso_TN3", "speech_S"])
+@pytest.mark.parametrize("damage", ["short", "not finite", "text"])
+def test_tracks_that_do_not_fit_each_other_are_no_prepared_clip(tmp_path: Path, name: str, damage: str):
+    a_clip(frames=3).save(tmp_path)
+    with np.load(tmp_path / "tracks.npz") as stored:
+        arrays = dict(stored)
+    if damage == "short":
+        arrays[name] = arrays[name][:-1]
+    elif damage == "not finite":
+        arrays[name].flat[0] = np.nan
+    else:
+        arrays[name] = np.array("a face")
+    np.savez(tmp_path / "tracks.npz", **arrays)
+    with pytest.raises(SubjectError) as caught:
+        ClipTracks.load(tmp_path)
+    assert caught.value.code == "clip.not-prepared"
+
+
+@pytest.mark.parametrize("field", ["source", "first_frame", "detected", "torso_moves", "trained_frames"])
+def test_a_fact_of_another_type_is_no_prepared_clip(tmp_path: Path, field: str):
+    a_clip(frames=3).save(tmp_path)
+    path = tmp_path / "clip.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: [1]}))
+    with pytest.raises(SubjectError) as caught:
+        ClipTracks.load(tmp_path)
+    assert caught.value.code == "clip.not-prepared"
+
+
+def test_damage_anywhere_in_the_tracks_is_refused_or_harmless(tmp_path: Path):
+    a_clip(frames=3).save(tmp_path)
+    random, path = np.random.default_rng(0), tmp_path / "tracks.npz"
+    whole = path.read_bytes()
+    for start in random.integers(len(whole) - 8, size=100):
+        path.write_bytes(whole[:start] + random.bytes(8) + whole[start + 8 :])
+        with contextlib.suppress(SubjectError):
+            ClipTracks.load(tmp_path)
