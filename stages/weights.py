@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -190,7 +190,9 @@ def _check_types(raw: Mapping[str, Any]) -> None:
 
 
 def _is_size(value: Scalar, wanted: Any) -> bool:
-    """Whether a size is of its type and within reason."""
+    """Whether a size is of its type and within reason, or one of the words of a `Literal`."""
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
     if isinstance(value, bool):
         return wanted is bool
     if isinstance(value, int) and not 0 <= value <= _LARGEST_SIZE:
