@@ -88,7 +88,7 @@ def _check_studios(farm: FarmState) -> Iterator[str]:
     replicas: dict[str, Counter[str]] = {name: Counter() for name in farm.studios}
     queued: Counter[str] = Counter()
     for job in farm.jobs.values():
-        queued[job.request.studio] += job.unsettled
+        queued[job.request.studio] += 0 if job.state.is_terminal else job.unsettled
         replicas[job.request.studio].update(attempt.replica for attempt in job.attempts.values())
     for name, studio in farm.studios.items():
         if studio.queued_segments != queued[name]:

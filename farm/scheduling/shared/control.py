@@ -162,7 +162,6 @@ def _forget(farm: FarmState, job: JobEntry, event: Forget) -> None:
         raise RequestRefused(
             f"it is {job.state.value}", where=job.name, code="not_over", hint="wait for its end, or cancel it"
         )
-    farm.studio_of(job).queued_segments -= job.unsettled
     for names in (farm.suspects, farm.budgeted, farm.changed):
         names.pop(job.name, None)
     farm.line.forget(job)

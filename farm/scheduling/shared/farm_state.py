@@ -38,7 +38,7 @@ class Moved:
 
 @dataclass(slots=True)
 class StudioEntry:
-    """What a studio holds: attempts by replica, and segments that are not settled."""
+    """What a studio holds: attempts by replica, and segments of live jobs that are not settled."""
 
     terms: StudioTerms
     replicas: Counter[str] = field(default_factory=Counter)

@@ -16,6 +16,7 @@ def move_job(farm: FarmState, job: JobEntry, event: JobEvent, reason: Reason) ->
     """Raises IllegalTransition where the table does not have it."""
     before = job.state
     job.state = step(before, event, reason)
+    farm.studio_of(job).queued_segments += job.unsettled * (before.is_terminal - job.state.is_terminal)
     farm.changed[job.name] = None
     farm.record(
         Moved(at=farm.now, subject=job.name, before=before, event=event, after=job.state, reason=reason)
@@ -36,7 +37,8 @@ def move_segment(
         job.states[segment] = after
         job.counts[before] -= 1
         job.counts[after] += 1
-        farm.studio_of(job).queued_segments += (before in _SETTLED) - (after in _SETTLED)
+        if not job.state.is_terminal:
+            farm.studio_of(job).queued_segments += (before in _SETTLED) - (after in _SETTLED)
         _line_up(farm, job, segment, after)
         farm.changed[job.name] = None
     subject = f"{job.name}/{segment}"

@@ -19,7 +19,7 @@ class StudioTerms:
     Attributes:
         weight: Its share of a busy tier, relative to the other studios there.
         max_replicas: Replicas that work for it at once; without a limit when None.
-        max_queued_segments: Segments of its jobs that are not settled yet; a submit beyond is refused.
+        max_queued_segments: Segments of its live jobs that are not settled yet; a submit beyond is refused.
     """
 
     weight: float = 1.0

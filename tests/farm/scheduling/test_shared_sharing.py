@@ -9,7 +9,7 @@ import pytest
 from hand_driven_farm import HandDrivenFarm
 
 from farm.scheduling.shared.actions import Dispatch, Purpose
-from farm.scheduling.shared.events import Resume, SegmentsReady, Succeeded
+from farm.scheduling.shared.events import FailureKind, Resume, Retry, SegmentsReady, Succeeded
 from farm.scheduling.shared.job_entry import spread
 from farm.scheduling.shared.refusals import RequestRefused
 from farm.scheduling.shared.requests import JobRequest, PoolRules, StudioTerms
@@ -145,6 +145,17 @@ def test_a_submit_beyond_the_studios_queue_is_refused_and_changes_nothing() -> N
     assert set(farm.scheduler.jobs) == {"one"}
     farm.succeed()
     farm.submit("two", segments=3)
+
+
+def test_jobs_that_have_ended_take_no_place_in_the_studios_queue_until_they_are_retried() -> None:
+    farm = HandDrivenFarm(studios={"north": StudioTerms(max_queued_segments=10)})
+    farm.submit("one", segments=8)
+    farm.fail(kind=FailureKind.PERMANENT)
+    farm.stop()
+    farm.submit("two", segments=10)
+    farm.tell(Retry("one"))
+    with pytest.raises(RequestRefused, match="18 of 10"):
+        farm.submit("three", segments=1)
 
 
 def test_a_job_that_spent_its_seconds_is_held_and_goes_on_with_more() -> None:

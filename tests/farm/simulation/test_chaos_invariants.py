@@ -56,7 +56,7 @@ def test_thousands_of_random_events_break_nothing_and_everything_ends(seed: int)
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_hundred_thousand_random_events_break_nothing_and_everything_ends() -> None:
-    """About two minutes of one core."""
+    """About a minute of one core."""
     chaos, chance = Chaos(seed=7), random.Random(7)
     while chaos.run.course.events < 100_000:
         chaos.step(chance)

@@ -60,9 +60,11 @@ def test_equal_weights_share_equally_whatever_the_jobs_look_like() -> None:
     assert figures.jain >= 0.95
 
 
-def test_one_segment_behind_ten_thousand_starts_within_one_segments_time() -> None:
+@pytest.mark.parametrize("at", [300.0, 304.1, 310.9])
+@pytest.mark.parametrize("studio", ["north", "south"])
+def test_one_segment_behind_ten_thousand_starts_within_one_segments_time(studio: str, at: float) -> None:
     long = {"name": "long", "studio": "north", "subject": "a", "segments": 10_000}
-    short = {"name": "short", "studio": "south", "subject": "b", "segments": 1, "at": 300.0}
+    short = {"name": "short", "studio": studio, "subject": "b", "segments": 1, "at": at}
     run, _ = simulate(jobs=[long, short], pool={"replicas": 1}, faults={"spread": 0.0}, longest=400.0)
     times = run.observer.times["short"]
     assert times.started is not None
