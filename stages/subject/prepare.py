@@ -25,6 +25,7 @@ from stages.subject.observation import Observation, ShoulderPlan, observe
 from stages.subject.torso import is_moving, torso_track
 from stages.subject.tracks import ClipFacts, ClipTracks, smooth_rest
 from stages.training.split import training_frames
+from stages.video.ahead import read_ahead
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -113,7 +114,8 @@ def _kept(frames: Iterator[Frame], keep: Callable[[Frame], None]) -> Iterator[Fr
 
 def shot_frames(clip: Path, *, framing: Framing, start: int, stop: int) -> Iterator[Frame]:
     """Framed RGB frames (512, 512, 3) [start, stop) of a clip at 25 fps."""
-    return islice(framed_frames(clip, framing=framing, first_frame=start, size=CANVAS), stop - start)
+    frames = framed_frames(clip, framing=framing, first_frame=start, size=CANVAS)
+    return islice(read_ahead(frames), stop - start)
 
 
 def canonicalised(mesh_TN3: Floats) -> tuple[Floats, Floats]:
