@@ -16,9 +16,6 @@ class Agenda:
         self._heap: list[tuple[float, int, Happening]] = []
         self._entered = 0
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
     def clock(self) -> float:
         """Seconds since the start."""
         return self.now
@@ -35,7 +32,3 @@ class Agenda:
         self.now, _, happening = heapq.heappop(self._heap)
         happening()
         return True
-
-    def next_time(self) -> float | None:
-        """When the next thing happens."""
-        return self._heap[0][0] if self._heap else None

@@ -29,10 +29,6 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._present)
 
-    def names(self) -> tuple[str, ...]:
-        """Everybody in the queue, in no order."""
-        return tuple(self._present)
-
     def know(self, name: str, *, weight: float) -> None:
         """Open an account: the name may be served, and is charged, whether or not it is in the queue."""
         if name not in self._virtual:
