@@ -59,7 +59,7 @@ def open_media(path: Path, *, family: type[StageError], noun: str) -> Iterator[I
         )
     with container:
         if _INDIRECT_FORMATS & set(container.format.name.split(",")):
-            raise _not_media(path, family, noun)
+            raise not_media(path, family=family, noun=noun)
         yield container
 
 
@@ -75,7 +75,7 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
     except PermissionError as error:
         # FFmpeg's own word for data it cannot go on with is EPERM; a file system says EACCES.
         if error.errno != errno.EACCES:
-            raise _not_media(path, family, noun) from error
+            raise not_media(path, family=family, noun=noun) from error
         raise family(
             code=f"{noun}.unreadable",
             what="the file may not be read",
@@ -83,7 +83,7 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
             where=str(path),
         ) from error
     except av.FFmpegError as error:
-        raise _not_media(path, family, noun) from error
+        raise not_media(path, family=family, noun=noun) from error
 
 
 def is_cover(stream: VideoStream) -> bool:
@@ -91,7 +91,8 @@ def is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def _not_media(path: Path, family: type[StageError], noun: str) -> StageError:
+def not_media(path: Path, *, family: type[StageError], noun: str) -> StageError:
+    """The error for a file that is no recording, or one of a codec that FFmpeg does not know."""
     return family(
         code=f"{noun}.not-media",
         what="this is not an audio or video file that FFmpeg can read",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from stages.errors import SubjectError
-from stages.files import is_plain_file
+from stages.files import check_types, is_plain_file, read_record
 
 _FILE: Final = "preparation.json"
 _LARGEST_RECORD: Final = 1 << 30
@@ -84,8 +84,10 @@ class Claim:
         if not path.is_file():
             return None
         try:
-            return cls(**json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
+            claim = cls(**json.loads(read_record(path)))
+            check_types(claim)
+            return claim
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise _occupied(folder, "it holds a preparation that cannot be read") from error
 
 

@@ -38,6 +38,8 @@ _LONGEST_HEADER: Final = 256
 _FARTHEST: Final = 100_000.0
 """px from the corner of the 512 canvas: what lies beyond is no face, and its squares soon are no numbers."""
 
+_SMALLEST_SCALE: Final = 0.01
+
 _PNG_MARK: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -71,7 +73,7 @@ def read_facts(path: Path, *, fields: Sequence[str]) -> dict[str, Any]:
     data = _bounded(path, largest=_LARGEST_FACTS)
     try:
         facts = yaml.load(data.decode(), Loader=_PlainLoader)  # noqa: S506 - a safe loader, and stricter
-    except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, *_UNREADABLE) as error:
         raise damaged(path, f"not YAML: {error}") from error
     if not isinstance(facts, dict):
         raise damaged(path, "not a mapping of fields")
@@ -100,14 +102,17 @@ def read_template(path: Path) -> Template:
             arrays = {name: _array(archive, name, shape) for name, shape in shapes.items()}
     except _UNREADABLE as error:
         raise damaged(path, f"no readable template: {error}") from error
+    scale = arrays["head_7"][-1]
+    if not _SMALLEST_SCALE <= scale <= 1 / _SMALLEST_SCALE:
+        raise damaged(path, f"a head of the scale {scale} is none")
     return Template(**arrays)
 
 
 _UNREADABLE: Final = (
-    *(ArithmeticError, EOFError, LookupError, OSError, RecursionError, RuntimeError, TypeError, ValueError),
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
     *(lzma.LZMAError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
-"""What numpy, zipfile and the packings of an archive raise for damaged bytes."""
+"""What yaml, numpy, zipfile and the packings of an archive raise for damaged bytes."""
 
 
 def _array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
-from stages.media import open_media
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.decode import read_speech
 from stages.subject.audio_offset import AudioOffset, audio_offset
@@ -115,9 +114,6 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         raise SubjectError(
             code="subject.no-name", what="a subject needs a name", hint="give one with --name", where="--name"
         )
-    # What is no clip is told before it is read through, which takes long for what is large.
-    with open_media(request.clip, family=SubjectError, noun="clip"):
-        pass
     wanted = Claim(
         clip=str(request.clip),
         clip_sha256=file_sha256(request.clip),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from stages.errors import SubjectError
+from stages.files import check_types, read_record
 from stages.subject.quality import Level, Verdict
 
 REPORT_FOLDER: Final = "report"
@@ -84,14 +85,15 @@ class QualityReport:
         Raises SubjectError (``subject.no-report``) when there is none.
         """
         try:
-            raw = json.loads((folder / _DATA).read_text())
+            raw = json.loads(read_record(folder / _DATA))
             verdicts = tuple(
                 Verdict(**{**verdict, "level": Level(verdict["level"])}) for verdict in raw["verdicts"]
             )
-            return cls(
-                clip=raw["clip"], name=raw["name"], verdicts=verdicts, figures=Figures(**raw["figures"])
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            figures = Figures(**raw["figures"])
+            for part in (*verdicts, figures):
+                check_types(part)
+            return cls(clip=str(raw["clip"]), name=str(raw["name"]), verdicts=verdicts, figures=figures)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise SubjectError(
                 code="subject.no-report",
                 where=str(folder),

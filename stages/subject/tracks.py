@@ -11,13 +11,14 @@ import zipfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Self, get_type_hints
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stages.errors import SubjectError
+from stages.files import check_types, is_plain_file, read_record
 from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.payloads import HEAD_CHANNELS, MESH_POINTS, SAMPLES_PER_FRAME, TORSO_POINTS
 from stages.subject.framing import Framing
@@ -107,10 +108,12 @@ class ClipTracks:
         """
         home = clip_folder(folder)
         try:
-            raw = json.loads((home / _FACTS).read_text())
+            raw = json.loads(read_record(home / _FACTS))
             facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"])})
-            _check_types(facts)
-            _check_types(facts.framing)
+            check_types(facts)
+            check_types(facts.framing)
+            if not is_plain_file(home / _TRACKS):
+                raise FileNotFoundError(home / _TRACKS)
             with np.load(home / _TRACKS) as arrays:
                 tracks = cls(facts=facts, **{name: arrays[name] for name in arrays.files})
             _check_shapes(tracks)
@@ -127,15 +130,6 @@ class ClipTracks:
     def is_complete(folder: Path) -> bool:
         """Whether `save` finished in `folder`."""
         return (clip_folder(folder) / _FACTS).is_file()
-
-
-def _check_types(facts: ClipFacts | Framing) -> None:
-    """Raises TypeError where a field holds what it cannot hold: a dataclass takes anything."""
-    for name, wanted in get_type_hints(type(facts)).items():
-        value = getattr(facts, name)
-        is_right = isinstance(value, wanted) or (wanted is float and type(value) is int)
-        if not is_right or (isinstance(value, bool) and wanted is not bool):
-            raise TypeError(f"{name} cannot be {value!r}")
 
 
 def _check_shapes(tracks: ClipTracks) -> None:

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.media import is_cover, open_media, reading
+from stages.media import is_cover, not_media, open_media, reading
 from stages.payloads import FRAMES_PER_SECOND
 
 Frame = NDArray[np.uint8]
@@ -156,6 +156,9 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = next((each for each in container.streams.video if not is_cover(each)), None)
     if stream is None:
         raise _no_picture(path)
+    # The attribute is missing, too, where the codec is not known.
+    if getattr(stream, "codec_context", None) is None:
+        raise not_media(path, family=SubjectError, noun="clip")
     if stream.width * stream.height > _MOST_PIXELS:
         raise _too_large(path, f"{stream.width} x {stream.height}")
     # Within the stream it may still grow.

@@ -35,13 +35,13 @@ def read(path: Path, _room: Room) -> str:
         assert facts.width > 0
         assert facts.height > 0
         shapes = {frame_HW3.shape for frame_HW3 in read_frames(path)}
-        side = min(facts.width, facts.height)
-        square = Framing(left=(facts.width - side) // 2, top=facts.height - side, side=side)
-        squares = {
-            frame_HW3.shape for frame_HW3 in framed_frames(path, framing=square, first_frame=0, size=32)
-        }
-    assert shapes == {(facts.height, facts.width, 3)}
-    assert squares == {(32, 32, 3)}
+        square = Framing(left=0, top=0, side=min(facts.width, facts.height))
+        # Smaller squares are refused before they are cut: there is no face in them.
+        framed = framed_frames(path, framing=square, first_frame=0, size=32) if square.side >= 16 else ()
+        squares = {frame_HW3.shape for frame_HW3 in framed}
+    # A clip may be too short for a frame.
+    assert shapes <= {(facts.height, facts.width, 3)}
+    assert squares <= {(32, 32, 3)}
     return "ok"
 
 
@@ -96,9 +96,15 @@ def _size(random: Random, room: Room) -> Attempt:
                 data = data.replace(small, large).replace(struct.pack(form, 32), struct.pack(form, height))
         path.write_bytes(data)
     else:
-        write_clip(
-            path, codec=codec, pixel_format=pixel_format, sound="", size=(width, height), ticks=(0, 40, 80)
-        )
+        with suppress(av.FFmpegError):
+            write_clip(
+                path,
+                codec=codec,
+                pixel_format=pixel_format,
+                sound="",
+                size=(width, height),
+                ticks=(0, 40, 80),
+            )
     return lambda: read(path, room)
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 
 from farm.cli import main
+
+
+def run_plainly(*arguments: object) -> str:
+    """``ok`` or ``exit N`` of a command that writes for people."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        status = main([*map(str, arguments)])
+    return "ok" if status == 0 else f"exit {status}"
 
 
 def run_command(*arguments: object) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import tempfile
 import time
 import traceback
 from pathlib import Path
 
+import av
 from all_kinds import KINDS
 from fuzz_case import Bench, FuzzCase, Outcome, Room
 from watch import inventory
@@ -88,18 +90,16 @@ def _ask(attempt) -> tuple[str, str]:
 def _judged(error: Exception) -> tuple[str, str]:
     chain: BaseException | None = error
     while chain is not None:
-        if isinstance(chain, MemoryError):
+        # FFmpeg says so itself of what is beyond its own bound, and goes on.
+        if isinstance(chain, MemoryError) and not isinstance(chain, av.FFmpegError):
             return "MemoryError", _trace(error)
         chain = chain.__cause__ or chain.__context__
     if not isinstance(error, (FarmError, StageError)):
         return type(error).__name__, _trace(error)
     ours = translate(error, where="the case")
-    # Told on a terminal and in JSON: it must have all its parts, and all of them must be text.
-    told = json.dumps(ours.as_record(), ensure_ascii=False) + str(ours)
-    try:
-        told.encode()
-    except UnicodeEncodeError:
-        return ours.code, f"the error cannot be written as UTF-8: {told!r}"
+    # Told on a terminal, in JSON and to another process.
+    json.dumps(ours.as_record())
+    assert str(pickle.loads(pickle.dumps(ours))) == str(ours)
     if not (ours.code and ours.message and ours.where):
         return ours.code, f"the error lacks a part: {ours.as_record()}"
     return ours.code, ""

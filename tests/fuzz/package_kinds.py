@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import yaml
-from command_line import run_command
+from command_line import run_command, run_plainly
 from damage import damaged, spliced
 from documents import FRAGMENTS, bomb, changed, edited, odd_value
 from fuzz_case import Attempt, Kinds, Room
@@ -271,7 +271,8 @@ def _report(random: Random, room: Room) -> Attempt:
     (folder / "report.json").write_bytes(
         text.encode() if random.random() < 0.7 else damaged(text.encode(), random)
     )
-    return lambda: run_command("subject", "table", folder.parent)
+    run = random.choice((run_command, run_plainly))
+    return lambda: run("subject", "table", folder.parent)
 
 
 PACKAGE_KINDS: Kinds = {

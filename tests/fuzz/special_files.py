@@ -63,7 +63,7 @@ def _empty(path: Path, _outside: Path) -> None:
 
 def _sparse(path: Path, _outside: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(1 << 36)
+        file.truncate(3 << 30)
 
 
 def _dark(path: Path, _outside: Path) -> None:

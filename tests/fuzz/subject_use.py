@@ -29,7 +29,7 @@ def draw(folder: Path, room: Room) -> str:
         subject = SubjectPackage.load(found)
         for text in (subject.name, subject.consent, subject.provenance, subject.licence):
             assert isinstance(text, str)
-            assert text.encode()
+            text.encode()
         renderer = RendererStage.load(subject=subject, device="cpu")
         face = room.bench.composer.compose(
             STILL, lead=0, frame_count=1, subject=subject, amplitude=Amplitude()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -148,3 +149,13 @@ def test_damage_anywhere_in_the_tracks_is_refused_or_harmless(tmp_path: Path):
         path.write_bytes(whole[:start] + random.bytes(8) + whole[start + 8 :])
         with contextlib.suppress(SubjectError):
             ClipTracks.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["clip.json", "tracks.npz"])
+def test_nobody_waits_for_a_file_of_a_clip_that_is_a_pipe(tmp_path: Path, name: str):
+    a_clip(frames=3).save(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SubjectError) as caught:
+        ClipTracks.load(tmp_path)
+    assert caught.value.code == "clip.not-prepared"

@@ -65,6 +65,7 @@ def test_a_fact_that_is_no_text_is_refused(folder: Path, field: str, value: obje
     "line",
     [
         "a: !!timestamp 2024-99-99",
+        "a: !!timestamp x",
         "a: !!int x",
         "? [a]\n: b",
         "a: " + "[" * 3_000,
@@ -72,7 +73,7 @@ def test_a_fact_that_is_no_text_is_refused(folder: Path, field: str, value: obje
         "a: " + "9" * 5_000,
         "a: " + "x" * 100_000,
     ],
-    ids=["date", "number", "key", "depth", "alias", "digits", "length"],
+    ids=["date", "no date", "number", "key", "depth", "alias", "digits", "length"],
 )
 def test_facts_that_cost_or_mean_nothing_are_refused(folder: Path, line: str):
     path = folder / "subject.yaml"
@@ -112,6 +113,15 @@ def test_points_that_are_no_face_are_refused(folder: Path, part: str, value: flo
     arrays = {name: getattr(template, name).copy() for name in PARTS}
     arrays[part].flat[0] = value
     np.savez(folder / "template.npz", **arrays)
+    assert refusal(folder).code == "subject.damaged"
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-40, -1.0, 1e4])
+def test_a_head_of_no_size_is_none(folder: Path, scale: float):
+    template = average_template()
+    head_7 = template.head_7.copy()
+    head_7[6] = scale
+    np.savez(folder / "template.npz", mesh_N3=template.mesh_N3, head_7=head_7, torso_N3=template.torso_N3)
     assert refusal(folder).code == "subject.damaged"
 
 

@@ -73,3 +73,11 @@ def test_a_picture_larger_than_any_cameras_is_not_decoded(tmp_path: Path):
         with pytest.raises(SubjectError) as caught:
             read(path)
         assert caught.value.code in {"clip.too-large", "clip.not-media", "clip.no-picture"}
+
+
+def test_a_codec_that_nobody_knows_is_no_clip(write_clip):
+    path = write_clip("a.mp4", grey(3), fps=FPS)
+    data = path.read_bytes()
+    assert data.count(b"avc1") == 2  # a brand of the file, and the codec
+    path.write_bytes(data[::-1].replace(b"1cva", b"1zzz", 1)[::-1])
+    assert refusal(path).code == "clip.not-media"
