@@ -35,7 +35,9 @@ _TOLERATED_DAMAGE = 100
 _ALWAYS_TOLERATED = 2
 
 _LOWEST_RATE, _HIGHEST_RATE = 4_000, 768_000
-_MOST_STEPS = 192_000  # of the filter between the recording's rate and 16 kHz; no rate in use comes near
+_MOST_STEPS = (
+    50_000  # of the filter between the recording's rate and 16 kHz; no rate in use above 50 kHz has more
+)
 _MOST_CHANNELS = 64
 
 # Sound that starts later than the picture of the same file is preceded by silence. Clocks further apart than this

@@ -83,7 +83,7 @@ def read_facts(path: Path) -> ClipFacts:
             duration=_duration(container, stream),
             has_sound=bool(container.streams.audio),
             rotation=round(first[1].rotation),
-            rate_varies=_rate_varies(container, stream, path),
+            rate_varies=_rate_varies(path),
         )
 
 
@@ -209,10 +209,14 @@ def _origin(container: InputContainer, stream: VideoStream) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _rate_varies(container: InputContainer, stream: VideoStream, path: Path) -> bool:
+def _rate_varies(path: Path) -> bool:
     """Whether some frame stays half as long again as the usual one; packets are enough to tell."""
-    with reading(path, family=SubjectError, noun="clip"):
-        container.seek(0, stream=stream)
+    # Opened again: a bare stream, which has no index, does not go back to its start.
+    with (
+        open_media(path, family=SubjectError, noun="clip") as container,
+        reading(path, family=SubjectError, noun="clip"),
+    ):
+        stream = _video_stream(container, path)
         stamps = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
     gaps = sorted(after - before for before, after in pairwise(stamps))
     return bool(gaps) and 2 * gaps[-1] > 3 * gaps[len(gaps) // 2]

@@ -106,7 +106,8 @@ def _judged(error: Exception) -> tuple[str, str]:
 
 
 def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))[-3_000:]
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{frames[-3_000:]}{type(error).__name__}: {str(error)[:300]}"
 
 
 def _clear(folder: Path) -> None:

@@ -23,6 +23,7 @@ def check(count: int, folder: Path) -> None:
     assert len({outcome.code for outcome in outcomes}) > 20
 
 
+@pytest.mark.timeout(600)
 def test_bad_input_of_every_kind_ends_in_a_coded_error(tmp_path: Path):
     check(300, tmp_path)
 

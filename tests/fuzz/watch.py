@@ -38,7 +38,7 @@ class WriteWatch:
 
     def allow(self, folder: Path) -> None:
         """Allow one more, or the highest folder that would have to be made for it."""
-        while not folder.exists() and not folder.parent.exists():
+        while not (_exists(folder) or _exists(folder.parent)):
             folder = folder.parent
         self._allowed = (*(self._allowed or ()), os.path.realpath(folder))
 
@@ -66,6 +66,13 @@ class WriteWatch:
         )
         if not inside and real not in _HARMLESS:
             self.strays.append(f"{event} {real!r}")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # such as a name that is too long
 
 
 def inventory(root: Path, *, without: Path) -> dict[str, tuple[int, int, int]]:

@@ -44,12 +44,12 @@ def test_a_title_in_no_known_alphabet_does_no_harm(tmp_path: Path, write_audio):
     assert read_speech(tmp_path / "b.flac").frame_count == 13
 
 
-@pytest.mark.parametrize("rate", [1, 3_999, 999_983, 2**31 - 1])
+@pytest.mark.parametrize("rate", [1, 3_999, 191_999, 999_983, 2**31 - 1])
 def test_a_rate_that_no_speech_has_is_refused(tmp_path: Path, rate: int):
     assert refusal(write_wav(tmp_path / "a.wav", rate=rate)) == "speech.unusual-format"
 
 
-@pytest.mark.parametrize("rate", [8_000, 96_000, 352_800, 384_000])
+@pytest.mark.parametrize("rate", [8_000, 22_255, 44_056, 47_952, 96_000, 352_800, 384_000])
 def test_rates_that_are_in_use_are_not(tmp_path: Path, rate: int):
     assert read_speech(write_wav(tmp_path / "a.wav", rate=rate)).source_rate == rate
 

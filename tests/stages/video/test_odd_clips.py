@@ -81,3 +81,10 @@ def test_a_codec_that_nobody_knows_is_no_clip(write_clip):
     assert data.count(b"avc1") == 2  # a brand of the file, and the codec
     path.write_bytes(data[::-1].replace(b"1cva", b"1zzz", 1)[::-1])
     assert refusal(path).code == "clip.not-media"
+
+
+def test_a_bare_stream_is_a_clip_too(write_clip):
+    path = write_clip("a.h264", grey(7), fps=FPS)
+    facts = read_facts(path)
+    assert (facts.width, facts.height, facts.rate_varies) == (48, 32, False)
+    assert len(list(read_frames(path))) == 7
