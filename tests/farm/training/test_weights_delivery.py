@@ -45,7 +45,7 @@ def write_package(folder: Path, *, consent: str = "record 7") -> None:
         facts={"name": "jane", "consent": consent, "provenance": "test", "licence": "none", "renderer": ""},
         template=Template(
             mesh_N3=np.zeros((MESH_POINTS, 3), np.float32),
-            head_7=np.zeros(HEAD_CHANNELS, np.float32),
+            head_7=np.ones(HEAD_CHANNELS, np.float32),
             torso_N3=np.zeros((TORSO_POINTS, 3), np.float32),
         ),
         reference_HW3=np.zeros((8, 8, 3), np.uint8),
