@@ -84,13 +84,14 @@ def package(folder: Path, *, damage: Callable[[dict[str, Any]], None] | None = N
 
 
 def flip_bits(tensors: dict[str, Any]) -> None:
-    """The highest exponent bit of one weight in ten thousand."""
+    """The highest exponent bit of one weight in ten thousand, where a number is left: others are refused when read."""
     import torch
 
     for name in sorted(tensors):
         if tensors[name].dtype == torch.float16:
-            bits = tensors[name].view(torch.int16).reshape(-1)
-            bits[::10_000] ^= 1 << 14
+            bits = tensors[name].view(torch.int16).reshape(-1)[::10_000]
+            flipped = bits ^ (1 << 14)
+            bits.copy_(torch.where(torch.isfinite(flipped.view(torch.float16)), flipped, bits))
 
 
 def zero_a_layer(tensors: dict[str, Any]) -> None:
