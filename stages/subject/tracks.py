@@ -143,8 +143,8 @@ def _check_shapes(tracks: ClipTracks) -> None:
     }
     for name, shape in expected.items():
         array = getattr(tracks, name)
-        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise ValueError(f"{name} must be {shape} finite numbers, not {array.shape} of {array.dtype}")
+        if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
+            raise ValueError(f"{name} must be {shape} finite float32, not {array.shape} of {array.dtype}")
 
 
 def clip_folder(folder: Path) -> Path:

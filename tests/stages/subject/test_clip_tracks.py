@@ -114,7 +114,7 @@ def test_networks_read_the_template_about_its_centre_in_units_of_50_px():
 
 
 @pytest.mark.parametrize("name", ["canonical_TN3", "head_T7", "torso_TN3", "speech_S"])
-@pytest.mark.parametrize("damage", ["short", "not finite", "text"])
+@pytest.mark.parametrize("damage", ["short", "not finite", "double", "text"])
 def test_tracks_that_do_not_fit_each_other_are_no_prepared_clip(tmp_path: Path, name: str, damage: str):
     a_clip(frames=3).save(tmp_path)
     with np.load(tmp_path / "tracks.npz") as stored:
@@ -123,6 +123,8 @@ def test_tracks_that_do_not_fit_each_other_are_no_prepared_clip(tmp_path: Path, 
         arrays[name] = arrays[name][:-1]
     elif damage == "not finite":
         arrays[name].flat[0] = np.nan
+    elif damage == "double":
+        arrays[name] = arrays[name].astype(np.float64)
     else:
         arrays[name] = np.array("a face")
     np.savez(tmp_path / "tracks.npz", **arrays)
