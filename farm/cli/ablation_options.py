@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from farm.cli.output import UsageError
 from farm.evaluation.variants import TABLES, AblationRequest
 
 MOTION_STEPS: Final = 400
@@ -63,6 +64,29 @@ class AblationOptions:
     tables: Sequence[int]
     motion_steps: int
     renderer_steps: int
+
+    def check_alone(self, *, wanted: bool, videos: bool) -> None:
+        """Whether the options belong to what is to be done: nobody should believe that one did something.
+
+        Args:
+            wanted: Whether ablations were asked for.
+            videos: Whether a job or videos were named.
+
+        Raises:
+            UsageError: An option has no part in it.
+        """
+        if wanted and videos:
+            raise UsageError(
+                "--ablations makes what it judges, and takes neither SPEC nor videos",
+                where="command line",
+                hint="leave one of them out",
+            )
+        if not wanted and (self.clips or self.held_out or self.portrait or self.tables):
+            raise UsageError(
+                "--table, --clips, --held-out and --portrait belong to --ablations",
+                where="command line",
+                hint="add --ablations, or leave them out",
+            )
 
     def request(self, *, out: Path | None) -> AblationRequest:
         """The request, with paths that do not depend on the current folder; `out` is ``ablations`` by default."""

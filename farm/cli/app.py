@@ -236,6 +236,7 @@ def _evaluate(
     )
 
     def run(settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
+        studies.check_alone(wanted=ablations, videos=spec is not None or options.names_videos)
         if ablations:
             request = studies.request(out=out)
             return run_ablation_tables(request, settings=settings, terminal=terminal, wiring=wiring)
@@ -243,12 +244,7 @@ def _evaluate(
             return run_evaluate(options, terminal=terminal)
         return run_evaluate_job(spec, options=options, settings=settings, terminal=terminal, wiring=wiring)
 
-    _guarded(
-        run,
-        context=context,
-        store=store,
-        as_json=as_json,
-    )
+    _guarded(run, context=context, store=store, as_json=as_json)
 
 
 @app.command("simulate", epilog=f"Exit codes:\n\n{EXIT_CODES}")

@@ -71,6 +71,11 @@ class EvaluateOptions:
     sample_every: int
 
     @property
+    def names_videos(self) -> bool:
+        """Whether anything to judge, or to judge by, was named."""
+        return bool(self.generated) or any((self.reference, self.speech, self.syncnet))
+
+    @property
     def names_something(self) -> bool:
         """Whether a file or a folder was named."""
-        return bool(self.generated) or any((self.reference, self.speech, self.syncnet, self.out))
+        return self.names_videos or self.out is not None

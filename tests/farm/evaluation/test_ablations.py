@@ -140,6 +140,15 @@ def test_a_table_without_its_clips_is_a_usage_error(capsys: pytest.CaptureFixtur
     assert "--portrait" in capsys.readouterr().err
 
 
+def test_options_that_would_do_nothing_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["evaluate", "--table", "3", "--generated", "a.mp4", "--reference", "b.mp4"]) == ExitCode.USAGE
+    )
+    assert "belong to --ablations" in capsys.readouterr().err
+    assert main(["evaluate", "--ablations", "--portrait", "jane", "--generated", "a.mp4"]) == ExitCode.USAGE
+    assert "neither SPEC nor videos" in capsys.readouterr().err
+
+
 def test_the_tables_say_which_way_the_contradiction_fell() -> None:
     def table(specific: float, probabilistic: float) -> AblationTable:
         lmd = {"LSTM": 2.0, "w/o multimodal attention": specific, "w/o specific attention": probabilistic}
