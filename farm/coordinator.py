@@ -132,7 +132,7 @@ class Coordinator:
         if isinstance(outcome, Refusal):
             logger.info("%s: %s", unit, outcome.error)
             if outcome.is_replica_suspect and unit not in self._errors:
-                self._listener.note(f"{unit}: {outcome.error.message}; a fresh replica renders it once more")
+                self._listener.note(f"{unit}: {outcome.error.message}; another replica renders it once more")
             self._errors[unit] = outcome.error
             return Failed(unit, is_final=outcome.is_final)
         self._errors[unit] = ReplicaLost(outcome.reason, where=str(unit))

@@ -46,7 +46,7 @@ class InspectionPolicy(StrEnum):
     """What happens to a segment whose pictures are not good."""
 
     WARN = "warn"  # it is committed, and its record says what was found
-    RETRY = "retry"  # a fresh replica renders it once more; when that is no better, the job fails
+    RETRY = "retry"  # another replica renders it once more; when that is no better, the job fails
     FAIL = "fail"  # the job fails at once
 
 

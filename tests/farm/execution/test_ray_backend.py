@@ -113,11 +113,16 @@ def test_a_replica_whose_segment_is_rejected_is_replaced_before_the_segment_is_r
     stages = FakeStages.in_folder(tmp_path / "flawed", faults=faults)
     settings = FarmSettings(store=str(tmp_path / "shaken"), cache=tmp_path / "cache")
     shaken = render(
-        make_job(), settings=settings, stages=stages, open_backend=partial(on_ray, settings, stages)
+        make_job(),
+        settings=settings,
+        stages=stages,
+        # Of two, the other one might be done with the segment before the new one has loaded.
+        pools=PoolSizes(render=1),
+        open_backend=partial(on_ray, settings, stages),
     )
     assert shaken.takes[0].sha256 == calm.takes[0].sha256
     assert shaken.inspection == calm.inspection
-    assert stages.noted("load-renderer") == 2 + 1
+    assert stages.noted("load-renderer") == 1 + 1
 
 
 @pytest.mark.chaos
