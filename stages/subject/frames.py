@@ -120,6 +120,19 @@ def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int
     return count
 
 
+def trim_frames(path: Path, *, count: int) -> None:
+    """Leave the first `count` frames of what `FrameWriter` wrote, as they are stored; whole or not at all."""
+    partial = path.with_name(f".partial-{path.name}")
+    with av.open(str(path)) as source, av.open(str(partial), "w", format="mp4") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        # Without B-frames packets lie in the order of their frames; an empty one ends the stream.
+        for packet in islice((packet for packet in source.demux(stream) if packet.size), count):
+            packet.stream = copy
+            target.mux(packet)
+    partial.replace(path)
+
+
 def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
     if (home / FRAMES_FILE).is_file():
         for frame_HW3 in read_frames(home / FRAMES_FILE):

@@ -32,7 +32,7 @@ from stages.speech.decode import read_speech
 from stages.subject.audio_offset import AudioOffset, audio_offset
 from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
-from stages.subject.frames import FRAMES_FILE, FrameWriter, forget_frames, write_frames
+from stages.subject.frames import FRAMES_FILE, FrameWriter, forget_frames, trim_frames, write_frames
 from stages.subject.framing import Frame, Framing
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
@@ -153,7 +153,7 @@ class _Preparation:
         framing = framing_of(looks, looks.within(start, stop), where=str(clip))
         # What was observed is let go as soon as it is aligned: of a long clip it is as large as the tracks.
         tracks, offset = self._listen(self._observe(looks, framing), framing, shot_start=start)
-        self._write_pictures(tracks, shot_start=start)
+        self._write_pictures(tracks, shot=range(start, stop))
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
         tracks.save(self._clip_folder)
         self._write_package(tracks, reference_HW3)
@@ -245,11 +245,14 @@ class _Preparation:
         self.figures = replace(self.figures, detected=observation.detected, jitter_px=measures.jitter_px)
         self._judge(judge_tracks(measures, detected=observation.detected))
 
-    def _write_pictures(self, tracks: ClipTracks, *, shot_start: int) -> None:
-        """Have the first picture be that of the first track; pictures after the last track do no harm."""
+    def _write_pictures(self, tracks: ClipTracks, *, shot: range) -> None:
+        """Bring the pictures, which are those of the whole shot, in line with the tracks."""
         path = self._clip_folder / FRAMES_FILE
         first = tracks.facts.first_frame
-        if first != shot_start or not path.is_file():
+        if first == shot.start and path.is_file():
+            if tracks.frame_count < len(shot):
+                trim_frames(path, count=tracks.frame_count)
+        else:
             forget_frames(self._clip_folder)
             frames = shot_frames(
                 self.request.clip,

@@ -10,7 +10,7 @@ import pytest
 from prepared_clip import clip_tracks, numbered_pictures, numbers_of, save_with_pictures
 
 from stages.errors import SubjectError
-from stages.subject.frames import FRAMES_FILE, clip_frames, forget_frames, write_frames
+from stages.subject.frames import FRAMES_FILE, clip_frames, forget_frames, trim_frames, write_frames
 from stages.video.reading import read_frames
 
 
@@ -97,3 +97,14 @@ def test_an_interrupted_video_does_not_pass_for_a_whole_one(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         write_frames(tmp_path / FRAMES_FILE, broken(), progress=lambda _: None)
     assert not (tmp_path / FRAMES_FILE).exists()
+
+
+def test_a_trimmed_video_keeps_its_first_frames_as_they_were(tmp_path: Path):
+    path = tmp_path / FRAMES_FILE
+    write_frames(path, numbered_pictures(30), progress=lambda _: None)
+    whole = list(read_frames(path))
+    trim_frames(path, count=17)
+    kept = list(read_frames(path))
+    assert len(kept) == 17
+    np.testing.assert_array_equal(kept, whole[:17])
+    assert [each.name for each in tmp_path.iterdir()] == [FRAMES_FILE]

@@ -1,4 +1,4 @@
-"""The whole preparation of three seconds of a digital actor whose sound was made late."""
+"""The whole preparation of three seconds of a digital actor whose sound was made late, or early."""
 
 from __future__ import annotations
 
@@ -69,45 +69,51 @@ def consent(tmp_path: Path) -> Path:
 class Steps:
     """Counts what was done; may stop at a step, as a kill would."""
 
-    def __init__(self, stop_at: str = "") -> None:
+    def __init__(self, stop_at: str = "", *, done: int = 0) -> None:
         self.counted: dict[str, int] = {}
-        self._stop_at = stop_at
+        self._stop_at, self._done = stop_at, done
 
     def __call__(self, step: str, done: int, total: int) -> None:
         self.counted[step] = self.counted.get(step, 0) + 1
-        if step == self._stop_at and done == 10:
+        if step == self._stop_at and done == self._done:
             raise KeyboardInterrupt
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lag", [LAG, -LAG], ids=["late sound", "early sound"])
 def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
-    preparation, actor, consent: Path, tmp_path: Path
+    preparation, actor, consent: Path, tmp_path: Path, lag: int
 ):
     frames_HW3, speech_S = actor
-    late_S = np.concatenate([np.zeros(LAG * 640, np.float32), speech_S])[: FRAMES * 640]
-    clip = write(tmp_path / "late.mkv", frames_HW3, late_S)
-    request = preparation.SubjectRequest(clip=clip, name="Late", consent=consent, out=tmp_path / "late")
+    silence_S = np.zeros(LAG * 640, np.float32)
+    moved_S = np.concatenate([silence_S, speech_S] if lag > 0 else [speech_S[LAG * 640 :], silence_S])
+    clip = write(tmp_path / "moved.mkv", frames_HW3, moved_S[: FRAMES * 640])
+    request = preparation.SubjectRequest(clip=clip, name="Moved", consent=consent, out=tmp_path / "moved")
     with pytest.raises(KeyboardInterrupt):
-        preparation.prepare_subject(request, progress=Steps(stop_at="pictures"))
+        preparation.prepare_subject(request, progress=Steps(stop_at="track", done=10))
     assert not (request.out / "subject.yaml").exists()
     assert not (request.out / "clip" / "frames.mp4").exists()
+    with pytest.raises(KeyboardInterrupt):
+        preparation.prepare_subject(request, progress=Steps(stop_at="report"))
+    assert not (request.out / "subject.yaml").exists()
 
     again = Steps()
     report = preparation.prepare_subject(request, progress=again)
     assert again.counted["track"] == 1, "what was tracked before is not tracked again"
-    assert report.figures.offset_frames == pytest.approx(LAG, abs=1)
+    assert report.figures.offset_frames == pytest.approx(lag, abs=1)
     assert report.figures.offset_corrected == report.figures.offset_frames
     assert report.figures.detected == 1.0
     assert report.figures.round_trip_px < 1e-3
 
     tracks = ClipTracks.load(request.out)
-    assert tracks.frame_count == FRAMES - report.figures.offset_frames
+    skipped = max(0, -report.figures.offset_frames)
+    assert tracks.frame_count == FRAMES - abs(report.figures.offset_frames)
     assert tracks.facts.trained_frames == int(0.85 * tracks.frame_count)
     assert len(tracks.speech_S) == 640 * tracks.frame_count
     stored = list(read_frames(request.out / "clip" / "frames.mp4"))
     assert len(stored) == tracks.frame_count
     for index in (0, tracks.frame_count - 1):
-        assert np.abs(stored[index].astype(float) - frames_HW3[index]).mean() < 3
+        assert np.abs(stored[index].astype(float) - frames_HW3[skipped + index]).mean() < 3
 
     facts = yaml.safe_load((request.out / "subject.yaml").read_text())
     assert facts["consent_record"] == "consent.txt"
