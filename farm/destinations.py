@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jobs.errors import DiskFull, FarmError, OutputUnwritable
+from jobs.errors import DiskFull, FarmError, OutputUnwritable, is_away
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -31,10 +31,15 @@ def check_destination(path: Path, *, need_bytes: int = 0, where: str) -> None:
     """
     if _is_folder(path):
         raise OutputUnwritable(f"'{path}' is a folder", where=where, hint="name a file in it")
-    with _in_folder(path, where=where, need_bytes=need_bytes, keep=False) as probe, probe.open("xb") as file:
-        if need_bytes:
-            # Reserving asks the file system itself, so quotas and limits count; its free space alone does not.
-            os.posix_fallocate(file.fileno(), 0, need_bytes)
+    try:
+        with _proving_ground(path) as folder, (folder / f".{path.name}.{_any()}.part").open("xb") as file:
+            # Without a name nothing is left of it, even where this process is killed.
+            Path(file.name).unlink()
+            if need_bytes:
+                # Reserving asks the file system itself, so quotas and limits count; its free space alone does not.
+                os.posix_fallocate(file.fileno(), 0, need_bytes)
+    except OSError as error:
+        raise _explained(error, path=path, where=where, need_bytes=need_bytes) from error
 
 
 def write_whole(path: Path, data: bytes, *, where: str) -> None:
@@ -44,7 +49,7 @@ def write_whole(path: Path, data: bytes, *, where: str) -> None:
         OutputUnwritable: The path cannot be written; what was there before is still there.
         DiskFull: There is no room; what was there before is still there.
     """
-    with _in_folder(path, where=where, need_bytes=len(data), keep=True) as partial:
+    with _in_folder(path, where=where, need_bytes=len(data)) as partial:
         with partial.open("xb") as file:
             file.write(data)
             file.flush()
@@ -60,10 +65,39 @@ def _is_folder(path: Path) -> bool:
 
 
 @contextmanager
-def _in_folder(path: Path, *, where: str, need_bytes: int, keep: bool) -> Iterator[Path]:
-    """A temporary name beside `path`. It is gone afterwards, and so are folders made for it unless `keep`."""
+def _proving_ground(path: Path) -> Iterator[Path]:
+    """The folder of `path`, or where it is still to be made, one like it below a folder that nobody else knows.
+
+    To make and remove the folder itself would take it from under another job that is about to write there.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    if not missing:
+        yield path.parent
+        return
+    ground = missing[-1].parent / f".{missing[-1].name[:64]}.{_any()}.part"
+    made = [ground]
+    try:
+        ground.mkdir()
+        # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
+        for folder in reversed(missing):
+            made.append(made[-1] / folder.name)
+            made[-1].mkdir()
+        yield made[-1]
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _any() -> str:
+    return secrets.token_hex(4)
+
+
+@contextmanager
+def _in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
+    """A temporary name beside `path`; after an error it is gone, and so are folders made for it."""
     made: list[Path] = []
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name}.{_any()}.part")
     done = False
     try:
         made += [folder for folder in path.parents if not folder.exists()]
@@ -71,7 +105,7 @@ def _in_folder(path: Path, *, where: str, need_bytes: int, keep: bool) -> Iterat
         for folder in reversed(made):
             folder.mkdir(exist_ok=True)
         yield temporary
-        done = keep
+        done = True
     except OSError as error:
         raise _explained(error, path=path, where=where, need_bytes=need_bytes) from error
     finally:
@@ -93,4 +127,5 @@ def _explained(error: OSError, *, path: Path, where: str, need_bytes: int) -> Fa
         f"'{path}' cannot be written: {(error.strerror or type(error).__name__).lower()}",
         where=where,
         hint="check that the folder exists and may be written to",
+        is_outage=is_away(error),
     )

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import stat
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from farm.destinations import write_whole
+from farm.filling import FilledTake
 from farm.preparation import Cast
 from farm.report import FinishedTake
 from farm.translation import translated
 from infra.delivery import deliver
 from infra.storage import ObjectStore
-from jobs.errors import SegmentDivergence
+from jobs.errors import DiskFull, SegmentDivergence
 from jobs.locations import is_s3, take_location
-from jobs.manifest import Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
+from jobs.manifest import FilledRecord, Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
 from jobs.parse import LoadedJob
 from jobs.plan import RenderPlan
 from stages.encode.stitch import stitch
@@ -25,10 +30,15 @@ from stages.speech.decode import Speech
 
 logger = logging.getLogger(__name__)
 
+# Nobody calls a folder of their own like this: those that are old are removed.
+_SCRATCH = ".moda-farm-scratch-"
+# No master takes a day to join and deliver; what is older was left by a process that was killed.
+_LEFTOVER_AGE_S = 24 * 3600
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finisher:
-    """Finishes the takes of one job whose segments are committed."""
+    """Finishes the takes of one job whose segments are committed or given up."""
 
     loaded: LoadedJob
     plan: RenderPlan
@@ -36,28 +46,36 @@ class Finisher:
     speech: Speech
     store: ObjectStore
 
-    def finish(self, *, take: int, segments: Sequence[SegmentRecord]) -> FinishedTake:
+    def finish(
+        self, *, take: int, segments: Sequence[SegmentRecord], filled: Collection[int] = ()
+    ) -> FinishedTake:
         """Stitch a take, deliver it with its manifest, and keep both in the store.
 
         Args:
             take: Number of the take, from 1.
-            segments: The record of every segment of the take, in order.
+            segments: The record of every committed segment of the take, in order.
+            filled: Indices, within the take, of the segments it does without: a picture stands still there, and the
+                manifest says so.
 
         Raises:
             FarmError: A segment is gone or damaged, or something cannot be written; no part of a master is left.
+                `RenderError` where no segment at all is committed.
         """
         location = self.loaded.master(take=take)
+        pieces = FilledTake(
+            self.plan, segments=segments, filled=filled, store=self.store, profile=self.cast.profile
+        )
         with _local_place(location) as path:
             with translated(location):
                 made = stitch(
-                    (self.store.get(record.key) for record in segments),
+                    pieces.read(),
                     speech_path=self.cast.speech,
                     output=path,
                     fps=self.plan.fps,
                     metadata=self._metadata(take),
                 )
             # A second run of the plan proves here that its master has the same bytes.
-            self.store.put_if_absent(self.plan.master_key(take=take), path, sha256=made.sha256)
+            self.store.put_if_absent(self.plan.master_key(take=take, filled=filled), path, sha256=made.sha256)
             if is_s3(location):
                 deliver(path, location, content_type="video/mp4")
         master = MasterRecord(
@@ -68,9 +86,11 @@ class Finisher:
             fps=str(self.plan.fps),
             size_px=made.width,
         )
-        manifest = self._manifest(take=take, segments=segments, master=master).to_json()
+        manifest = self._manifest(
+            take=take, segments=segments, filled=pieces.records(), master=master
+        ).to_json()
         _deliver_manifest(manifest, manifest_place(location))
-        _keep_manifest(manifest, key=self.plan.manifest_key(take=take), store=self.store)
+        _keep_manifest(manifest, key=self.plan.manifest_key(take=take, filled=filled), store=self.store)
         return FinishedTake(
             take=take,
             master=location,
@@ -79,7 +99,14 @@ class Finisher:
             size_bytes=made.size_bytes,
         )
 
-    def _manifest(self, *, take: int, segments: Sequence[SegmentRecord], master: MasterRecord) -> Manifest:
+    def _manifest(
+        self,
+        *,
+        take: int,
+        segments: Sequence[SegmentRecord],
+        filled: Sequence[FilledRecord],
+        master: MasterRecord,
+    ) -> Manifest:
         identities = self.plan.identities
         return Manifest(
             engine_version=identities.engine_version,
@@ -103,6 +130,7 @@ class Finisher:
             weights_sha256=dict(identities.weights_sha256),
             encoder=dict(identities.encoder),
             segments=list(segments),
+            filled=list(filled),
             master=master,
         )
 
@@ -132,18 +160,45 @@ def _local_place(location: str) -> Iterator[Path]:
     if not is_s3(location):
         yield Path(location)
         return
-    with tempfile.TemporaryDirectory(prefix="farm-") as folder:
-        yield Path(folder) / "master.mp4"
+    with _scratch() as folder:
+        yield folder / "master.mp4"
 
 
 def _deliver_manifest(data: bytes, location: str) -> None:
     if not is_s3(location):
         write_whole(Path(location), data, where=location)
         return
-    with tempfile.TemporaryDirectory(prefix="farm-") as folder:
-        path = Path(folder) / "manifest.json"
+    with _scratch() as folder:
+        path = folder / "manifest.json"
         path.write_bytes(data)
         deliver(path, location, content_type="application/json")
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder on this machine, for the length of the block, for what goes to a bucket.
+
+    Raises:
+        DiskFull: There is no room for it.
+        OutputUnwritable: It cannot be made, or something in it cannot be written or read.
+    """
+    try:
+        _sweep(Path(tempfile.gettempdir()))
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        hint = "what goes to a bucket is written here first: set TMPDIR to a folder with room, or free some in it"
+        raise DiskFull.or_unwritable(error, where="TMPDIR", hint=hint) from error
+
+
+def _sweep(place: Path) -> None:
+    """Remove what processes that were killed left of such folders; those of other users stay."""
+    for path in place.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):  # another process sweeps too
+            facts = path.lstat()
+            is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+            if is_ours and time.time() - facts.st_mtime > _LEFTOVER_AGE_S:
+                shutil.rmtree(path)
 
 
 def _keep_manifest(data: bytes, *, key: str, store: ObjectStore) -> None:

@@ -1,50 +1,63 @@
-"""One render job, from its spec to its masters. This is what `farm render` calls, and what a program may call."""
+"""One render job, from its spec to its masters. This is what `farm render` calls, and what a program may call.
+
+It is a farm with one job: the same coordinator, scheduler and pools, and a journal that ends with the process. What
+outlives it is the store.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillReading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
 from farm.config import PoolSizes
-from farm.coordinator import Coordinator, SegmentName
-from farm.execution.backend import ExecutionBackend
-from farm.execution.calls import ReplicaSetup
-from farm.execution.inspecting import rejection, stored_inspection
+from farm.coordination.coordinator import FarmCoordinator, coordinating
+from farm.coordination.floor import House
+from farm.coordination.job_run import JobRun
+from farm.coordination.planning import new_run
 from farm.execution.opening import OpenBackend
+from farm.execution.pools.backend import PoolBackend
+from farm.execution.pools.no_pools import NoPools
 from farm.execution.stages_factory import StageFactory
-from farm.finishing import Finisher
-from farm.preparation import Cast, check_room, gather_cast, make_plan, read_job_speech
+from farm.preparation import Cast, gather_cast, make_plan, read_job_speech
 from farm.progress import Listener, Step, StopWatch
-from farm.report import FinishedTake, RenderReport
+from farm.render_watcher import RenderWatcher
+from farm.report import RenderReport
+from farm.scheduling.shared.requests import FarmRules, PoolRules
 from farm.tally import InspectionTally
+from infra.journal import open_journal
 from infra.settings import FarmSettings
-from infra.storage import ObjectStore, open_store
-from jobs.manifest import SegmentRecord
+from infra.storage import open_store
+from jobs.errors import Cancelled, ClusterUnavailable
 from jobs.parse import LoadedJob
-from jobs.plan import RenderPlan
-from jobs.spec import InspectionPolicy
 from stages.speech.decode import Speech
 
 # Speech that takes longer to read is read while the cluster starts; shorter speech is read first, so that a file that
 # is no speech costs no start of a cluster, and neither does a job that is committed already.
 _PATIENCE_S = 1.0
 
+# Until every replica has loaded its weights.
+_START_TIMEOUT_S = 300.0
+
+# One studio, one job: a second failure of a segment proves the first, on whatever replica; a slow machine is no reason
+# to end a replica that still works. Somebody looks on, and is told at once of a store that is away.
+_RULES = FarmRules(pool=PoolRules(max_tries_failed=2, stall=300.0, run_timeout=3600.0), patience=0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
+class _Render:
     """What stays the same through one render."""
 
-    store: ObjectStore
+    house: House
     pools: PoolSizes
     open_backend: OpenBackend
     listener: Listener
     watch: StopWatch
-    policy: InspectionPolicy
+    watcher: RenderWatcher
 
 
 def render_job(
@@ -73,168 +86,124 @@ def render_job(
             nothing half-written is left.
     """
     started = time.perf_counter()
-    store, watch = open_store(settings.store), StopWatch()
-    run = _Run(
-        store=store,
+    watch = StopWatch()
+    house = House(
+        store=open_store(settings.store), cache=settings.cache, stages=stages, device_kind=device_kind
+    )
+    render = _Render(
+        house=house,
         pools=pools,
         open_backend=open_backend,
         listener=listener,
         watch=watch,
-        policy=loaded.job.spec.inspection.policy,
+        watcher=RenderWatcher(listener, watch),
     )
     cast = gather_cast(loaded, stages=stages, cache=settings.cache)
     with ExitStack() as stack:
-        speech, backend = _read_and_open(cast, run=run, stack=stack)
+        speech, backend = _read_and_open(cast, render=render, stack=stack)
         plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind)
-        records = committed_segments(plan, store=store)
-        found = len(records)
-        missing = [name for name in _all_segments(plan) if name not in records]
-        check_room(loaded, plan=plan, store=settings.store, missing=len(missing))
-        _check_found(records, missing=len(missing), run=run)
-        coordinator = None
-        if missing:
-            backend = backend or stack.enter_context(open_backend())
-            coordinator = _started(backend, run=run, plan=plan, cast=cast, speech=speech)
-        ready = time.perf_counter()
-        if coordinator is not None:
-            records |= coordinator.run(missing, committed=records)
-        finisher = Finisher(loaded=loaded, plan=plan, cast=cast, speech=speech, store=store)
-        takes = _finish(finisher, run=run, records=records)
+        run = new_run(plan.name, loaded, cast=cast, plan=plan, speech=speech, house=house)
+        is_missing = run.found < run.segment_count
+        if not is_missing:
+            # One that was opened while the speech was read is not started, and cannot be waited for.
+            backend = NoPools()
+        elif backend is None:
+            backend = stack.enter_context(open_backend())
+        with _coordinator(render, backend) as coordinator:
+            if is_missing:
+                _start(coordinator, backend, render=render, run=run)
+            ready = time.perf_counter()
+            _render(coordinator, run=run, render=render)
         finished = time.perf_counter()
     reading = watch.seconds()[Step.SPEECH]
     watch.add(Step.STARTUP, ready - started - reading)
-    wall = finished - ready + reading
-    return _report(finisher, takes=takes, found=found, records=records, watch=watch, wall_seconds=wall)
+    return _report(run, render=render, wall_seconds=finished - ready + reading)
 
 
-def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentName, SegmentRecord]:
-    """The segments of a plan that the store holds: each planned key is asked for, no listing is trusted.
-
-    Raises:
-        StoreError: The store failed.
-    """
-    records: dict[SegmentName, SegmentRecord] = {}
-    for take in plan.take_numbers:
-        for segment in plan.segments:
-            key = plan.segment_key(take=take, index=segment.index)
-            facts = store.head(key)
-            if facts is not None:
-                records[take, segment.index] = SegmentRecord(
-                    index=segment.index,
-                    first_frame=segment.frames.start,
-                    frame_count=len(segment.frames),
-                    key=key,
-                    sha256=facts.sha256,
-                    size_bytes=facts.size_bytes,
-                    inspection=stored_inspection(
-                        plan.inspection_key(take=take, index=segment.index), store=store
-                    ),
-                )
-    return records
-
-
-def _check_found(records: Mapping[SegmentName, SegmentRecord], *, missing: int, run: _Run) -> None:
-    """Hold what an earlier run committed to this job's policy: that run may have had another.
-
-    Raises:
-        SegmentRejected: A segment was flagged, and the policy is not ``warn``.
-    """
-    if records:
-        run.listener.note(f"{len(records)} of {len(records) + missing} segments were already committed")
-    for (take, index), record in records.items():
-        if record.inspection is None or not record.inspection.flagged:
-            continue
-        error = rejection(record.inspection, where=f"take {take}, segment {index}", committed_as=record.key)
-        if run.policy is not InspectionPolicy.WARN:
-            raise error
-        run.listener.note(f"{error.where}: {error.message}")
-
-
-def _read_and_open(cast: Cast, *, run: _Run, stack: ExitStack) -> tuple[Speech, ExecutionBackend | None]:
+def _read_and_open(cast: Cast, *, render: _Render, stack: ExitStack) -> tuple[Speech, PoolBackend | None]:
     """Read the speech; open the backend meanwhile where reading takes long."""
-    run.listener.advance(Step.SPEECH, done=0, total=1)
+    render.listener.advance(Step.SPEECH, done=0, total=1)
     backend = None
     with (
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="speech") as reader,
-        run.watch.measure(Step.SPEECH),
+        render.watch.measure(Step.SPEECH),
     ):
         reading: Future[Speech] = reader.submit(read_job_speech, cast)
         try:
             speech = reading.result(timeout=_PATIENCE_S)
         except StillReading:
-            backend = stack.enter_context(run.open_backend())
+            backend = stack.enter_context(render.open_backend())
             speech = reading.result()
-    run.listener.advance(Step.SPEECH, done=1, total=1)
+    render.listener.advance(Step.SPEECH, done=1, total=1)
     return speech, backend
 
 
-def _started(
-    backend: ExecutionBackend, *, run: _Run, plan: RenderPlan, cast: Cast, speech: Speech
-) -> Coordinator:
-    """A coordinator whose replicas are ready."""
-    setup = ReplicaSetup(
-        weights=cast.weights,
-        subject=cast.subject_folder,
-        store=run.store.uri,
-        profile=cast.profile.name,
-        fps=plan.fps,
-        inspection=run.policy,
-    )
-    replicas = run.pools.total
-    run.listener.advance(Step.STARTUP, done=0, total=replicas)
-    facts = backend.start(setup, pools=run.pools)
-    for notice in sorted({replica.notice for replica in facts if replica.notice}):
-        run.listener.note(notice)
-    run.listener.advance(Step.STARTUP, done=replicas, total=replicas)
-    return Coordinator(
-        plan=plan,
-        samples_S=speech.samples_S,
-        speech_context=cast.context.speech,
-        backend=backend,
-        pools=run.pools,
-        listener=run.listener,
-        watch=run.watch,
-    )
+@contextmanager
+def _coordinator(render: _Render, backend: PoolBackend) -> Iterator[FarmCoordinator]:
+    journal = open_journal(":memory:")
+    try:
+        coordinator = FarmCoordinator(
+            house=render.house,
+            journal=journal,
+            backend=backend,
+            rules=_RULES,
+            pools=render.pools,
+            watcher=render.watcher,
+            owner="farm render",
+        )
+        with coordinating(coordinator):
+            yield coordinator
+    finally:
+        journal.close()
 
 
-def _all_segments(plan: RenderPlan) -> list[SegmentName]:
-    return [(take, segment.index) for take in plan.take_numbers for segment in plan.segments]
+def _start(coordinator: FarmCoordinator, backend: PoolBackend, *, render: _Render, run: JobRun) -> None:
+    """Start the replicas with everything the job needs, and wait until all are ready.
+
+    Raises:
+        FarmError: A replica refused its subject or weights, or they do not get ready.
+    """
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    total = backend.start(render.pools, warm=run.setup)
+    render.listener.advance(Step.STARTUP, done=0, total=total)
+    while render.watcher.joined_replicas < total:
+        if time.monotonic() > deadline:
+            raise ClusterUnavailable(
+                f"the replicas were not ready after {_START_TIMEOUT_S:.0f} s",
+                where="cluster",
+                hint="use fewer --replicas, or see whether the cluster has free cores and memory",
+            )
+        coordinator.step()
+    render.listener.advance(Step.STARTUP, done=total, total=total)
 
 
-def _finish(
-    finisher: Finisher, *, run: _Run, records: Mapping[SegmentName, SegmentRecord]
-) -> tuple[FinishedTake, ...]:
-    plan = finisher.plan
-    takes: list[FinishedTake] = []
-    run.listener.advance(Step.STITCH, done=0, total=plan.takes)
-    for take in plan.take_numbers:
-        segments = [records[take, segment.index] for segment in plan.segments]
-        with run.watch.measure(Step.STITCH):
-            takes.append(finisher.finish(take=take, segments=segments))
-        run.listener.advance(Step.STITCH, done=take, total=plan.takes)
-    return tuple(takes)
+def _render(coordinator: FarmCoordinator, *, run: JobRun, render: _Render) -> None:
+    """From the first window to the last master.
+
+    Raises:
+        FarmError: What ended the job.
+    """
+    render.watcher.expect(run)
+    coordinator.adopt(run, studio="local")
+    coordinator.run_until(lambda: coordinator.has_ended(run.name))
+    if run.error is not None:
+        raise run.error
+    if len(run.takes) < run.plan.takes:
+        raise Cancelled("the job ended without its masters", where=run.name)
 
 
-def _report(
-    finisher: Finisher,
-    *,
-    takes: tuple[FinishedTake, ...],
-    found: int,
-    records: Mapping[SegmentName, SegmentRecord],
-    watch: StopWatch,
-    wall_seconds: float,
-) -> RenderReport:
-    plan, speech = finisher.plan, finisher.speech
+def _report(run: JobRun, *, render: _Render, wall_seconds: float) -> RenderReport:
+    plan, speech = run.plan, run.speech
     return RenderReport(
-        takes=takes,
+        takes=tuple(run.takes[take] for take in plan.take_numbers),
         plan_hash=plan.plan_hash,
-        store=finisher.store.uri,
+        store=render.house.store.uri,
         device_kind=plan.identities.device_kind,
         frame_count=plan.frame_count,
         speech_seconds=Fraction(speech.source_sample_count, speech.source_rate),
-        segments_total=plan.takes * len(plan.segments),
-        segments_found=found,
-        inspection=InspectionTally.of(records.values()),
-        step_seconds=watch.seconds(),
+        segments_total=run.segment_count,
+        segments_found=run.found,
+        inspection=InspectionTally.of(run.records.values()),
+        step_seconds=render.watch.seconds(),
         wall_seconds=wall_seconds,
     )

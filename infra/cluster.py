@@ -7,7 +7,9 @@ its own progress, and lines from workers would tear through it.
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +94,8 @@ def connected_cluster(
             "include_dashboard": False,
         }
     )
+    # Ray takes SIGTERM for itself; whoever opens the cluster knows better what it means.
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR, **options)
         cluster = _facts(ray, is_embedded=address is None)
@@ -99,6 +103,9 @@ def connected_cluster(
         # Ray raises a dozen unrelated classes here, all with this one meaning.
         ray.shutdown()
         raise _unavailable(address, error) from error
+    finally:
+        if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
+            signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield cluster
     finally:

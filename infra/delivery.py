@@ -66,5 +66,8 @@ def _translated(location: str, *, where: str) -> Iterator[None]:
         yield
     except S3Error as error:
         raise OutputUnwritable(
-            f"'{location}' cannot be written: {error.text}", where=where, hint=error.hint
+            f"'{location}' cannot be written: {error.text}",
+            where=where,
+            hint=error.hint,
+            is_outage=error.is_outage,
         ) from error

@@ -164,7 +164,7 @@ def _translated(
                 code = f"{noun}_damaged"
             case _:
                 code = f"{noun}_unreachable"
-        raise failed(message, where=where, code=code, hint=error.hint) from error
+        raise failed(message, where=where, code=code, hint=error.hint, is_outage=error.is_outage) from error
     except OSError as error:
         raise DiskFull.or_unwritable(
             error, where=str(cache), hint="free some space or set FARM_CACHE"

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,10 @@ class FarmSettings:
     Attributes:
         store: ``FARM_STORE``: folder or ``s3://`` URI of committed objects. Default: ``store`` in the
             cache, so that one machine needs no set-up and a repeated job finds what it rendered before.
+        journal: ``FARM_JOURNAL``: file or ``postgresql://`` address of the shared farm's journal. Default:
+            ``farm.sqlite`` in the cache. It may hold a password and is not part of what is printed of this.
+        quarantine: ``FARM_QUARANTINE``: folder of the replay bundles of segments that were given up. Default:
+            ``quarantine`` in the cache.
         cache: ``FARM_CACHE``: folder of what can be fetched again, such as subjects from S3. Default:
             ``moda-farm`` in ``XDG_CACHE_HOME``, or in ``~/.cache``.
         log_level: ``FARM_LOG_LEVEL``: name of a level of ``logging``. Default: ``WARNING``, because progress
@@ -43,6 +47,8 @@ class FarmSettings:
     log_level: str = "WARNING"
     ray_address: str | None = None
     ray_auth: RayAuth = "token"
+    journal: str = field(default="", repr=False)
+    quarantine: Path = Path("quarantine")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> FarmSettings:
@@ -76,6 +82,8 @@ class FarmSettings:
             log_level=_log_level(variables),
             ray_address=variables.get("FARM_RAY_ADDRESS"),
             ray_auth=auth,
+            journal=_journal(variables, cache=cache),
+            quarantine=Path(variables.get("FARM_QUARANTINE") or cache / "quarantine").absolute(),
         )
 
 
@@ -112,6 +120,13 @@ def _cache(variables: Mapping[str, str]) -> Path:
             "is not set and there is no home folder", where="FARM_CACHE", hint="set FARM_CACHE to a folder"
         ) from error
     return home.absolute() / ".cache" / "moda-farm"
+
+
+def _journal(variables: Mapping[str, str], *, cache: Path) -> str:
+    journal = variables.get("FARM_JOURNAL", "")
+    if "://" in journal or journal == ":memory:":
+        return journal
+    return str(Path(journal or cache / "farm.sqlite").absolute())
 
 
 def _log_level(variables: Mapping[str, str]) -> str:

@@ -5,6 +5,8 @@
     ├── SettingsError             an environment variable holds what the farm cannot use
     ├── InputError                what the job reads
     │   ├── InputNotFound             no such file or object, or it may not be read
+    │   ├── InputChanged              it is no longer what the job was planned from
+    │   ├── BundleUnusable            a replay bundle is missing, damaged or of another version
     │   └── NotSpeech                 it can be read, but there is no usable speech in it
     ├── CastingError              who the job shows, and the weights that draw them
     │   ├── UnknownSubject            no subject package of that name or at that place
@@ -26,7 +28,12 @@
     │   └── PairFailed                one video could not be judged against its true one; the others were
     ├── InfrastructureError       the machines; never charged to the job
     │   ├── ReplicaLost               an actor, its process or its node is gone
-    │   └── ClusterUnavailable        the cluster cannot be started or reached
+    │   ├── ClusterUnavailable        the cluster cannot be started or reached
+    │   └── JournalError              the journal cannot be read or written
+    │       ├── JournalFenced             a later run of the farm writes it now
+    │       └── JournalCorrupt            it is damaged, or tells what cannot have happened
+    ├── NotEnded                  jobs were waited for, and the time was up before they ended
+    ├── TokenTaken                the token of a request was used for another one
     └── Cancelled                 somebody asked the farm to stop
 
 A caller who wants one line per failure needs no more than the base class::
@@ -42,33 +49,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
+
+from jobs.exit_codes import ExitCode as ExitCode
+from jobs.spec_mistake import SpecMistake as SpecMistake
+
+_AWAY = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH}
+)
 
 
-class ExitCode(IntEnum):
-    """How a command of the farm ends. Scripts may rely on these numbers."""
-
-    meaning: str
-
-    OK = 0, "done"
-    USAGE = 2, "the command line or the job is wrong"
-    INPUT = 3, "the speech is missing, unreadable or not speech"
-    CASTING = 4, "the subject or the weights cannot be used"
-    OUTPUT = 5, "the output or the store cannot be written"
-    RENDER = 6, "rendering failed"
-    INFRASTRUCTURE = 7, "the cluster failed"
-    TRAINING = 8, "training failed"
-    EVALUATION = 9, "some videos could not be judged"
-    INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
-
-    def __new__(cls, value: int, meaning: str) -> Self:
-        """Make a member that is its number and carries its meaning."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
+def is_away(error: OSError) -> bool:
+    """Whether the operating system says that a disk, such as one of the network, does not answer for now."""
+    return error.errno in _AWAY
 
 
 class FarmError(Exception):
@@ -79,6 +72,7 @@ class FarmError(Exception):
         where: The field (``spec.speech``) or object (a key, a path, a replica) it happened to.
         message: What happened, in one sentence without a full stop.
         hint: What the reader can do; may be empty.
+        is_outage: Something that the farm needs did not answer, or was too busy: the same may succeed later.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.RENDER
@@ -90,13 +84,17 @@ class FarmError(Exception):
     where: str
     message: str
     hint: str
+    is_outage: bool
 
-    def __init__(self, message: str, *, where: str = "", hint: str = "", code: str = "") -> None:
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", code: str = "", is_outage: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.hint = hint
         self.code = code or self.default_code
+        self.is_outage = is_outage
 
     def line(self) -> str:
         """The failure in one line: ``[code] where: message``."""
@@ -121,46 +119,12 @@ class FarmError(Exception):
         return _revive, (type(self), self.message, self._fields())
 
     def _fields(self) -> dict[str, Any]:
-        return {"where": self.where, "hint": self.hint, "code": self.code}
+        always = {"where": self.where, "hint": self.hint, "code": self.code}
+        return always | ({"is_outage": True} if self.is_outage else {})
 
 
 def _revive(kind: type[FarmError], message: str, fields: Mapping[str, Any]) -> FarmError:
     return kind(message, **fields)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpecMistake:
-    """One mistake in a job.
-
-    Attributes:
-        path: Dotted path of the field, such as ``spec.motion.head``; empty for the whole document.
-        code: Stable short name, such as ``unknown_field``.
-        message: What is wrong with the value.
-        hint: The nearest field that exists, or how to write the value; may be empty.
-        line: Line in the file, counted from 1, where it is known.
-    """
-
-    path: str
-    code: str
-    message: str
-    hint: str = ""
-    line: int | None = None
-
-    def __str__(self) -> str:
-        place = self.path or "the job"
-        at_line = f" (line {self.line})" if self.line is not None else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}{at_line}: {self.message}{hint}"
-
-    def as_record(self) -> dict[str, Any]:
-        """The mistake as plain data."""
-        return {
-            "path": self.path,
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "line": self.line,
-        }
 
 
 class SpecError(FarmError):
@@ -219,6 +183,18 @@ class InputNotFound(InputError):
     default_code = "input_not_found"
 
 
+class InputChanged(InputError):
+    """What a job was planned from has changed since."""
+
+    default_code = "input_changed"
+
+
+class BundleUnusable(InputError):
+    """A replay bundle cannot be used: there is none, it was changed, or another version wrote it."""
+
+    default_code = "bad_bundle"
+
+
 class NotSpeech(InputError):
     """The file holds no usable speech: not audio, zero length, or samples that are not numbers."""
 
@@ -275,7 +251,9 @@ class DiskFull(OutputError):
             return DiskFull("no space is left", where=where, hint=hint)
         place = f"'{error.filename}' " if error.filename else ""
         reason = (error.strerror or type(error).__name__).lower()
-        return OutputUnwritable(f"{place}cannot be written: {reason}", where=where, hint=hint)
+        return OutputUnwritable(
+            f"{place}cannot be written: {reason}", where=where, hint=hint, is_outage=is_away(error)
+        )
 
 
 class StoreError(OutputError):
@@ -368,6 +346,38 @@ class ClusterUnavailable(InfrastructureError):
     """The cluster cannot be started or reached."""
 
     default_code = "cluster_unavailable"
+
+
+class JournalError(InfrastructureError):
+    """The journal cannot be reached, read or written."""
+
+    default_code = "journal_failed"
+
+
+class JournalFenced(JournalError):
+    """A later run of the farm became the journal's writer; nothing of the earlier one is kept any more."""
+
+    default_code = "journal_fenced"
+
+
+class JournalCorrupt(JournalError):
+    """The journal is damaged, or an entry tells what cannot have happened; the error names the first such entry."""
+
+    default_code = "journal_corrupt"
+
+
+class NotEnded(FarmError):
+    """Jobs were waited for, and the time was up before they ended; they go on."""
+
+    exit_code = ExitCode.NOT_ENDED
+    default_code = "not_ended"
+
+
+class TokenTaken(FarmError):
+    """The token of a request was used before, for another request."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "token_taken"
 
 
 class Cancelled(FarmError):

@@ -65,8 +65,3 @@ def samples_of(frames: Span, *, rate: int = SPEECH_RATE, fps: Fraction = FRAME_R
         start=first_sample(frames.start, rate=rate, fps=fps),
         stop=first_sample(frames.stop, rate=rate, fps=fps),
     )
-
-
-def duration_s(frames: int, *, fps: Fraction = FRAME_RATE) -> Fraction:
-    """Seconds that a number of frames lasts, exactly."""
-    return Fraction(frames) / fps

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from jobs.evaluate_spec import EvaluateJob
+from jobs.farm_spec import Farm
 from jobs.simulation_spec import Simulation
 from jobs.spec import RenderJob
 from jobs.spec_model import SpecModel
@@ -104,7 +105,22 @@ SIMULATION: Final = JobKind(
     },
 )
 
+FARM: Final = JobKind(
+    name="Farm",
+    model=Farm,
+    noun="a farm",
+    command="farm run",
+    example="examples/farm.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: Farm",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the farm a name",
+        "spec": "write spec: with studios, pool or replicas, or spec: {}",
+    },
+)
+
 COMMANDS: Final[Mapping[str, str]] = {
-    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION)
+    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION, FARM)
 }
 """The command that takes each kind of job."""

@@ -10,23 +10,21 @@ class SegmentState(Enum):
     """Where a segment stands."""
 
     is_terminal: bool
-    holds_replica: bool
 
-    BLOCKED = "blocked", False, False  # the motion it needs is not merged yet
-    READY = "ready", False, False  # everything it needs is there; waits for a replica
-    LEASED = "leased", False, True  # a replica has it
-    SUSPECT = "suspect", False, False  # replicas died over it; waits to run alone on a fresh one
-    QUARANTINED = "quarantined", False, False  # given up; the job's policy or a person decides
-    COMMITTED = "committed", True, False  # its bytes, checked by the replica, are in the store, for good
-    WAIVED = "waived", True, False  # the master does without it
-    FAILED = "failed", True, False  # given up; the job fails with it
+    BLOCKED = "blocked", False  # the motion it needs is not merged yet, or was let go
+    READY = "ready", False  # everything it needs is there; waits for a replica
+    LEASED = "leased", False  # a replica has it
+    SUSPECT = "suspect", False  # replicas died over it; waits to run alone on a fresh one
+    QUARANTINED = "quarantined", False  # given up; the job's policy or a person decides
+    COMMITTED = "committed", True  # its bytes, checked by the replica, are in the store, for good
+    WAIVED = "waived", True  # the master does without it
+    FAILED = "failed", True  # given up; the job fails with it
 
-    def __new__(cls, value: str, is_terminal: bool, holds_replica: bool) -> Self:
-        """Make a member that carries its facts."""
+    def __new__(cls, value: str, is_terminal: bool) -> Self:
+        """Make a member that carries its fact."""
         member = object.__new__(cls)
         member._value_ = value
         member.is_terminal = is_terminal
-        member.holds_replica = holds_replica
         return member
 
 
@@ -34,6 +32,7 @@ class SegmentEvent(Enum):
     """What can happen to a segment."""
 
     MOTION_MERGED = "motion merged"
+    MOTION_GONE = "motion gone"  # it was let go, and is made again before the segment can run
     LEASED = "leased"
     COMMITTED = "committed"
     ATTEMPT_LOST = "attempt lost"  # the infrastructure failed; the segment is not to blame

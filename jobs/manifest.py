@@ -66,6 +66,22 @@ class SegmentRecord(ManifestModel):
     inspection: InspectionRecord | None = None
 
 
+class FilledRecord(ManifestModel):
+    """One segment that was not rendered: a frame of its neighbour stands still in its place.
+
+    Attributes:
+        index: Place in the video, from 0.
+        first_frame: Its first frame.
+        frame_count: Its number of frames.
+        shown_frame: The frame of the video that stands still there.
+    """
+
+    index: Count
+    first_frame: Count
+    frame_count: PositiveCount
+    shown_frame: Count
+
+
 class MasterRecord(ManifestModel):
     """The finished video.
 
@@ -105,7 +121,8 @@ class Manifest(ManifestModel):
         subject: The subject.
         weights_sha256: Hash of each set of weights, by stage.
         encoder: Settings of the video encoder.
-        segments: In order; they tile the master.
+        segments: In order; with those that are filled, they tile the master.
+        filled: Segments that were given up or waived, in order; none in most masters.
         master: The finished video.
     """
 
@@ -123,6 +140,7 @@ class Manifest(ManifestModel):
     weights_sha256: dict[str, Sha256]
     encoder: dict[str, str | int]
     segments: Annotated[list[SegmentRecord], Field(min_length=1)]
+    filled: Annotated[list[FilledRecord], Field(default_factory=list)]
     master: MasterRecord
 
     def to_json(self) -> bytes:

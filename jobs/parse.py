@@ -11,8 +11,9 @@ from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
 from jobs.evaluate_spec import EvaluateJob
 from jobs.evaluation_pairs import EvaluationPair, find_pairs
+from jobs.farm_spec import Farm
 from jobs.folders import FoundClips, find_clips, matches
-from jobs.kinds import EVALUATE_JOB, RENDER_JOB, SIMULATION, TRAIN_JOB
+from jobs.kinds import EVALUATE_JOB, FARM, RENDER_JOB, SIMULATION, TRAIN_JOB
 from jobs.locations import resolve_location, take_location
 from jobs.mistakes import mistake_at
 from jobs.reading import read_document, read_file, validated
@@ -235,3 +236,14 @@ def load_simulation(path: Path) -> Simulation:
     text, _, json_only = read_file(path, SIMULATION)
     where = str(path)
     return validated(read_document(text, json_only=json_only, where=where), SIMULATION, where=where)
+
+
+def load_farm(path: Path) -> Farm:
+    """Read a farm from a YAML or JSON file.
+
+    Raises:
+        SpecError: The file cannot be read, or the farm in it has mistakes.
+    """
+    text, _, json_only = read_file(path, FARM)
+    where = str(path)
+    return validated(read_document(text, json_only=json_only, where=where), FARM, where=where)

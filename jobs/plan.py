@@ -8,7 +8,7 @@ plan can never be mistaken for work on this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -142,13 +142,13 @@ class RenderPlan:
         """Where the store keeps what the inspection of a segment found."""
         return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.inspection.json"
 
-    def master_key(self, *, take: int) -> str:
-        """Where a take's master is kept in the store."""
-        return f"{self.prefix}/take-{take:02d}/master.mp4"
+    def master_key(self, *, take: int, filled: Collection[int] = ()) -> str:
+        """Where a take's master is kept in the store; one with gaps that are filled is another master."""
+        return f"{self.prefix}/take-{take:02d}/master{_gaps(filled)}.mp4"
 
-    def manifest_key(self, *, take: int) -> str:
+    def manifest_key(self, *, take: int, filled: Collection[int] = ()) -> str:
         """Where a take's manifest is kept in the store."""
-        return f"{self.prefix}/take-{take:02d}/manifest.json"
+        return f"{self.prefix}/take-{take:02d}/manifest{_gaps(filled)}.json"
 
     def segment_keys(self) -> Iterator[str]:
         """Every segment of every take, in order."""
@@ -259,7 +259,7 @@ def _plan_hash(
 
     The job's name, its project and the places of its files are left out: they change where things lie, not
     what is in them. So is the number of takes: asking for a second take must not render the first again. So is
-    the inspection, which looks at pictures and changes none.
+    the inspection, which looks at pictures and changes none, and the scheduling, which only says when.
     """
     return sha256_of_record(
         {
@@ -273,6 +273,11 @@ def _plan_hash(
             "identities": identities.as_record(),
         }
     )
+
+
+def _gaps(filled: Collection[int]) -> str:
+    """What tells a file with gaps from the whole one; nothing where there are none."""
+    return f".filled-{sha256_of_record(sorted(filled))[:16]}" if filled else ""
 
 
 def _span_record(index: int, frames: Span) -> dict[str, Any]:

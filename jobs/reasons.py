@@ -25,7 +25,6 @@ class ReasonKind(StrEnum):
     POLICY = "policy"  # what the job said shall happen with segments that were given up
     BUDGET = "budget"  # the job spent its GPU seconds
     RIVAL = "rival"  # another attempt of the same segment was first
-    GRACE = "grace"  # it did not stop in the time it was given
     AGE = "age"  # nobody came back to it
 
 

@@ -23,52 +23,32 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from jobs.priority import OnQuarantine, Tier
+from jobs.farm_spec import PoolTerms, Studio
+from jobs.scheduling_spec import QueueTerms, ReplicaCount, SegmentCount
 from jobs.spec import Profile
 from jobs.spec_model import Metadata, Seed, Slug, SpecModel, finding
 
-MOST_REPLICAS = 1024
-MOST_SEGMENTS = 1_000_000
-
 Chance = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
-Count = Annotated[int, Field(ge=1, le=MOST_SEGMENTS)]
-Weight = Annotated[float, Field(gt=0, le=1e6)]
 
 
-class SimulatedPool(SpecModel):
+class SimulatedPool(PoolTerms):
     """The replicas.
 
     Attributes:
         replicas: How many there are; one that dies is replaced.
-        slots: Segments a replica holds at once.
-        warm_lead: Segments that a job may be ahead of its turn where its subject is loaded.
         start: From a replica's death to its replacement.
         load: A subject's weights from disk to the device.
         stitch: From the last segment to the delivered master.
-        stall: Without progress for so long a replica is killed.
-        grace: What does not stop when asked to loses its replica after this.
     """
 
-    replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] = 4
-    slots: Annotated[int, Field(ge=1, le=8)] = 2
-    warm_lead: Annotated[float, Field(ge=0, le=1000)] = 4.0
+    replicas: ReplicaCount = 4
     start: Seconds = 20.0
     load: Seconds = 4.0
     stitch: Seconds = 5.0
-    stall: Annotated[float, Field(gt=0, le=1e6)] = 60.0
-    grace: Annotated[float, Field(gt=0, le=1e6)] = 20.0
 
 
-class SimulatedStudio(SpecModel):
-    """A studio's share and limits."""
-
-    weight: Weight = 1.0
-    max_replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = None
-    max_queued_segments: Count | None = None
-
-
-class SimulatedJob(SpecModel):
+class SimulatedJob(QueueTerms):
     """One job, or several that are alike.
 
     Attributes:
@@ -86,20 +66,13 @@ class SimulatedJob(SpecModel):
     name: Slug
     studio: Slug
     subject: Slug
-    segments: Count
+    segments: SegmentCount
     copies: Annotated[int, Field(ge=1, le=10_000)] = 1
     at: Seconds = 0.0
     every: Seconds = 0.0
-    tier: Annotated[Tier, Field(strict=False)] = Tier.NORMAL
     profile: Annotated[Profile, Field(strict=False)] = Profile.PREVIEW
     segment_seconds: Annotated[float, Field(gt=0, le=1e5)] = 10.0
     motion_seconds: Seconds = 0.0
-    weight: Weight = 1.0
-    preview_first: Annotated[int, Field(ge=0, le=MOST_SEGMENTS)] = 0
-    max_replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)] | None = None
-    max_gpu_seconds: Annotated[float, Field(gt=0)] | None = None
-    on_quarantine: Annotated[OnQuarantine, Field(strict=False)] = OnQuarantine.FAIL
-    max_failed_segments: Annotated[int, Field(ge=0)] | None = None
     poison: Annotated[tuple[int, ...], Field(strict=False)] = ()
     broken: Annotated[tuple[int, ...], Field(strict=False)] = ()
     unusable: Annotated[tuple[int, ...], Field(strict=False)] = ()
@@ -160,7 +133,7 @@ class SimulationSpec(SpecModel):
 
     seed: Seed = 0
     pool: SimulatedPool = SimulatedPool()
-    studios: Annotated[dict[Slug, SimulatedStudio], Field(default_factory=dict)]
+    studios: Annotated[dict[Slug, Studio], Field(default_factory=dict)]
     # Strict mode takes tuples only, and a file can hold nothing but lists.
     jobs: Annotated[tuple[SimulatedJob, ...], Field(strict=False, min_length=1)]
     faults: SimulatedFaults = SimulatedFaults()

@@ -11,6 +11,7 @@
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
       output: {profile: preview, uri: ../out/hello.mp4}
       inspection: {policy: retry}
+      scheduling: {tier: normal, on_quarantine: fail}
 
 Only ``metadata.name``, ``spec.speech`` and ``spec.subject`` must be given. Unknown fields are refused, and
 values are never converted: the text "7" is not the number 7.
@@ -24,6 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
+from jobs.scheduling_spec import Scheduling
 from jobs.spec_model import Location, Metadata, Seed, SpecModel
 
 LARGEST_TAKES = 99  # keys count takes with two digits
@@ -120,6 +122,7 @@ class RenderSpec(SpecModel):
         motion: Amplitudes.
         output: Profile and place of the master.
         inspection: How rendered segments are judged.
+        scheduling: How a shared farm queues the job.
     """
 
     speech: Location
@@ -129,6 +132,7 @@ class RenderSpec(SpecModel):
     motion: MotionAmplitudes = MotionAmplitudes()
     output: Output = Output()
     inspection: Inspection = Inspection()
+    scheduling: Scheduling = Scheduling()
 
 
 class RenderJob(SpecModel):

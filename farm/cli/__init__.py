@@ -1,4 +1,4 @@
-"""The command line: `farm render`, `farm plan`, `farm train`, `farm doctor`."""
+"""The command line of the farm."""
 
 from __future__ import annotations
 

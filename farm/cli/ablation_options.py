@@ -46,11 +46,24 @@ PortraitOption = Annotated[
     ),
 ]
 MotionStepsOption = Annotated[
-    int,
-    typer.Option("--motion-steps", min=1, metavar="N", help="With --ablations: of each network of Table 3."),
+    int | None,
+    typer.Option(
+        "--motion-steps",
+        min=1,
+        metavar="N",
+        help=f"With --ablations: of each network of Table 3. Default: {MOTION_STEPS}.",
+        show_default=False,
+    ),
 ]
 RendererStepsOption = Annotated[
-    int, typer.Option("--renderer-steps", min=1, metavar="N", help="With --ablations: of each renderer.")
+    int | None,
+    typer.Option(
+        "--renderer-steps",
+        min=1,
+        metavar="N",
+        help=f"With --ablations: of each renderer. Default: {RENDERER_STEPS}.",
+        show_default=False,
+    ),
 ]
 
 
@@ -62,8 +75,8 @@ class AblationOptions:
     held_out: Sequence[str]
     portrait: Path | None
     tables: Sequence[int]
-    motion_steps: int
-    renderer_steps: int
+    motion_steps: int | None
+    renderer_steps: int | None
 
     def check_alone(self, *, wanted: bool, videos: bool) -> None:
         """Whether the options belong to what is to be done: nobody should believe that one did something.
@@ -77,13 +90,21 @@ class AblationOptions:
         """
         if wanted and videos:
             raise UsageError(
-                "--ablations makes what it judges, and takes neither SPEC nor videos",
+                "--ablations makes what it judges, and takes neither SPEC nor videos, nor how these are judged",
                 where="command line",
                 hint="leave one of them out",
             )
-        if not wanted and (self.clips or self.held_out or self.portrait or self.tables):
+        given = (
+            self.clips,
+            self.held_out,
+            self.portrait,
+            self.tables,
+            self.motion_steps,
+            self.renderer_steps,
+        )
+        if not wanted and any(given):
             raise UsageError(
-                "--table, --clips, --held-out and --portrait belong to --ablations",
+                "--table, --clips, --held-out, --portrait, --motion-steps and --renderer-steps belong to --ablations",
                 where="command line",
                 hint="add --ablations, or leave them out",
             )
@@ -95,8 +116,8 @@ class AblationOptions:
             held_out=tuple(str(Path(clip).absolute()) for clip in self.held_out),
             portrait=None if self.portrait is None else self.portrait.absolute(),
             tables=tuple(sorted(set(self.tables))) or tuple(TABLES),
-            motion_steps=self.motion_steps,
-            renderer_steps=self.renderer_steps,
+            motion_steps=self.motion_steps or MOTION_STEPS,
+            renderer_steps=self.renderer_steps or RENDERER_STEPS,
             takes=TAKES,
             seed=0,
             out=(out or Path("ablations")).absolute(),

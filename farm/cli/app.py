@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.logging import RichHandler
 
 from farm.cli.ablation_options import (
-    MOTION_STEPS,
-    RENDERER_STEPS,
     AblationOptions,
     AblationsOption,
     MotionStepsOption,
@@ -24,6 +19,7 @@ from farm.cli.ablation_options import (
 )
 from farm.cli.ablations import run_ablation_tables
 from farm.cli.common_options import EXIT_CODES, JsonOption, ReplicasOption, SpecArgument, StoreOption
+from farm.cli.control_app import control_app
 from farm.cli.doctor import run_doctor
 from farm.cli.evaluate import run_evaluate
 from farm.cli.evaluate_job import run_evaluate_job
@@ -37,6 +33,8 @@ from farm.cli.evaluate_options import (
     SpeechOption,
     SyncNetOption,
 )
+from farm.cli.guarding import guarded
+from farm.cli.journal import journal_app
 from farm.cli.output import Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
@@ -59,8 +57,7 @@ from farm.cli.train_options import (
 )
 from farm.cli.wiring import Wiring
 from infra.settings import FarmSettings
-from jobs.errors import Cancelled, ExitCode, FarmError
-from jobs.locations import is_s3
+from jobs.errors import ExitCode
 from jobs.version import engine_version
 
 app = typer.Typer(
@@ -78,6 +75,8 @@ subject_app = typer.Typer(
     help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich"
 )
 app.add_typer(subject_app, name="subject")
+app.add_typer(control_app)
+app.add_typer(journal_app, name="journal")
 
 
 def main(arguments: Sequence[str] | None = None, *, wiring: Wiring | None = None) -> int:
@@ -125,7 +124,7 @@ def _render(
 
     Segments that an earlier run committed to the store are not rendered again.
     """
-    _guarded(
+    guarded(
         lambda settings, terminal, wiring: run_render(
             spec, replicas=replicas, settings=settings, terminal=terminal, wiring=wiring
         ),
@@ -140,7 +139,7 @@ def _plan(
     context: typer.Context, spec: SpecArgument, store: StoreOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
-    _guarded(
+    guarded(
         lambda settings, terminal, wiring: run_plan(
             spec, settings=settings, terminal=terminal, wiring=wiring
         ),
@@ -183,7 +182,7 @@ def _train(
         workers=workers,
         output=output,
     )
-    _guarded(
+    guarded(
         lambda settings, terminal, wiring: run_train(
             spec, options=options, settings=settings, terminal=terminal, wiring=wiring
         ),
@@ -202,14 +201,14 @@ def _evaluate(
     speech: SpeechOption = None,
     syncnet: SyncNetOption = None,
     out: OutOption = None,
-    sample_every: SampleEveryOption = 5,
+    sample_every: SampleEveryOption = None,
     ablations: AblationsOption = False,
     table: TableOption = None,
     clips: ClipsOption = None,
     held_out: HeldOutOption = None,
     portrait: PortraitOption = None,
-    motion_steps: MotionStepsOption = MOTION_STEPS,
-    renderer_steps: RendererStepsOption = RENDERER_STEPS,
+    motion_steps: MotionStepsOption = None,
+    renderer_steps: RendererStepsOption = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -244,7 +243,7 @@ def _evaluate(
             return run_evaluate(options, terminal=terminal)
         return run_evaluate_job(spec, options=options, settings=settings, terminal=terminal, wiring=wiring)
 
-    _guarded(run, context=context, store=store, as_json=as_json)
+    guarded(run, context=context, store=store, as_json=as_json)
 
 
 @app.command("simulate", epilog=f"Exit codes:\n\n{EXIT_CODES}")
@@ -260,7 +259,7 @@ def _simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a shared farm on a virtual clock: shares, waits, cold loads, re-renders."""
-    _guarded(
+    guarded(
         lambda _settings, terminal, _wiring: run_simulate(scenario, plot=plot, terminal=terminal),
         context=context,
         store=None,
@@ -271,7 +270,7 @@ def _simulate(
 @app.command("doctor", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _doctor(context: typer.Context, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Check that this machine can render: libraries, hardware, encoder, weights, cluster."""
-    _guarded(
+    guarded(
         lambda settings, terminal, wiring: run_doctor(settings=settings, terminal=terminal, wiring=wiring),
         context=context,
         store=store,
@@ -314,7 +313,7 @@ def _subject_prepare(
 
     A run that was stopped goes on when it is started again with the same inputs.
     """
-    _guarded(
+    guarded(
         lambda _settings, terminal, _wiring: run_prepare(
             clip, name=name, consent=consent, out=out, audio_lag=audio_lag, terminal=terminal
         ),
@@ -333,40 +332,9 @@ def _subject_table(
     as_json: JsonOption = False,
 ) -> None:
     """Show the quality reports of several subjects as one Markdown table."""
-    _guarded(
+    guarded(
         lambda _settings, terminal, _wiring: run_table(folders, terminal=terminal),
         context=context,
         store=None,
         as_json=as_json,
     )
-
-
-def _guarded(
-    command: Callable[[FarmSettings, Terminal, Wiring], ExitCode],
-    *,
-    context: typer.Context,
-    store: str | None,
-    as_json: bool,
-) -> None:
-    """Settings in, exit code out, and every error on the way shown in one line."""
-    terminal = Terminal(as_json=as_json)
-    try:
-        settings = FarmSettings.from_environment()
-        # Through the console of the progress bars, which would be torn otherwise.
-        log_lines = RichHandler(console=terminal.err, show_path=False)
-        logging.basicConfig(level=settings.log_level, format="%(name)s: %(message)s", handlers=[log_lines])
-        if store is not None:
-            settings = replace(settings, store=store if is_s3(store) else str(Path(store).absolute()))
-        code = command(settings, terminal, context.obj)
-    except FarmError as error:
-        terminal.error(error)
-        code = error.exit_code
-    except KeyboardInterrupt:
-        interrupted = Cancelled(
-            "stopped from the keyboard",
-            where="render",
-            hint="committed segments stay; the next run goes on from them",
-        )
-        terminal.error(interrupted)
-        code = ExitCode.INTERRUPTED
-    raise typer.Exit(code)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from farm.cli.output import Terminal, libraries_quiet
 from farm.cli.wiring import Wiring
@@ -24,8 +25,10 @@ from farm.translation import translate
 from infra.cluster import connected_cluster
 from infra.delivery import check_bucket
 from infra.hardware import Hardware
+from infra.journal import open_journal
 from infra.settings import FarmSettings
-from jobs.errors import ExitCode
+from infra.storage import open_store
+from jobs.errors import ExitCode, JournalError
 from jobs.locations import is_s3
 from jobs.version import engine_version
 from stages.encode.profile import PREVIEW
@@ -81,6 +84,7 @@ def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) ->
         "memory": lambda: _memory(hardware),
         "disk": lambda: _disk(settings),
         "store": lambda: _store(settings),
+        "journal": lambda: _journal(settings),
         "video encoder": _encoder,
         "weights": lambda: _weights(wiring.stages),
         "subjects": lambda: _subjects(wiring.stages),
@@ -142,7 +146,25 @@ def _store(settings: FarmSettings) -> str:
         check_bucket(f"{settings.store.rstrip('/')}/probe", where="store")
     else:
         check_destination(Path(settings.store) / "probe", where="store")
-    return f"{settings.store} can be written"
+    if not open_store(settings.store).refuses_second_copies():
+        raise _Warning(
+            f"{settings.store} can be written, but ignores conditional writes",
+            "copies are compared by hash, which leaves a moment between two writers; docs/storage.md says more",
+        )
+    return f"{settings.store} can be written and refuses second copies"
+
+
+def _journal(settings: FarmSettings) -> str:
+    try:
+        journal = open_journal(settings.journal, must_exist=True)
+    except JournalError:
+        if "://" not in settings.journal and not Path(settings.journal).exists():
+            return "none yet; farm run and farm submit make it"
+        raise
+    try:
+        return f"{journal.address} is whole, {journal.check()} entries"
+    finally:
+        journal.close()
 
 
 def _encoder() -> str:
@@ -212,7 +234,7 @@ def _show(findings: list[Finding], terminal: Terminal) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for finding in findings:
         hint = f"\nhint: {finding.hint}" if finding.hint else ""
-        table.add_row(
-            f"[{styles[finding.health]}]{finding.health.value}[/]", finding.name, finding.detail + hint
-        )
+        # As text: a path or a code in brackets would be taken for markup.
+        health = Text(finding.health.value, style=styles[finding.health])
+        table.add_row(health, Text(finding.name), Text(finding.detail + hint))
     terminal.out.print(table)

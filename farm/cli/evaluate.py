@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from farm.cli.bars import StepBars
-from farm.cli.evaluate_options import EvaluateOptions
+from farm.cli.evaluate_options import SAMPLE_EVERY, EvaluateOptions
 from farm.cli.output import Terminal, UsageError, libraries_quiet
 from farm.destinations import check_destination
 from farm.translation import translated
@@ -65,7 +65,9 @@ def _judge(options: EvaluateOptions, *, reference: Path, terminal: Terminal) -> 
                 options.generated,
                 reference,
                 speech=options.speech,
-                options=EvaluationOptions(sample_every=options.sample_every, syncnet=options.syncnet),
+                options=EvaluationOptions(
+                    sample_every=options.sample_every or SAMPLE_EVERY, syncnet=options.syncnet
+                ),
                 progress=lambda step, done, total: bars.show(step, done=done, total=total, unit="frames"),
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -54,8 +54,16 @@ OutOption = Annotated[
         show_default=False,
     ),
 ]
+SAMPLE_EVERY: Final = 5
 SampleEveryOption = Annotated[
-    int, typer.Option("--sample-every", min=1, metavar="N", help="Measure NIQE on every Nth frame.")
+    int | None,
+    typer.Option(
+        "--sample-every",
+        min=1,
+        metavar="N",
+        help=f"Measure NIQE on every Nth frame. Default: {SAMPLE_EVERY}.",
+        show_default=False,
+    ),
 ]
 
 
@@ -68,12 +76,12 @@ class EvaluateOptions:
     speech: Path | None
     syncnet: Path | None
     out: Path | None
-    sample_every: int
+    sample_every: int | None
 
     @property
     def names_videos(self) -> bool:
-        """Whether anything to judge, or to judge by, was named."""
-        return bool(self.generated) or any((self.reference, self.speech, self.syncnet))
+        """Whether anything to judge, to judge by, or how to, was named."""
+        return bool(self.generated) or any((self.reference, self.speech, self.syncnet, self.sample_every))
 
     @property
     def names_something(self) -> bool:

@@ -37,6 +37,11 @@ class Terminal:
         self.err = Console(file=sys.stderr, soft_wrap=True, highlight=False)
 
     @property
+    def is_json(self) -> bool:
+        """Whether a script reads what is written."""
+        return self._as_json
+
+    @property
     def shows_progress(self) -> bool:
         """Whether somebody watches."""
         return not self._as_json and self.err.is_terminal
@@ -63,14 +68,14 @@ class Terminal:
     def note(self, message: str) -> None:
         """One sentence on the side; silent with --json."""
         if not self._as_json:
-            self.err.print(message, markup=False, style="dim")
+            self.err.print(one_line(message), markup=False, style="dim")
 
     def _error_line(self, code: str, where: str, message: str, hint: str) -> None:
-        place = f"{_one_line(where)}: " if where else ""
+        place = f"{one_line(where)}: " if where else ""
         self.err.print("error", style="bold red", end=" ")
-        self.err.print(f"[{code}] {place}{_one_line(message)}", markup=False)
+        self.err.print(f"[{code}] {place}{one_line(message)}", markup=False)
         if hint:
-            self.err.print(f"  hint: {_one_line(hint)}", markup=False, style="dim")
+            self.err.print(f"  hint: {one_line(hint)}", markup=False, style="dim")
 
     def _write_json(self, record: Mapping[str, Any]) -> None:
         self.out.file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
@@ -95,5 +100,6 @@ class _LogLines(io.TextIOBase):
         return len(text)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def one_line(text: str) -> str:
+    """Text from anywhere, such as a bundle or a store, in one line; what a terminal would obey becomes a space."""
+    return "".join(each if each.isprintable() else " " for each in " ".join(text.split()))

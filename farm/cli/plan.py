@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from farm.cli.output import Terminal, libraries_quiet
 from farm.cli.wiring import Wiring
+from farm.committed import committed_segments
 from farm.preparation import gather_cast, make_plan, read_job_speech
-from farm.rendering import committed_segments
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import ExitCode
@@ -77,7 +78,8 @@ def _show(loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str, termin
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, value)
+        # As text: a name in brackets would be taken for markup.
+        table.add_row(name, Text(value))
     terminal.out.print(table)
 
 

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from typing import Final, Protocol
 
 from farm.evaluation.judge import PairJudge, VideoJudge
-from farm.execution.backend import ExecutionBackend
 from farm.execution.opening import opened_ray
+from farm.execution.pools.backend import PoolBackend
 from farm.execution.real_stages import RealStages
 from farm.execution.stages_factory import StageFactory
 from farm.training.progress import TrainingListener
@@ -29,7 +29,7 @@ class OpenOn(Protocol):
 
     def __call__(
         self, *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
-    ) -> AbstractContextManager[ExecutionBackend]:
+    ) -> AbstractContextManager[PoolBackend]:
         """The opened backend."""
         ...
 

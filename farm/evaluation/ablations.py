@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,8 +55,9 @@ class AblationTable:
     rows: tuple[AblationRow, ...]
 
     def as_record(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data for JSON: infinity is the text "inf", what is no number is null."""
+        rows = [asdict(row) | {"ours": _plain(row.ours), "paper": _plain(row.paper)} for row in self.rows]
+        return {"table": self.table, "rows": rows}
 
     def row(self, label: str) -> AblationRow:
         """The row of a variant."""
@@ -104,6 +106,13 @@ def run_ablations(
             AblationTable(table=table, rows=(*rows, AblationRow(label="ground truth", ours=truth, paper={})))
         )
     return tables
+
+
+def _plain(figures: Figures) -> dict[str, float | str | None]:
+    return {
+        name: None if value is None or math.isnan(value) else "inf" if math.isinf(value) else value
+        for name, value in figures.items()
+    }
 
 
 def _judge(request: AblationRequest, variant: Variant, *, table: int, listener: AblationListener) -> Figures:

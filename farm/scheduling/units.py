@@ -1,6 +1,6 @@
-"""The words of the scheduler: what can be dispatched, what can happen to it, and what to do about it.
+"""The words for work: the stages, the pieces that they work on, and what becomes of a piece that fails.
 
-Everything here is plain data. No clock, no Ray, no arrays: a whole render can be simulated in microseconds.
+Everything here is plain data: no clock, no Ray, no arrays.
 """
 
 from __future__ import annotations
@@ -43,13 +43,6 @@ class SegmentNeeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The unit's result has arrived (motion, posed face) or is committed in the store (segment)."""
-
-    unit: Unit
-
-
-@dataclass(frozen=True, slots=True)
 class Lost:
     """The replica that held the unit is gone.
 
@@ -73,24 +66,6 @@ class Failed:
     is_final: bool
 
 
-Event = Done | Lost | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """Send the unit to a replica of its pool; attempts count from 1."""
-
-    unit: Unit
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Nothing will ask for the unit's result again: free its memory."""
-
-    unit: Unit
-
-
 class Owner(StrEnum):
     """Who a failure belongs to."""
 
@@ -105,6 +80,3 @@ class GiveUp:
     unit: Unit
     owner: Owner
     reason: str
-
-
-Action = Dispatch | Release | GiveUp

@@ -15,6 +15,7 @@ from farm.scheduling.shared.events import (
     FailureKind,
     FarmEvent,
     Forget,
+    MotionGone,
     Pause,
     Recalled,
     Requeue,
@@ -30,18 +31,19 @@ from farm.scheduling.shared.events import (
 )
 from farm.scheduling.shared.refusals import RequestRefused
 from farm.simulation.simulator import InvariantBroken, Simulator
+from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import OnQuarantine, Tier
-from jobs.simulation_spec import SimulatedFaults, SimulatedJob, SimulatedPool, SimulatedStudio, SimulationSpec
+from jobs.simulation_spec import SimulatedFaults, SimulatedJob, SimulatedPool, SimulationSpec
 
 T = TypeVar("T")
 
 _MOST_JOBS = 10
 _SUBJECTS = ("actor-a", "actor-b", "actor-c")
 _STUDIOS = {
-    "north": SimulatedStudio(weight=60),
-    "south": SimulatedStudio(weight=30, max_replicas=3),
-    "west": SimulatedStudio(weight=10, max_queued_segments=30),
+    "north": Studio(weight=60),
+    "south": Studio(weight=30, max_replicas=3),
+    "west": Studio(weight=10, max_queued_segments=30),
 }
 
 
@@ -95,6 +97,7 @@ class Chaos:
             "resume": self._resume,
             "old answer": self._answer_again,
             "found": self._find,
+            "motion gone": self._let_motion_go,
             "why": self._ask_why,
             "finish fails": self._fail_a_finish,
             "pause": lambda chance: self._ask(Pause, chance),
@@ -198,7 +201,7 @@ class Chaos:
 
     def _requeue(self, chance: random.Random) -> None:
         first = chance.randrange(10)
-        self._ask(lambda name: Requeue(name, first, first + chance.randrange(10)), chance)
+        self._ask(lambda name: Requeue(name, tuple(range(first, first + chance.randrange(10)))), chance)
 
     def _find(self, chance: random.Random) -> None:
         jobs = self.run.scheduler.jobs
@@ -210,6 +213,13 @@ class Chaos:
         ]
         if committed:
             self._tell(SegmentFound(*_pick(untold or committed, chance)))
+
+    def _let_motion_go(self, chance: random.Random) -> None:
+        made = [name for name in self.run.scheduler.jobs if self.run.jobs[name].motion_seconds]
+        if made:
+            name = _pick(made, chance)
+            one = (chance.randrange(self.run.jobs[name].segments),)
+            self._tell(MotionGone(name, chance.choice((None, one))))
 
     def _fail_a_finish(self, chance: random.Random) -> None:
         finishing = [name for name, job in self.run.scheduler.jobs.items() if job.finishing]
@@ -234,6 +244,7 @@ _ODDS = {
     "resume": 5,
     "old answer": 2,
     "found": 3,
+    "motion gone": 1,
     "finish fails": 0.5,
     "why": 2,
     "pause": 2,

@@ -44,7 +44,7 @@ class Figures:
         jain: Jain's index of contended replica time over weight: 1 is perfectly fair, 1/n one studio having it all.
         contended_for: Seconds in which every studio had segments waiting.
         tries: Tries of segments that began on a replica.
-        re_renders: Tries beyond the first commit of each segment.
+        re_renders: Tries that came to the end of a segment which the store held already.
         cold_ratio: Tries that had to load their subject, over all.
         wait_by_tier: Mean seconds from submit to first segment.
     """
@@ -88,7 +88,6 @@ def figures_of(run: Simulator) -> Figures:
     ended: dict[str, int] = {}
     for job in run.scheduler.jobs.values():
         ended[job.state.value] = ended.get(job.state.value, 0) + 1
-    commits = sum(span.end in {SpanEnd.COMMITTED, SpanEnd.REPEATED} for span in spans)
     return Figures(
         seconds=run.agenda.now,
         events=run.course.events,
@@ -102,7 +101,7 @@ def figures_of(run: Simulator) -> Figures:
         waived=observer.count(SegmentState.WAIVED),
         quarantined=observer.totals[SegmentEvent.QUARANTINED],
         tries=run.pool.started,
-        re_renders=commits - len(run.pool.committed),
+        re_renders=sum(span.end is SpanEnd.REPEATED for span in spans),
         lost=observer.totals[AttemptState.LOST] + observer.totals[AttemptState.TIMED_OUT],
         recalled=observer.totals[AttemptState.NEVER_ATTEMPTED],
         cold_loads=run.pool.cold_loads,

@@ -6,17 +6,19 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 
+from farm.farm_rules import studio_terms
 from farm.scheduling.shared.audit import audit
 from farm.scheduling.shared.events import FarmEvent, SegmentsReady, Submit, Tick
 from farm.scheduling.shared.farm_state import Moved
 from farm.scheduling.shared.refusals import RequestRefused
-from farm.scheduling.shared.requests import FarmRules, JobRequest, PoolRules, StudioTerms
+from farm.scheduling.shared.requests import FarmRules, JobRequest, PoolRules
 from farm.scheduling.shared.scheduler import SharedScheduler
 from farm.simulation.agenda import Agenda
 from farm.simulation.life_audit import LifeAudit
 from farm.simulation.made_up_pool import MadeUpPool
 from farm.simulation.observer import Observer
-from jobs.lifecycle import JobState
+from farm.simulation.turn_audit import TurnAudit
+from jobs.lifecycle import JobState, SegmentEvent
 from jobs.simulation_spec import SimulatedJob, SimulationSpec
 
 _TICK_S = 1.0
@@ -55,6 +57,7 @@ class Simulator:
             randomness=random.Random(spec.seed),
             record=self._record,
         )
+        self.turns = TurnAudit(self.scheduler.state)
         self.observer = Observer(
             self.scheduler.state, studios=sorted({job.studio for job in self.jobs.values()})
         )
@@ -116,7 +119,7 @@ class Simulator:
         Raises:
             InvariantBroken: With everything that does not hold.
         """
-        broken = audit(self.scheduler.state) + self.life.take()
+        broken = audit(self.scheduler.state) + self.life.take() + self.turns.take()
         if broken:
             raise InvariantBroken(f"at {self.agenda.now:.3f} s: " + "; ".join(broken))
 
@@ -124,6 +127,11 @@ class Simulator:
         self.observer.take(moved)
         if self.spec.audited:
             self.life.add(moved)
+            self.turns.add(moved)
+        if moved.event is SegmentEvent.MOTION_GONE:
+            name, _, segment = moved.subject.partition("/")
+            ready = SegmentsReady(name, (int(segment),))
+            self.agenda.after(self.jobs[name].motion_seconds, partial(self.tell, ready))
 
     def _submit_awaited(self, job: SimulatedJob) -> None:
         self._awaited -= 1
@@ -155,14 +163,7 @@ def farm_rules(spec: SimulationSpec) -> FarmRules:
     pool = PoolRules(
         slots=spec.pool.slots, warm_lead=spec.pool.warm_lead, stall=spec.pool.stall, grace=spec.pool.grace
     )
-    studios = {
-        name: StudioTerms(
-            weight=studio.weight,
-            max_replicas=studio.max_replicas,
-            max_queued_segments=studio.max_queued_segments,
-        )
-        for name, studio in spec.studios.items()
-    }
+    studios = {name: studio_terms(studio) for name, studio in spec.studios.items()}
     return FarmRules(pool=pool, studios=studios)
 
 

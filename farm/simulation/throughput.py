@@ -18,10 +18,30 @@ from jobs.spec import Profile
 _STUDIOS = {"north": 60.0, "south": 30.0, "west": 10.0}
 
 
-def measure(*, jobs: int, segments: int, replicas: int, most: int = 20_000) -> float:
-    """Dispatches a second of processor time, with a start, a commit and its share of ticks for each."""
+def measure(
+    *,
+    jobs: int,
+    segments: int,
+    replicas: int,
+    budget: float | None = None,
+    studio_replicas: int | None = None,
+    most: int = 20_000,
+) -> float:
+    """Dispatches a second of processor time, with a start, a commit and its share of ticks for each.
+
+    Args:
+        jobs: How many, of three studios.
+        segments: Of each job.
+        replicas: In the pool.
+        budget: GPU seconds that each job may spend.
+        studio_replicas: Replicas that each of the three studios may have; the others idle.
+        most: Dispatches after which it is enough.
+    """
     agenda, chance = Agenda(), random.Random(1)
-    rules = FarmRules(studios={name: StudioTerms(weight=weight) for name, weight in _STUDIOS.items()})
+    terms = {
+        name: StudioTerms(weight=weight, max_replicas=studio_replicas) for name, weight in _STUDIOS.items()
+    }
+    rules = FarmRules(studios=terms)
     scheduler = SharedScheduler(rules, clock=agenda.clock, randomness=chance)
     for number in range(jobs):
         request = JobRequest(
@@ -30,6 +50,7 @@ def measure(*, jobs: int, segments: int, replicas: int, most: int = 20_000) -> f
             subject=f"actor-{number % 10}",
             segment_count=segments,
             profile=Profile.PREVIEW,
+            max_gpu_seconds=budget,
         )
         scheduler.on(Submit(request))
     started = time.process_time()
@@ -59,8 +80,16 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=50)
     parser.add_argument("--segments", type=int, default=200)
     parser.add_argument("--replicas", type=int, default=64)
+    parser.add_argument("--budget", type=float, help="GPU seconds that each job may spend")
+    parser.add_argument("--studio-replicas", type=int, help="replicas that each of three studios may have")
     given = parser.parse_args()
-    rate = measure(jobs=given.jobs, segments=given.segments, replicas=given.replicas)
+    rate = measure(
+        jobs=given.jobs,
+        segments=given.segments,
+        replicas=given.replicas,
+        budget=given.budget,
+        studio_replicas=given.studio_replicas,
+    )
     sys.stdout.write(f"{rate:.0f} dispatches a second\n")
 
 

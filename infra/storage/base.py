@@ -74,6 +74,16 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def refuses_second_copies(self) -> bool:
+        """Whether the place itself refuses a second copy, so that two written at the same moment are told apart.
+
+        Where it does not, the store compares hashes before and after each write, which leaves a moment between.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        ...
+
     def get(self, key: str) -> bytes:
         """The bytes of an object, checked against its recorded hash.
 

@@ -30,7 +30,7 @@ from infra.storage.base import (
     divergence,
     missing,
 )
-from jobs.errors import DiskFull, FarmError, StoreError
+from jobs.errors import DiskFull, FarmError, StoreError, is_away
 from jobs.identity import sha256_of_bytes, sha256_of_file
 
 LEFTOVER_AGE_S = 24 * 3600  # no write takes a day; what is older was left by a process that was killed
@@ -67,6 +67,10 @@ class FolderStore:
                         self._record_checksum(key, offered)
                         return PutOutcome.CREATED
             return self._compare(key, target, offered)
+
+    def refuses_second_copies(self) -> bool:
+        """See `ObjectStore.refuses_second_copies`."""
+        return True
 
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
@@ -245,6 +249,7 @@ def _translated(key: str) -> Iterator[None]:
         reason = (error.strerror or type(error).__name__).lower()
         raise StoreError(
             f"the store failed: {reason}",
+            is_outage=is_away(error),
             where=str(error.filename or key),
             hint="check that its folder exists, is a folder and may be written",
         ) from error

@@ -49,6 +49,10 @@ class MemoryStore:
             raise divergence(key, stored=stored, offered=offered)
         return PutOutcome.ALREADY_EQUAL
 
+    def refuses_second_copies(self) -> bool:
+        """See `ObjectStore.refuses_second_copies`."""
+        return True
+
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
         with self._lock:

@@ -90,6 +90,11 @@ class S3Store:
                 lambda: self._create(key, content, if_absent=is_conditional, is_guarded=is_guarded)
             )
 
+    def refuses_second_copies(self) -> bool:
+        """See `ObjectStore.refuses_second_copies`; found out by writing a small object twice."""
+        with self._translated(""):
+            return self._keeps_conditions()
+
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
         address = self._address(key)
@@ -193,7 +198,11 @@ class S3Store:
             if error.problem is Problem.NO_OBJECT:
                 raise missing(key) from error
             raise StoreError(
-                f"{error.text} ({self.uri})", where=key, hint=error.hint, code=error.problem.value
+                f"{error.text} ({self.uri})",
+                where=key,
+                hint=error.hint,
+                code=error.problem.value,
+                is_outage=error.is_outage,
             ) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

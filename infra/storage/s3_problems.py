@@ -43,13 +43,17 @@ class S3Error(Exception):
         problem: What kind of failure.
         text: What happened, in one sentence; never a credential, nor what the server wrote.
         is_passing: Whether the same request may succeed a moment later.
+        is_outage: It was passing, and did not pass for as long as one request insists: minutes may be needed.
     """
 
-    def __init__(self, problem: Problem, text: str, *, is_passing: bool = False) -> None:
+    def __init__(
+        self, problem: Problem, text: str, *, is_passing: bool = False, is_outage: bool = False
+    ) -> None:
         super().__init__(text)
         self.problem = problem
         self.text = text
         self.is_passing = is_passing
+        self.is_outage = is_outage
 
     @property
     def hint(self) -> str:

@@ -82,6 +82,15 @@ def read_bytes(client: Any, address: S3Address) -> tuple[bytes, str]:
     return sink.getvalue(), sha256
 
 
+def _opened(client: Any, address: S3Address) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = client.get_object(Bucket=address.bucket, Key=address.key)
+    except AttributeError as error:
+        # The client takes the body of a server error for the object's where the error carries a checksum, and trips.
+        raise S3Error(Problem.BUSY, "S3 answered a server error", is_passing=True) from error
+    return answer
+
+
 def read_into(client: Any, address: S3Address, sink: BinaryIO, *, etag: str = "") -> str:
     """Stream an object into a file, and give its SHA-256; memory does not grow with the object.
 
@@ -103,7 +112,7 @@ def read_into(client: Any, address: S3Address, sink: BinaryIO, *, etag: str = ""
     def read_once() -> str:
         sink.seek(0)
         sink.truncate()
-        answer = client.get_object(Bucket=address.bucket, Key=address.key)
+        answer = _opened(client, address)
         facts = RemoteFacts.of(answer)
         if etag and facts.etag and facts.etag != etag:
             answer["Body"].close()

@@ -29,7 +29,7 @@ def persistently(action: Callable[[], Result]) -> Result:
         action: One request, which may be made any number of times.
 
     Raises:
-        S3Error: It failed for good. The error is no longer passing: nobody above tries the same again.
+        S3Error: It failed for good. The error is no longer passing: nobody above tries the same again at once.
     """
     first_failure = math.inf  # a large object may take longer than the budget before anything fails
     for attempt in range(1, ATTEMPTS + 1):
@@ -42,6 +42,7 @@ def persistently(action: Callable[[], Result]) -> Result:
             is_spent = attempt == ATTEMPTS or monotonic() - first_failure + wait_s > BUDGET_S
             if is_spent or not error.is_passing:
                 tried = f", {attempt} times" if error.is_passing and attempt > 1 else ""
-                raise S3Error(error.problem, error.text + tried) from raised
+                is_outage = error.is_passing or error.is_outage
+                raise S3Error(error.problem, error.text + tried, is_outage=is_outage) from raised
         sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

@@ -1,6 +1,6 @@
 """One segment: frames to a closed group of H.264 pictures in MP4, the same bytes every time, and proof that it decodes.
 
-Legend: H, W pixels; 3 = R, G, B.
+Legend: H, W pixels; 3 = R, G, B. Planes are a picture as H.264 stores it, see `stages.encode.colour`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,27 @@ def encode_segment(frames_HW3: Iterable[Frame], *, fps: Fraction, profile: Video
         EncodeError: A frame of another shape or type (``encode.wrong-frame``), no frames at all
             (``encode.no-frames``), or the encoder refuses (``encode.encoder``).
     """
+    pictures = (
+        rgb_to_yuv420(_checked(frame_HW3, index=index, profile=profile))
+        for index, frame_HW3 in enumerate(frames_HW3)
+    )
+    return encode_planes(pictures, fps=fps, profile=profile)
+
+
+def encode_planes(pictures: Iterable[NDArray[np.uint8]], *, fps: Fraction, profile: VideoProfile) -> bytes:
+    """Encode one segment from pictures that are (3 size / 2, size) uint8 planes already; see `encode_segment`.
+
+    Raises:
+        EncodeError: No pictures at all (``encode.no-frames``), or the encoder refuses (``encode.encoder``).
+    """
     target = io.BytesIO()
     try:
         # Without bitexact the muxer writes its version into the file.
         with av.open(target, mode="w", format="mp4", options={"fflags": "+bitexact"}) as container:
             stream = _add_stream(container, fps=fps, profile=profile)
             count = 0
-            for frame_HW3 in frames_HW3:
-                container.mux(stream.encode(_picture(frame_HW3, index=count, fps=fps, profile=profile)))
+            for planes in pictures:
+                container.mux(stream.encode(_picture(planes, index=count, fps=fps, profile=profile)))
                 count += 1
             if count:
                 container.mux(stream.encode(None))
@@ -115,14 +128,18 @@ def _add_stream(
     return stream
 
 
-def _picture(frame_HW3: Frame, *, index: int, fps: Fraction, profile: VideoProfile) -> VideoFrame:
+def _checked(frame_HW3: Frame, *, index: int, profile: VideoProfile) -> Frame:
     wanted = (profile.size, profile.size, 3)
     if frame_HW3.shape != wanted or frame_HW3.dtype != np.uint8:
         raise EncodeError(
             code="encode.wrong-frame",
             what=f"frame {index} is {frame_HW3.dtype}{frame_HW3.shape}; profile {profile.name} takes uint8{wanted}",
         )
-    picture = VideoFrame.from_ndarray(rgb_to_yuv420(frame_HW3), format=profile.pixel_format)
+    return frame_HW3
+
+
+def _picture(planes: NDArray[np.uint8], *, index: int, fps: Fraction, profile: VideoProfile) -> VideoFrame:
+    picture = VideoFrame.from_ndarray(planes, format=profile.pixel_format)
     picture.pts = index
     picture.time_base = 1 / fps
     picture.colorspace = _BT709

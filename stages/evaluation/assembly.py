@@ -53,14 +53,14 @@ def assemble(
         missing: why something was not measured on either.
     """
     generated, reference = ours.watched, truth.watched
-    looks = (generated.look, reference.look)
+    looks, common = (generated.look, reference.look), len(reference.found_T)
     return Evaluation(
         generated=_video_figures(generated, reference, ours.sync.figures),
         reference=_video_figures(reference, reference, truth.sync.figures),
         pair=_pair_figures(generated, reference, faces, pictures),
         speech=None if speech is None else str(speech),
         notes=(
-            *_length_notes(*looks),
+            *_length_notes(*looks, common=common),
             *_picture_notes(*looks),
             *missing,
             *(f"generated: {note}" for note in ours.sync.notes),
@@ -70,14 +70,18 @@ def assemble(
     )
 
 
-def _length_notes(ours: FirstLook, truth: FirstLook) -> list[str]:
+def _length_notes(ours: FirstLook, truth: FirstLook, *, common: int) -> list[str]:
+    """Of `common` frames that were compared, fewer than both have where another take is shorter still."""
     difference = ours.frames - truth.frames
+    left_out = min(ours.frames, truth.frames) - common
+    if left_out:
+        warning = "warning: " if left_out > _FEW_FRAMES else ""
+        return [f"{warning}another take is shorter: the {common} frames that all have were compared"]
     if difference == 0:
         return []
     warning = "warning: " if abs(difference) > _FEW_FRAMES else ""
     longer = "generated" if difference > 0 else "reference"
     seconds = abs(difference) / FRAMES_PER_SECOND
-    common = min(ours.frames, truth.frames)
     return [
         f"{warning}the {longer} video is {seconds:.2f} s longer: the {common} frames from the start were compared"
     ]
@@ -139,7 +143,7 @@ def _pair_figures(
         mouth_psnr=None if pictures is None else mean_decibels(pictures.mouth_psnr_T),
         ssim=None if pictures is None else float(pictures.ssim_T.mean()),
         tcm=float(terms_T.mean()) if len(terms_T) else None,
-        sharpness_share=None if pictures is None else float(pictures.sharpness_T.mean()),
+        sharpness_share=None if pictures is None else float(pictures.sharpness_T[truth.found_T].mean()),
         flicker_share=flicker / true_flicker if comparable and flicker is not None and true_flicker else None,
     )
 

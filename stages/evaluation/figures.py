@@ -82,7 +82,8 @@ class PairFigures:
         mouth_psnr: the same in the box around the mouth.
         ssim: mean over frames.
         tcm: temporal consistency, MODA eq. 16.
-        sharpness_share, flicker_share: the generated video's as a share of the reference's.
+        sharpness_share, flicker_share: the generated video's as a share of the reference's, sharpness over the frames
+            in which the reference shows a face.
     """
 
     frames: int

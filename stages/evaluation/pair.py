@@ -69,6 +69,8 @@ def evaluate_takes(
     Raises what `evaluate_pair` raises.
     """
     options = options or EvaluationOptions()
+    # First, so that what cannot be used is told before the videos are watched.
+    judges = SyncJudges(speech=speech, syncnet=options.syncnet) if Part.SYNC in options.parts else None
     crew = Crew(workers=options.workers, progress=progress)
     names = [*_take_names(len(generated)), "reference"]
     looks = crew.run(
@@ -91,10 +93,7 @@ def evaluate_takes(
         ]
     )
     *takes, truth = watched
-    sounds = [no_sync()] * len(watched)
-    if Part.SYNC in options.parts:
-        judges = SyncJudges(speech=speech, syncnet=options.syncnet)
-        sounds = [judges.judge(each) for each in watched]
+    sounds = [no_sync() if judges is None else judges.judge(each) for each in watched]
     evaluations = []
     for name, take, sound in zip(names, takes, sounds, strict=False):
         faces = compare_faces(take, truth)

@@ -59,13 +59,18 @@ class SyncJudges:
         self._own = SyncJudge() if syncnet is None else None
 
     def judge(self, watched: Watched) -> SyncJudgement:
-        """Judge a face against the sound. Raises SpeechError where its own cannot be read."""
+        """Judge a face against the sound; a video whose own cannot be read is told of in a note."""
         samples_S = self._speech_S
         if samples_S is None:
             if not watched.look.facts.has_sound:
                 note = "sync was not judged: the video has no sound, and no speech was given"
                 return SyncJudgement(figures=None, notes=(note,))
-            samples_S = read_speech(watched.look.path).samples_S
+            try:
+                samples_S = read_speech(watched.look.path).samples_S
+            except SpeechError as error:
+                # The pictures were read, and their figures hold.
+                note = f"sync was not judged: the sound of the video cannot be used: {error.what}"
+                return SyncJudgement(figures=None, notes=(note,))
         try:
             score = self._score(watched, samples_S[: len(watched.found_T) * SAMPLES_PER_FRAME])
         except SpeechError as error:

@@ -1,6 +1,6 @@
 """Diverse: how far takes of one speech are apart (MODA section 10).
 
-Legend: S takes, T frames, N points, 3 = (x, y, z), 7 = head vector.
+Legend: S takes, T frames, K frames that count, N points, 3 = (x, y, z), 7 = head vector.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BLOCK: Final = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeDiversity:
-    """Variance over takes in px^2, mean over frames, points, x and y.
+    """Variance over takes in px^2, mean over points, x and y, and the frames in which every take shows a face.
 
     Attributes:
         face: of all points in the picture, as the paper reports it.
@@ -38,13 +38,18 @@ class TakeDiversity:
     head: float
 
 
-def diversity_of(takes: Sequence[Watched]) -> TakeDiversity:
-    """Measure two takes or more of equal length. Unit: px of a canvas on which the first take's crop is 512 px wide."""
-    frames = len(takes[0].found_T)
-    mean_N3 = np.mean([take.canonical_TN3.mean(axis=0) for take in takes], axis=0, dtype=np.float64)
+def diversity_of(takes: Sequence[Watched]) -> TakeDiversity | None:
+    """Measure two takes or more of equal length; None where they never show a face at once.
+
+    Unit: px of a canvas on which the first take's crop is 512 px wide.
+    """
+    (frames_K,) = np.nonzero(np.all([take.found_T for take in takes], axis=0))
+    if not len(frames_K):
+        return None
+    mean_N3 = np.mean([take.canonical_TN3[frames_K].mean(axis=0) for take in takes], axis=0, dtype=np.float64)
     rows, weights = [], []
-    for start in range(0, frames, _BLOCK):
-        block = slice(start, min(frames, start + _BLOCK))
+    for start in range(0, len(frames_K), _BLOCK):
+        block = frames_K[start : start + _BLOCK]
         canonical_STN3 = np.stack([take.canonical_TN3[block] for take in takes])
         still_TN3 = np.broadcast_to(mean_N3, canonical_STN3.shape[1:])
         rows.append(
@@ -55,13 +60,13 @@ def diversity_of(takes: Sequence[Watched]) -> TakeDiversity:
                 diversity(_in_picture(takes, [still_TN3] * len(takes), block)),
             )
         )
-        weights.append(block.stop - block.start)
+        weights.append(len(block))
     face, lips, eyes, head = (float(value) for value in np.average(rows, axis=0, weights=weights))
     return TakeDiversity(face=face, lips=lips, eyes=eyes, head=head)
 
 
 def _in_picture(
-    takes: Sequence[Watched], canonical_STN3: Sequence[NDArray[np.floating]] | Floats, block: slice
+    takes: Sequence[Watched], canonical_STN3: Sequence[NDArray[np.floating]] | Floats, block: NDArray[np.intp]
 ) -> Floats:
     """Posed meshes (S, T, 478, 3) of the takes on one canvas."""
     first = takes[0].look

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stages.assets import FACE_LANDMARKER, SELFIE_SEGMENTER
 from stages.geometry.canonical import CANVAS
+from stages.native_chatter import native_chatter_hidden
 from stages.payloads import FRAMES_PER_SECOND
 
 _FLIP_Y = np.diag([1.0, -1.0, 1.0])
@@ -42,14 +43,14 @@ class FaceTracker:
         """`video` follows the face from frame to frame; otherwise each stands alone. At most `faces` are found."""
         self._video = video
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
-        self._landmarker = vision.FaceLandmarker.create_from_options(
-            vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=FACE_LANDMARKER.read()),
-                running_mode=mode,
-                num_faces=faces,
-                output_facial_transformation_matrixes=True,
-            )
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=FACE_LANDMARKER.read()),
+            running_mode=mode,
+            num_faces=faces,
+            output_facial_transformation_matrixes=True,
         )
+        with native_chatter_hidden():
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
         self._frame = 0
 
     def __enter__(self) -> Self:
@@ -90,14 +91,14 @@ class PersonSegmenter:
     """Confidence in [0, 1] that a pixel belongs to a person; use as a context manager."""
 
     def __init__(self) -> None:
-        self._segmenter = vision.ImageSegmenter.create_from_options(
-            vision.ImageSegmenterOptions(
-                base_options=BaseOptions(model_asset_buffer=SELFIE_SEGMENTER.read()),
-                running_mode=vision.RunningMode.IMAGE,
-                output_confidence_masks=True,
-                output_category_mask=False,
-            )
+        options = vision.ImageSegmenterOptions(
+            base_options=BaseOptions(model_asset_buffer=SELFIE_SEGMENTER.read()),
+            running_mode=vision.RunningMode.IMAGE,
+            output_confidence_masks=True,
+            output_category_mask=False,
         )
+        with native_chatter_hidden():
+            self._segmenter = vision.ImageSegmenter.create_from_options(options)
 
     def __enter__(self) -> Self:
         return self

@@ -36,6 +36,9 @@ _EXACT = (
 
 
 _MOST_PIXELS: Final = 8192 * 8192
+_SQUARE_ENOUGH: Final = Fraction(1, 100)
+"""Of a pixel's width: what rounding a picture to whole macroblocks leaves."""
+
 _LONGEST_STILL: Final = 60
 """Seconds for which one recorded frame may be shown."""
 
@@ -68,7 +71,8 @@ def read_facts(path: Path) -> ClipFacts:
 
     Raises:
         SubjectError: No such file (``clip.not-found``), no video in it (``clip.no-picture``), not decodable
-            (``clip.not-media``), or larger than any camera's picture (``clip.too-large``).
+            (``clip.not-media``), of pixels that are not square (``clip.pixel-shape``), or larger than any camera's
+            picture (``clip.too-large``).
     """
     with open_media(path, family=SubjectError, noun="clip") as container:
         stream = _video_stream(container, path)
@@ -159,6 +163,9 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     # The attribute is missing, too, where the codec is not known.
     if getattr(stream, "codec_context", None) is None:
         raise not_media(path, family=SubjectError, noun="clip")
+    shape = Fraction(stream.sample_aspect_ratio or 1)
+    if abs(shape - 1) > _SQUARE_ENOUGH:
+        raise _not_square(path, shape)
     if stream.width * stream.height > _MOST_PIXELS:
         raise _too_large(path, f"{stream.width} x {stream.height}")
     # Within the stream it may still grow.
@@ -235,6 +242,15 @@ def _too_large(path: Path, size: str) -> SubjectError:
         code="clip.too-large",
         what=f"the picture is said to be {size} pixels",
         hint="hand in a clip of at most 8192 x 8192; more than 4K is of no use",
+        where=str(path),
+    )
+
+
+def _not_square(path: Path, shape: Fraction) -> SubjectError:
+    return SubjectError(
+        code="clip.pixel-shape",
+        what=f"its pixels are not square: {float(shape):.3f} times as wide as high",
+        hint="export it with square pixels: ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT",
         where=str(path),
     )
 

@@ -55,6 +55,14 @@ def test_an_object_comes_back_as_it_was_put(store: ObjectStore) -> None:
     assert store.get(KEY) == data
 
 
+def test_a_store_says_whether_its_place_refuses_second_copies(
+    conditional_store: ObjectStore, unconditional_store: ObjectStore
+) -> None:
+    assert conditional_store.refuses_second_copies()
+    assert not unconditional_store.refuses_second_copies()
+    assert list(unconditional_store.list()) == [], "nothing of the question is left"
+
+
 def test_an_object_may_be_empty(store: ObjectStore) -> None:
     store.put_if_absent(KEY, b"")
     assert store.get(KEY) == b""

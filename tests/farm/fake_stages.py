@@ -6,6 +6,7 @@ The encoder, the store and the processes around them are real. Every result depe
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
@@ -38,9 +39,11 @@ class Fault:
 
     Attributes:
         stage: ``motion``, ``face`` or ``render``; a face is found by its frame count, the others by their first frame.
+            ``load`` is the loading of a renderer, at frame 0.
         frame: First frame of the window or segment it strikes.
-        kind: ``kill`` (SIGKILL to the own process), ``raise``, ``interrupt``, or a flaw of the segment's pictures:
-            ``black``, ``frozen`` or ``not-finite``.
+        kind: ``kill`` (SIGKILL to the own process), ``segv`` (it reads where there is no memory), ``hang`` (it works
+            for ever), ``raise``, ``interrupt``, ``gpu-memory`` and ``gpu-sticky`` (what CUDA says in such cases), or a
+            flaw of the segment's pictures: ``black``, ``frozen`` or ``not-finite``.
         times: How often it strikes, over all processes.
     """
 
@@ -51,6 +54,11 @@ class Fault:
 
 
 FLAWS = ("black", "frozen", "not-finite")
+GPU_ERRORS = {
+    "gpu-memory": "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB",
+    "gpu-sticky": "CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA",
+}
+HANG_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,7 @@ class FakeSubject:
     name: str
     consent: str
     sha256: str
+    shade: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,13 @@ class FakeStages:
         (folder / "composer.weights").write_bytes(b"composer")
         return cls(folder=folder, faults=faults, seconds_per_segment=seconds_per_segment)
 
+    def add_subject(self, name: str, *, shade: float) -> Path:
+        """A subject whose motion, faces and pictures are all its own; the one called ``fake`` has no shade."""
+        folder = self.folder / "subjects" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "shade").write_text(str(shade))
+        return folder
+
     def shared_weights(self) -> SharedWeights:
         return SharedWeights(motion=self.folder / "motion.weights", composer=self.folder / "composer.weights")
 
@@ -91,7 +107,8 @@ class FakeStages:
     def load_subject(self, folder: Path) -> FakeSubject:
         if (folder / "no-consent").exists():
             raise SubjectError(code="subject.no-consent", what="names no consent", where=str(folder))
-        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64)
+        shade = float((folder / "shade").read_text()) if (folder / "shade").exists() else 0.0
+        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64, shade=shade)
 
     def load_motion(self, *, weights: Path, device: str) -> FakeMotion:
         if weights.read_bytes() != b"motion":
@@ -104,17 +121,20 @@ class FakeStages:
         self.note(f"load-composer-{device}")
         return FakeComposer(stages=self)
 
-    def load_renderer(self, *, subject: Subject, device: str) -> FakeRenderer:
-        assert subject.name == "fake"
+    def load_renderer(self, *, subject: FakeSubject, device: str) -> FakeRenderer:
+        self.strike("load", 0)
         self.note(f"load-renderer-{device}")
-        return FakeRenderer(stages=self)
+        self.note(f"draws-{subject.name}")
+        return FakeRenderer(stages=self, shade=subject.shade)
 
-    def load_inspector(self, *, subject: Subject, folder: Path, size: int) -> SegmentInspector:
+    def load_inspector(self, *, subject: Subject, folder: Path, size: int) -> NotedInspector:
         """The real one, without a detector; what needs a real face to be drawn is never flagged."""
         limits = Limits(colour_difference=Range(), sharpness=Range(), picture_response=Range())
         look_LL3 = np.zeros((LOOK_CELLS, LOOK_CELLS, 3))
         norms = Norms(limits=limits, look_LL3=look_LL3, sharpness=1.0, is_fitted=False)
-        return SegmentInspector(norms=norms, detector=None, notice=self.notice)
+        inspector = NotedInspector(norms=norms, detector=None, notice=self.notice)
+        inspector.stages, inspector.subject = self, subject.name
+        return inspector
 
     def note(self, name: str) -> int:
         """Count a call over all processes; returns how often it was noted before."""
@@ -140,12 +160,29 @@ class FakeStages:
                 continue
             if fault.kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if fault.kind == "segv":
+                ctypes.string_at(0)
+            if fault.kind == "hang":
+                time.sleep(HANG_S)
+            if fault.kind in GPU_ERRORS:
+                raise RuntimeError(GPU_ERRORS[fault.kind])
             if fault.kind == "interrupt":
                 raise KeyboardInterrupt
             if fault.kind in FLAWS:
                 return fault.kind
             raise RuntimeError(f"the {stage} stage tripped at frame {frame}")
         return ""
+
+
+class NotedInspector(SegmentInspector):
+    """The real one; what it closes is noted."""
+
+    stages: FakeStages
+    subject: str
+
+    def close(self) -> None:
+        self.stages.note(f"closed-{self.subject}")
+        super().close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +199,7 @@ class FakeMotion:
         *,
         first_frame: int,
         frame_count: int,
-        subject: Subject,
+        subject: FakeSubject,
         seed: int,
         take: int,
     ) -> Motion:
@@ -175,7 +212,7 @@ class FakeMotion:
             noise_C = np.random.default_rng([seed, take * _TAKE_STRIDE + frame]).normal(size=MOTION_CHANNELS)
             around = loudness_T[row : row + 2 * SPEECH_CONTEXT + 1].mean()
             # A little of the window's own: without it, a wrong cross-fade would go unnoticed.
-            rows_TC[row] = noise_C + 50 * around + 0.01 * first_frame
+            rows_TC[row] = noise_C + 50 * around + 0.01 * first_frame + subject.shade
         return Motion.from_rows(rows_TC)
 
 
@@ -189,7 +226,7 @@ class FakeComposer:
         *,
         lead: int,
         frame_count: int,
-        subject: Subject,
+        subject: FakeSubject,
         head: float,
         blink: float,
         torso: float,
@@ -205,7 +242,7 @@ class FakeComposer:
                 max(lead + row - MOTION_CONTEXT, 0),
                 min(lead + row + MOTION_CONTEXT + 1, len(rows_TC)),
             )
-            mesh_TN3[row] = 100 + 10 * rows_TC[low:high].mean()
+            mesh_TN3[row] = 100 + 10 * rows_TC[low:high].mean() + subject.shade
         return PosedFace(
             mesh_TN3=mesh_TN3, torso_TN3=np.zeros((frame_count, TORSO_POINTS, 3), dtype=np.float32)
         )
@@ -214,6 +251,7 @@ class FakeComposer:
 @dataclass(slots=True, kw_only=True)
 class FakeRenderer:
     stages: FakeStages
+    shade: float = 0.0
     not_finite_frames: int = field(default=0)
 
     @property
@@ -222,13 +260,15 @@ class FakeRenderer:
 
     def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
         flaw = self.stages.strike("render", first_frame)
-        time.sleep(self.stages.seconds_per_segment)
         if flaw == "not-finite":
             self.not_finite_frames += 3
         for row in range(face.frame_count):
+            time.sleep(self.stages.seconds_per_segment / face.frame_count)
             shown = 0 if flaw == "frozen" else row
             yield _picture(
-                face.mesh_TN3[shown, 0, 0], first_frame + shown, brightness=0 if flaw == "black" else 1
+                face.mesh_TN3[shown, 0, 0] + self.shade,
+                first_frame + shown,
+                brightness=0 if flaw == "black" else 1,
             )
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -96,3 +98,37 @@ def test_a_thousand_folders_are_made_and_taken_away(tmp_path: Path) -> None:
     path = tmp_path.joinpath(*"d" * 1500, "a.mp4")
     check_destination(path, need_bytes=10, where="spec.output.uri")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_that_prove_the_same_new_folder_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path,
+) -> None:
+    def prove(number: int) -> None:
+        for _ in range(200):
+            check_destination(tmp_path / "out" / "new" / f"{number}.mp4", need_bytes=10, where="output")
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(prove, number) for number in range(4)]:
+            done.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_proof_takes_no_folder_from_under_a_job_that_is_about_to_write(tmp_path: Path) -> None:
+    folders = [tmp_path / f"out-{number}" for number in range(300)]
+    current = [folders[0]]
+
+    def prove() -> None:
+        while not over.is_set():
+            check_destination(current[0] / "other.mp4", need_bytes=10, where="output")
+
+    over = Event()
+    with ThreadPoolExecutor(2) as pool:
+        provers = [pool.submit(prove) for _ in range(2)]
+        try:
+            for folder in folders:
+                current[0] = folder
+                write_whole(folder / "hello.manifest.json", b"{}", where="manifest")
+        finally:
+            over.set()
+        for prover in provers:
+            prover.result()

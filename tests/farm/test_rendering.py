@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
 import pytest
 from fake_stages import FakeStages, Fault, read_barcode
 
+from farm import rendering
 from farm.config import PoolSizes
-from farm.execution.calls import Call, Death, Outcome, ReplicaFacts, ReplicaSetup
-from farm.execution.inline_backend import InlineBackend
+from farm.execution.calls import ReplicaSetup
+from farm.execution.pools.inline_pools import InlinePools
+from farm.execution.pools.words import Began, Finished, Gone, Happening, Task
+from farm.preparation import Cast, read_job_speech
 from farm.scheduling.units import Stage, Unit
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -31,6 +35,7 @@ from jobs.errors import (
     WeightsMismatch,
 )
 from jobs.manifest import Manifest
+from stages.speech.decode import Speech
 
 
 def barcodes(path: Path) -> list[int]:
@@ -134,6 +139,43 @@ def test_a_committed_job_is_stitched_again_without_starting_a_backend(
     assert again.segments_found == again.segments_total == 2
 
 
+class UnstartedPools(InlinePools):
+    """The inline pools, except that nothing may be waited for before they start, as on Ray."""
+
+    has_started = False
+
+    def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
+        self.has_started = True
+        return super().start(pools, warm=warm)
+
+    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+        if not self.has_started:
+            raise RuntimeError("start comes first")
+        return super().wait(timeout_s=timeout_s)
+
+
+def test_a_committed_job_whose_speech_takes_long_to_read_waits_for_no_replica(
+    write_speech: Any, make_job: Any, render: Any, stages: FakeStages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_speech()
+    is_opened, pools = Event(), UnstartedPools(stages=stages)
+
+    def read_slowly(cast: Cast) -> Speech:
+        assert is_opened.wait(30.0)
+        return read_job_speech(cast)
+
+    @contextmanager
+    def open_backend() -> Iterator[InlinePools]:
+        is_opened.set()
+        yield pools
+
+    first = render(make_job())
+    monkeypatch.setattr(rendering, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(rendering, "read_job_speech", read_slowly)
+    assert render(make_job(), open_backend=open_backend).takes == first.takes
+    assert not pools.has_started
+
+
 def test_a_render_that_broke_off_goes_on_where_it_stopped(
     write_speech: Any, make_job: Any, render: Any, tmp_path: Path
 ) -> None:
@@ -164,30 +206,38 @@ def test_a_job_rendered_to_two_places_keeps_one_manifest_in_the_store(
     assert manifest["master"]["uri"] == "elsewhere/hello.mp4"
 
 
-class DyingBackend:
-    """The inline backend, except that chosen units are lost at their first attempts, with what waits behind them."""
+class DyingPools(InlinePools):
+    """The inline pools, except that replicas die when they begin chosen units, with all that waits behind them."""
 
-    def __init__(self, inner: InlineBackend, *, losses: dict[Unit, int]) -> None:
-        self._inner = inner
+    def __init__(self, *, stages: FakeStages, losses: dict[Unit, int]) -> None:
+        super().__init__(stages=stages)
         self._losses = dict(losses)
-        self._lost: list[Death] = []
+        self._held: dict[str, list[str]] = {}
+        self._said: list[Happening] = []
 
-    def start(self, setup: ReplicaSetup, *, pools: PoolSizes) -> Sequence[ReplicaFacts]:
-        return self._inner.start(setup, pools=pools)
-
-    def submit(self, unit: Unit, call: Call) -> None:
-        if self._losses.get(unit, 0) > 0:
-            self._losses[unit] -= 1
-            self._lost.append(Death(unit=unit, was_running=True, reason="killed"))
+    def submit(self, replica: str, task: Task) -> None:
+        held = self._held.setdefault(replica, [])
+        if self._losses.get(task.unit, 0) > 0:
+            self._losses[task.unit] -= 1
+            self.kill(replica)
+            tasks = (task.key, *held)
+            stage = task.unit.stage
+            self._said += [
+                Began(task.key),
+                Gone(replica=replica, stage=stage, tasks=tasks, explained=False, reason="killed"),
+            ]
         else:
-            self._inner.submit(unit, call)
+            held.append(task.key)
+            super().submit(replica, task)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Outcome]:
-        lost, self._lost = self._lost, []
-        return [*lost, *self._inner.wait(timeout_s=timeout_s)]
-
-    def close(self) -> None:
-        self._inner.close()
+    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+        said, self._said = self._said, []
+        happened = [*said, *super().wait(timeout_s=timeout_s)]
+        for happening in happened:
+            for held in self._held.values():
+                if isinstance(happening, Finished) and happening.key in held:
+                    held.remove(happening.key)
+        return happened
 
 
 def test_lost_units_are_dispatched_again_and_change_no_byte(
@@ -195,10 +245,21 @@ def test_lost_units_are_dispatched_again_and_change_no_byte(
 ) -> None:
     write_speech(seconds=13.0)
     calm = render(make_job(), settings=_elsewhere(tmp_path))
-    losses = {Unit(1, 1, Stage.MOTION): 2, Unit(1, 2, Stage.FACE): 1, Unit(1, 0, Stage.RENDER): 3}
-    backend = DyingBackend(InlineBackend(stages=stages), losses=losses)
-    shaken = render(make_job(), open_backend=lambda: nullcontext(backend))
+    losses = {Unit(1, 1, Stage.MOTION): 2, Unit(1, 2, Stage.FACE): 1, Unit(1, 0, Stage.RENDER): 2}
+    pools = DyingPools(stages=stages, losses=losses)
+    shaken = render(make_job(), open_backend=lambda: nullcontext(pools))
     assert shaken.takes[0].sha256 == calm.takes[0].sha256
+
+
+def test_a_segment_over_which_replicas_die_even_alone_ends_the_job(
+    write_speech: Any, make_job: Any, render: Any, stages: FakeStages, tmp_path: Path
+) -> None:
+    write_speech(seconds=13.0)
+    pools = DyingPools(stages=stages, losses={Unit(1, 3, Stage.RENDER): 99})
+    with pytest.raises(SegmentFailed, match="alone on a fresh replica") as caught:
+        render(make_job(), open_backend=lambda: nullcontext(pools))
+    assert caught.value.where == "take 1, segment 3 (render)"
+    assert files_below(tmp_path / "out") == set()
 
 
 def test_a_stage_that_trips_once_is_tried_again(

@@ -32,6 +32,7 @@ RENDER: dict[str, Any] = {
         "takes": 2,
         "motion": {"head": 1.0, "blink": 0.5, "torso": 0},
         "output": {"profile": "preview", "uri": "../out/hello.mp4"},
+        "scheduling": {"tier": "bulk", "weight": 2, "max_gpu_seconds": 60, "on_quarantine": "fill"},
     },
 }
 TRAIN: dict[str, Any] = {

@@ -174,7 +174,11 @@ EVERYWHERE = {
     Kind.RESET_AFTER: "store_unreachable",
     Kind.DELAY: None,
 }
-IN_BODIES = {Kind.TRUNCATED: "store_unreachable", Kind.CORRUPTED: "damaged_in_transit"}
+IN_BODIES = {
+    Kind.TRUNCATED: "store_unreachable",
+    Kind.CORRUPTED: "damaged_in_transit",
+    Kind.ERROR_WITH_CHECKSUM: "store_busy",
+}
 IN_WRITES = {Kind.CORRUPTED_REQUEST: "damaged_in_transit", Kind.CONFLICT: "store_conflict"}
 PROBE, OBJECT = ".farm-", KEY
 
@@ -238,6 +242,7 @@ def test_a_fault_that_lasts_is_one_coded_error(
         with pytest.raises(FarmError) as caught:
             operation.run(scene)
         assert caught.value.code == operation.codes.get(code, code)
+        assert caught.value.is_outage, "the same may succeed later"
         assert caught.value.hint
         assert SECRET_KEY not in str(caught.value) + caught.value.hint
     assert scene.proxy.faults[fault.kind] <= ATTEMPTS * 2, "nobody tries again what was tried again below"

@@ -16,6 +16,7 @@ def test_nothing_needs_to_be_set() -> None:
     settings = FarmSettings.from_environment(HOME)
     assert settings.cache == Path("/home/studio/.cache/moda-farm")
     assert settings.store == "/home/studio/.cache/moda-farm/store"
+    assert settings.journal == "/home/studio/.cache/moda-farm/farm.sqlite"
     assert (settings.log_level, settings.ray_address, settings.ray_auth) == ("WARNING", None, "token")
 
 
@@ -24,6 +25,8 @@ def test_every_variable_is_heard() -> None:
         {
             "FARM_STORE": "s3://bucket/farm",
             "FARM_CACHE": "/fast/cache",
+            "FARM_JOURNAL": "postgresql://farm:secret@db/farm",
+            "FARM_QUARANTINE": "/kept/quarantine",
             "FARM_LOG_LEVEL": "debug",
             "FARM_RAY_ADDRESS": "10.0.0.7:6379",
             "RAY_AUTH_MODE": "disabled",
@@ -35,7 +38,10 @@ def test_every_variable_is_heard() -> None:
         log_level="DEBUG",
         ray_address="10.0.0.7:6379",
         ray_auth="disabled",
+        journal="postgresql://farm:secret@db/farm",
+        quarantine=Path("/kept/quarantine"),
     )
+    assert "secret" not in repr(settings)
 
 
 def test_the_cache_follows_the_desktop_convention() -> None:
@@ -53,6 +59,7 @@ def test_relative_folders_are_made_absolute_because_actors_start_elsewhere() -> 
     settings = FarmSettings.from_environment({"FARM_STORE": "store", "FARM_CACHE": "cache"})
     assert settings.store == str(Path.cwd() / "store")
     assert settings.cache == Path.cwd() / "cache"
+    assert settings.journal == str(Path.cwd() / "cache" / "farm.sqlite")
 
 
 @pytest.mark.parametrize(("name", "value"), [("FARM_LOG_LEVEL", "LOUD"), ("RAY_AUTH_MODE", "k8s-ish")])

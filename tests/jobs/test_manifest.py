@@ -60,3 +60,9 @@ def test_a_manifest_that_is_not_one_is_refused(field: str, value: Any) -> None:
 def test_a_subject_without_consent_has_no_manifest() -> None:
     with pytest.raises(ValueError, match="consent"):
         SubjectRecord(name="actor-a", sha256=SHA, consent="")
+
+
+def test_a_manifest_of_before_there_were_gaps_is_read() -> None:
+    record = json.loads(a_manifest().to_json())
+    del record["filled"]
+    assert Manifest.from_json(json.dumps(record).encode()) == a_manifest()

@@ -83,8 +83,7 @@ def test_a_lost_attempt_makes_the_segment_ready_again() -> None:
     assert next_state(SegmentState.LEASED, SegmentEvent.ATTEMPT_LOST) is SegmentState.READY
 
 
-def test_only_a_leased_segment_holds_a_replica() -> None:
-    assert [state for state in SegmentState if state.holds_replica] == [SegmentState.LEASED]
+def test_committed_waived_and_failed_segments_are_over() -> None:
     assert {state for state in SegmentState if state.is_terminal} == {
         SegmentState.COMMITTED,
         SegmentState.WAIVED,

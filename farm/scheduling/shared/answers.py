@@ -119,6 +119,9 @@ def _failed(farm: FarmState, attempt: Attempt, event: Failed) -> None:
     elif not is_last:
         # A copy of it is still under way, and may yet commit.
         if event.kind is FailureKind.OUTPUT:
+            record = job.record(attempt.segment)
+            record.failures += 1
+            record.failed_on.add(attempt.replica)
             note_failure(farm, farm.pool[attempt.replica], job)
     elif event.kind is FailureKind.OUTPUT:
         charge_output(farm, attempt, reason)

@@ -16,7 +16,6 @@ class Attempt:
 
     Attributes:
         holds_lease: Its segment is leased to it; an attempt that is stopping only holds its slot.
-        lead: Segments by which its job was ahead of its fair turn at the dispatch.
         estimate: Seconds that were charged at the dispatch.
         stop: Why it was asked to stop.
         recall_asked: It was asked back; it may have begun before the question arrived.
@@ -28,7 +27,6 @@ class Attempt:
     replica: str
     try_number: int
     purpose: Purpose
-    lead: float
     estimate: float
     dispatched_at: float
     state: AttemptState = AttemptState.DISPATCHED
@@ -38,6 +36,7 @@ class Attempt:
     stop: Reason | None = None
     stop_at: float = 0.0
     recall_asked: bool = False
+    recall_asked_at: float = 0.0
 
     @property
     def is_copy(self) -> bool:

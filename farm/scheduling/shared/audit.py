@@ -41,6 +41,9 @@ def _check_job(farm: FarmState, job: JobEntry) -> Iterator[str]:
         yield f"is {job.state.value} with every segment settled"
     if job.state in {JobState.STITCHING, JobState.DELIVERING, JobState.SUCCEEDED} and job.unsettled:
         yield f"is {job.state.value} with {job.unsettled} segments missing"
+    headroom = None if job.state.is_terminal else job.headroom
+    if farm.budgets.headroom(job.name) != headroom:
+        yield f"has {headroom} seconds left; {farm.budgets.headroom(job.name)} are noted"
     limit = job.request.max_replicas
     if limit is not None and len(job.replicas) > limit:
         yield f"has {len(job.replicas)} replicas of {limit}"
@@ -69,8 +72,6 @@ def _check_leases(farm: FarmState, job: JobEntry) -> Iterator[str]:
             holders[attempt.segment] += 1
             if attempt.id.epoch != farm.epoch:
                 yield f"attempt {attempt.id} is of another epoch"
-            if attempt.lead > farm.pool_rules.warm_lead:
-                yield f"was {attempt.lead} segments ahead of its fair turn"
     for segment, state in enumerate(job.states):
         record = job.records.get(segment)
         leases = list(record.leases.values()) if record else []
@@ -105,7 +106,7 @@ def _check_line(farm: FarmState) -> Iterator[str]:
     eligible = []
     for job in farm.jobs.values():
         tier, studio = farm.line.tiers[job.request.tier], job.request.studio
-        is_open, has_room = farm.is_open(job), farm.studio_of(job).has_replica_left
+        is_open, has_room = farm.is_open(job), farm.studio_of(job).has_room(job.request.tier)
         if is_open != (job.name in tier.jobs_of(studio)):
             yield f"{job.name}: may take a replica: {is_open}; the line says otherwise"
         if is_open and has_room != (studio in tier.studios):
@@ -116,13 +117,6 @@ def _check_line(farm: FarmState) -> Iterator[str]:
     if (name is None) != (not eligible):
         yield f"{name} is first in line of {len(eligible)} that may be"
     elif name is not None:
-        first = farm.jobs[name]
-        rank, studio_time, job_time, _ = farm.line.turn(first)
-        turns = [farm.line.turn(job) for job in eligible]
-        own = [farm.line.turn(job)[2] for job in eligible if _share_a_queue(job, first)]
-        if (rank, studio_time) != min(turns)[:2] or job_time != min(own):
-            yield f"{name} is first in line, and it is another's turn"
-
-
-def _share_a_queue(one: JobEntry, other: JobEntry) -> bool:
-    return (one.request.tier, one.request.studio) == (other.request.tier, other.request.studio)
+        first = min(eligible, key=farm.line.turn)
+        if first.name != name:
+            yield f"{name} is first in line, and it is {first.name}'s turn"

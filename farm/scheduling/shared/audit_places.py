@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from farm.scheduling.shared.dispatching import waiting_choice
+from farm.scheduling.shared.audit_work import check_work
 from farm.scheduling.shared.farm_state import FarmState
 from farm.scheduling.shared.replicas import ReplicaStatus
-from farm.scheduling.shared.solo import may_run_alone
 
 
 def check_places(farm: FarmState) -> Iterator[str]:
     """Every violation, in words."""
     yield from _check_attempts(farm)
     yield from _check_replicas(farm)
-    yield from _check_work(farm)
+    yield from _check_suspects(farm)
+    yield from check_work(farm)
 
 
 def _check_attempts(farm: FarmState) -> Iterator[str]:
@@ -41,12 +41,6 @@ def _check_replicas(farm: FarmState) -> Iterator[str]:
             yield f"{replica.name}: is empty and still {replica.status.value}"
 
 
-def _check_work(farm: FarmState) -> Iterator[str]:
-    choice = waiting_choice(farm)
-    if choice is not None:
-        yield f"{choice[1].name} has room, and {choice[0].name} waits"
-    waiting = [job.name for job in farm.jobs.values() if may_run_alone(farm, job)]
+def _check_suspects(farm: FarmState) -> Iterator[str]:
     if set(farm.suspects) != {job.name for job in farm.jobs.values() if job.suspects}:
         yield "the jobs with suspects are not those listed"
-    if waiting and farm.pool.fresh() is not None:
-        yield f"a fresh replica is there, and suspects of {waiting} wait"

@@ -21,7 +21,7 @@ from farm.scheduling.shared.events import (
 from farm.scheduling.shared.farm_state import FarmState, StudioEntry
 from farm.scheduling.shared.giving_up import stop_attempts
 from farm.scheduling.shared.job_entry import JobEntry, SegmentRecord, new_entry
-from farm.scheduling.shared.moves import move_job, move_segment
+from farm.scheduling.shared.moves import block_segment, move_job, move_segment
 from farm.scheduling.shared.refusals import RequestRefused, unknown_job
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason, ReasonKind
@@ -30,7 +30,14 @@ from jobs.states import TRANSITIONS
 _USER = Reason(ReasonKind.USER, "a user asked for it")
 _RETRIED = (SegmentState.QUARANTINED, SegmentState.FAILED)
 _REQUEUED = (*_RETRIED, SegmentState.SUSPECT, SegmentState.WAIVED)
-_WAIVABLE = {SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT, SegmentState.QUARANTINED}
+_WAIVABLE = {
+    SegmentState.BLOCKED,
+    SegmentState.READY,
+    SegmentState.LEASED,
+    SegmentState.SUSPECT,
+    SegmentState.QUARANTINED,
+}
+_RESTING = {JobState.HELD, JobState.PAUSED}
 _OPEN = {JobState.QUEUED, JobState.RUNNING, JobState.HELD, JobState.PAUSE_REQUESTED, JobState.PAUSED}
 
 
@@ -56,13 +63,19 @@ def grant(farm: FarmState, event: UserEvent) -> None:
     elif isinstance(event, Retry):
         _retry(farm, job)
     elif isinstance(event, Requeue):
-        _requeue(farm, job, range(max(event.first, 0), min(event.stop, len(job.states))))
+        _requeue(farm, job, event.segments)
     elif isinstance(event, Waive):
         _waive(farm, job, event.segments)
     elif isinstance(event, Expire):
         _change(farm, job, JobEvent.EXPIRED, Reason(ReasonKind.AGE, "nobody came back to it"))
     else:
         _forget(farm, job, event)
+
+
+def requeued_of(job: JobEntry, segments: Iterable[int]) -> tuple[int, ...]:
+    """Those of the segments that a requeue puts back in line, each once."""
+    there = (segment for segment in dict.fromkeys(segments) if 0 <= segment < len(job.states))
+    return tuple(segment for segment in there if job.states[segment] in _REQUEUED)
 
 
 def _submit(farm: FarmState, event: Submit) -> None:
@@ -73,9 +86,9 @@ def _submit(farm: FarmState, event: Submit) -> None:
         )
     terms = farm.rules.terms(request.studio)
     studio = farm.studios.get(request.studio) or StudioEntry(terms)
-    more = request.segment_count - len(request.committed)
+    more = request.segment_count - len(request.committed) - len(request.waived)
     limit = terms.max_queued_segments
-    if limit is not None and studio.queued_segments + more > limit:
+    if limit is not None and studio.queued_segments + more > limit and not request.is_restored:
         raise RequestRefused(
             f"{request.studio} has {studio.queued_segments} of {limit} segments in the queue; this adds {more}",
             where=request.job,
@@ -87,8 +100,6 @@ def _submit(farm: FarmState, event: Submit) -> None:
     job = new_entry(request, number=farm.jobs_seen)
     farm.jobs[job.name] = job
     studio.queued_segments += job.unsettled
-    if job.max_gpu_seconds is not None:
-        farm.budgeted[job.name] = None
     if request.on_hold:
         move_job(farm, job, JobEvent.HELD, _USER)
         job.hold = Reason(ReasonKind.USER, "it was submitted on hold")
@@ -104,11 +115,17 @@ def _resume(farm: FarmState, job: JobEntry, event: Resume) -> None:
             code="budget_too_small",
             hint="give it more than that",
         )
+    if job.state in _RESTING and 0 < job.unsettled == job.given_up:
+        raise RequestRefused(
+            f"all that is left of it, {job.given_up} segments, is in quarantine",
+            where=job.name,
+            code="in_quarantine",
+            hint="retry the job, requeue or waive these segments, or cancel it",
+        )
     _change(farm, job, JobEvent.RESUMED)
     job.hold = None
     if event.max_gpu_seconds is not None:
         job.max_gpu_seconds = event.max_gpu_seconds
-        farm.budgeted[job.name] = None
 
 
 def _cancel(farm: FarmState, job: JobEntry) -> None:
@@ -133,9 +150,16 @@ def _retry(farm: FarmState, job: JobEntry) -> None:
 
 def _requeue(farm: FarmState, job: JobEntry, segments: Iterable[int]) -> None:
     _refuse_unless_open(job, "requeued")
-    for segment in segments:
-        if job.states[segment] in _REQUEUED:
-            _clear(farm, job, segment)
+    given_up = requeued_of(job, segments)
+    if not given_up:
+        raise RequestRefused(
+            "none of these segments was given up or waived",
+            where=job.name,
+            code="nothing_to_requeue",
+            hint="what is committed stays as it is, and all else is in line already",
+        )
+    for segment in given_up:
+        _clear(farm, job, segment)
     if job.state is JobState.HELD and job.hold and job.hold.kind is ReasonKind.POLICY:
         _change(farm, job, JobEvent.RETRIED)
         job.hold = None
@@ -162,8 +186,9 @@ def _forget(farm: FarmState, job: JobEntry, event: Forget) -> None:
         raise RequestRefused(
             f"it is {job.state.value}", where=job.name, code="not_over", hint="wait for its end, or cancel it"
         )
-    for names in (farm.suspects, farm.budgeted, farm.changed):
+    for names in (farm.suspects, farm.changed):
         names.pop(job.name, None)
+    farm.budgets.drop(job.name)
     farm.line.forget(job)
     del farm.jobs[event.job]
 
@@ -172,6 +197,9 @@ def _clear(farm: FarmState, job: JobEntry, segment: int) -> None:
     """Back in line with a clean record; only the tries go on counting."""
     job.records[segment] = SegmentRecord(tries=job.record(segment).tries)
     move_segment(farm, job, segment, SegmentEvent.RETRIED, _USER)
+    if not job.request.motion_merged:
+        # What it is made of may be gone, and may be there still: whoever keeps it says at once when it is.
+        block_segment(farm, job, segment)
 
 
 def _refuse_unless_open(job: JobEntry, what: str) -> None:

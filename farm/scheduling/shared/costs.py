@@ -11,6 +11,8 @@ from farm.scheduling.shared.requests import CostKind
 # The newest measurement counts for a fifth: a change shows after some ten segments, one odd segment hardly.
 _NEWEST = 0.2
 _REMEMBERED = 256
+# Seconds. What takes no time would have no share, and nothing can be counted in segments of it.
+_LEAST = 0.001
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class CostTable:
 
     def add(self, kind: CostKind, seconds: float) -> None:
         """Take in one measurement."""
+        seconds = max(seconds, _LEAST)
         known = self._average.get(kind)
         self._average[kind] = seconds if known is None else known + _NEWEST * (seconds - known)
         recent, ordered = self._recent.setdefault(kind, deque()), self._ordered.setdefault(kind, [])

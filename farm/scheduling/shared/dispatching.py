@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from farm.scheduling.shared.actions import Purpose
 from farm.scheduling.shared.farm_state import FarmState
-from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.job_entry import JobEntry, has_room, may_stay
 from farm.scheduling.shared.leases import lease
 from farm.scheduling.shared.replicas import Replica
+from farm.scheduling.shared.solo import make_a_replica_fresh, run_suspect
 from jobs.lifecycle import JobState
 
-Choice = tuple[JobEntry, Replica, Purpose, float]
+Choice = tuple[JobEntry, Replica, Purpose]
 
 
 def fill(farm: FarmState) -> None:
-    """Dispatch until no replica has room or no job wants one."""
+    """Dispatch until no replica has room or no job wants one; then see to a fresh replica for what must run alone."""
     while True:
         farm.place_changed()
+        if run_suspect(farm):
+            continue
         choice = waiting_choice(farm)
         if choice is None:
-            return
-        job, replica, purpose, lead = choice
-        lease(farm, job, job.next_segment(), replica, purpose, lead=lead)
+            break
+        job, replica, purpose = choice
+        if purpose is Purpose.WARM and (first := farm.line.first()) is not None:
+            farm.jobs[first].passed += 1
+        lease(farm, job, job.next_segment(), replica, purpose)
+    make_a_replica_fresh(farm)
 
 
 def waiting_choice(farm: FarmState) -> Choice | None:
@@ -35,15 +41,23 @@ def waiting_choice(farm: FarmState) -> Choice | None:
     # A job at its limit is not in the line, but one that holds this very replica may come before who is.
     capped = _capped_on(farm, replica)
     if capped is not None and farm.line.turn(capped) < farm.line.turn(job):
-        return capped, replica, Purpose.CAPPED, 0.0
-    # A job that nothing was leased of yet does not stand back for loaded subjects: it starts at its turn.
-    if replica.subject != job.request.subject and job.state is not JobState.QUEUED:
+        return capped, replica, Purpose.CAPPED
+    if replica.subject != job.request.subject and stands_back(farm, job):
         warm = farm.line.warm(
             job.request.tier, replica.subject, at_most=farm.pool_rules.warm_lead, cost_of=farm.cost_of
         )
         if warm is not None:
-            return warm[0], replica, Purpose.WARM, warm[1]
-    return job, replica, Purpose.TURN, 0.0
+            return warm, replica, Purpose.WARM
+    return job, replica, Purpose.TURN
+
+
+def stands_back(farm: FarmState, job: JobEntry) -> bool:
+    """The job whose turn it is may be passed by one whose subject is loaded.
+
+    Not before its first lease, and all who pass it together get no more than one of them might: it would be passed
+    for ever by many of which none is far ahead.
+    """
+    return job.state is not JobState.QUEUED and job.passed <= farm.pool_rules.warm_lead
 
 
 def _capped_choice(farm: FarmState) -> Choice | None:
@@ -51,7 +65,7 @@ def _capped_choice(farm: FarmState) -> Choice | None:
     for replica in farm.pool.shared():
         job = _capped_on(farm, replica)
         if job is not None:
-            return job, replica, Purpose.CAPPED, 0.0
+            return job, replica, Purpose.CAPPED
     return None
 
 
@@ -60,19 +74,32 @@ def _capped_on(farm: FarmState, replica: Replica) -> JobEntry | None:
     candidates: dict[str, JobEntry] = {}
     for attempt in replica.attempts.values():
         job = farm.jobs[attempt.job]
-        studio_is_full = not farm.studio_of(job).has_replica_left
-        if farm.wants_replica(job) and (studio_is_full or not job.has_replica_left):
+        if farm.wants_replica(job) and _may_only_go_on(farm, job):
             candidates[job.name] = job
-        if studio_is_full:
-            name = _first_of_studio(farm, job.request.studio)
+        if farm.studio_of(job).terms.max_replicas is not None:
+            name = _first_of_full_studio(farm, job.request.studio)
             if name is not None:
                 candidates[name] = farm.jobs[name]
     return min(candidates.values(), key=farm.line.turn, default=None)
 
 
-def _first_of_studio(farm: FarmState, studio: str) -> str | None:
+def _may_only_go_on(farm: FarmState, job: JobEntry) -> bool:
+    """The job may use the replicas that it holds, and no other.
+
+    With one kept for a suspect it may hold one too many: that is not filled again, so that the suspect has its place.
+    """
+    studio, tier = farm.studio_of(job), job.request.tier
+    if not may_stay(job.replicas, job.limit) or not may_stay(studio.replicas, studio.limit(tier)):
+        return False
+    return not (has_room(job.replicas, job.limit) and studio.has_room(tier))
+
+
+def _first_of_full_studio(farm: FarmState, name: str) -> str | None:
+    studio = farm.studios[name]
     for tier in farm.line.tiers:
-        name = farm.line.first_of(tier, studio)
-        if name is not None:
-            return name
+        if studio.has_room(tier) or not may_stay(studio.replicas, studio.limit(tier)):
+            continue
+        first = farm.line.first_of(tier, name)
+        if first is not None:
+            return first
     return None

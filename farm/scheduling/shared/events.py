@@ -22,7 +22,7 @@ class FailureKind(StrEnum):
     OUTPUT = "output"  # the stage failed, or its result did not pass the check: charged to the segment
     PERMANENT = "permanent"  # bad input or a wrong job: trying again cannot help
     STORAGE = "storage"  # charged to nobody; tried again after a while
-    INFRASTRUCTURE = "infrastructure"  # charged to nobody; tried again at once
+    INFRASTRUCTURE = "infrastructure"  # charged to nobody but the replica; tried again after a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """The segments of a range that were given up or waived go back in line; committed ones stay committed."""
+    """Those of these segments that were given up or waived go back in line; committed ones stay committed."""
 
     job: str
-    first: int
-    stop: int
+    segments: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Waive:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """Nobody came back to a held or paused job."""
+    """Nobody came back to a held or paused job. For a rule of how long one is kept: a farm has none yet."""
 
     job: str
 
@@ -94,10 +93,22 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class SegmentsReady:
-    """The motion of these segments is merged."""
+    """What these segments are made of is there: they may be drawn."""
 
     job: str
     segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MotionGone:
+    """What the job's segments are made of is not held any more: those that wait are blocked until it is there again.
+
+    Attributes:
+        segments: Only these; all of the job with None.
+    """
+
+    job: str
+    segments: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,14 @@ class Delivered:
 @dataclass(frozen=True, slots=True)
 class FinishFailed:
     """The master cannot be joined or delivered."""
+
+    job: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Something that all of the job needs cannot be had, and trying again cannot help."""
 
     job: str
     message: str
@@ -217,5 +236,7 @@ class Tick:
 UserEvent = Submit | Pause | Resume | Cancel | Retry | Requeue | Waive | Expire | Forget
 WorkEvent = Started | Progressed | Succeeded | Failed | Recalled | Stopped
 PlaceEvent = ReplicaJoined | ReplicaLost | Drain
-FlowEvent = SegmentsReady | SegmentFound | Stitched | Delivered | FinishFailed | FinishStopped
+FlowEvent = (
+    SegmentsReady | MotionGone | SegmentFound | Broken | Stitched | Delivered | FinishFailed | FinishStopped
+)
 FarmEvent = UserEvent | WorkEvent | PlaceEvent | FlowEvent | Tick

@@ -58,26 +58,38 @@ def charge_job(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
 
 
 def try_later(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
-    """The store or the infrastructure failed it: try again after a while that doubles, with jitter."""
+    """The store or the infrastructure failed it: try again after a while that doubles, with jitter.
+
+    A suspect waits as well: each of its tries may cost a good replica, which is started anew for it.
+    """
     job = farm.jobs[attempt.job]
     record = job.record(attempt.segment)
-    put_back(farm, job, attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
+    state = put_back(farm, job, attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
     doubled = 2.0 ** min(record.setbacks, 4)
     record.setbacks += 1
-    if job.states[attempt.segment] is SegmentState.READY:
-        until = farm.now + farm.pool_rules.backoff * doubled * farm.random.uniform(0.5, 1.5)
+    until = farm.now + farm.pool_rules.backoff * doubled * farm.random.uniform(0.5, 1.5)
+    if state is SegmentState.READY:
         farm.delay(until, job, attempt.segment)
+    elif state is SegmentState.SUSPECT:
+        job.suspects[attempt.segment] = until
 
 
 def note_failure(farm: FarmState, replica: Replica, job: JobEntry, *, is_repeat: bool = False) -> None:
-    """Remember it against the replica, and shun one that fails whatever it is given."""
+    """Remember it against the replica, and shun one that fails whatever it is given.
+
+    The last one that serves is started anew instead: shunning it would stop the farm.
+    """
     if job.name not in replica.failed_jobs:
         replica.failed_jobs.append(job.name)
     if not is_repeat and len(replica.failed_jobs) < farm.pool_rules.sick_after:
         return
     if replica.status is ReplicaStatus.SERVING:
-        replica.status = ReplicaStatus.SHUNNED
-        replica.shunned_until = farm.now + farm.pool_rules.cool_down
+        if any(other.status is ReplicaStatus.SERVING for other in farm.pool if other is not replica):
+            replica.status = ReplicaStatus.SHUNNED
+            replica.shunned_until = farm.now + farm.pool_rules.cool_down
+        else:
+            replica.status = ReplicaStatus.RECYCLING
+            replica.is_worn = True
         farm.pool.file(replica)
         for attempt in replica.attempts.values():
             ask_back(farm, attempt)

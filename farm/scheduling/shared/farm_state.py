@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from farm.scheduling.shared.actions import FarmAction
 from farm.scheduling.shared.attempts import Attempt
+from farm.scheduling.shared.budgets import Budgets
 from farm.scheduling.shared.costs import CostTable
 from farm.scheduling.shared.events import AttemptId
-from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.job_entry import JobEntry, has_room
 from farm.scheduling.shared.line import FairLine
 from farm.scheduling.shared.replicas import ReplicaPool
 from farm.scheduling.shared.requests import CostKind, FarmRules, PoolRules, StudioTerms
+from jobs.priority import Tier
 from jobs.reasons import Reason
 from jobs.states import Event, State
 
@@ -38,17 +40,33 @@ class Moved:
 
 @dataclass(slots=True)
 class StudioEntry:
-    """What a studio holds: attempts by replica, and segments of live jobs that are not settled."""
+    """What a studio holds: attempts by replica, and segments of live jobs that are not settled.
+
+    Attributes:
+        keeps_one: The strictest tier in which one of its suspects waits for a replica: the last one that the studio may
+            take is kept for that, but for work of a stricter tier.
+    """
 
     terms: StudioTerms
     replicas: Counter[str] = field(default_factory=Counter)
     queued_segments: int = 0
+    keeps_one: Tier | None = None
 
     @property
     def has_replica_left(self) -> bool:
-        """It may take another replica."""
-        limit = self.terms.max_replicas
-        return limit is None or len(self.replicas) < limit
+        """It may take another replica, if only for a suspect."""
+        return has_room(self.replicas, self.terms.max_replicas)
+
+    def limit(self, tier: Tier) -> int | None:
+        """Replicas for what need not run alone and is of that tier."""
+        most = self.terms.max_replicas
+        if most is None or self.keeps_one is None:
+            return most
+        return most - (self.keeps_one.rank <= tier.rank)
+
+    def has_room(self, tier: Tier) -> bool:
+        """It may take another replica for what need not run alone."""
+        return has_room(self.replicas, self.limit(tier))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,8 +76,10 @@ class FarmState:
     Attributes:
         epoch: Which run of the coordinator this is.
         suspects: Jobs with segments that must run alone, in the order in which they came to it.
-        budgeted: Jobs that may spend only so much.
-        delayed: When which segment may be tried again.
+        keeping: Jobs of which a suspect waits for a replica.
+        budgets: What jobs that may spend only so much have left.
+        delayed: When which segment may be tried again; an entry that its job does not have holds no more.
+        returned: Segments that came back from lost replicas with the event at hand.
         changed: Jobs whose place in the line may be wrong.
         actions: What the event at hand has led to so far.
         record: Told of every transition.
@@ -77,8 +97,10 @@ class FarmState:
     costs: CostTable
     line: FairLine = field(default_factory=FairLine)
     suspects: dict[str, None] = field(default_factory=dict)
+    keeping: set[str] = field(default_factory=set)
     delayed: list[tuple[float, str, int]] = field(default_factory=list)
-    budgeted: dict[str, None] = field(default_factory=dict)
+    budgets: Budgets = field(default_factory=Budgets)
+    returned: list[tuple[str, int]] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)
     actions: list[FarmAction] = field(default_factory=list)
     jobs_seen: int = 0
@@ -107,26 +129,32 @@ class FarmState:
 
     def is_open(self, job: JobEntry) -> bool:
         """It wants a replica and its own limit allows one more."""
-        return self.wants_replica(job) and job.has_replica_left
+        return self.wants_replica(job) and has_room(job.replicas, job.limit)
 
     def learn_cost(self, job: JobEntry, seconds: float) -> None:
-        """Take in what a segment took; whoever counts its seconds may now afford more, or less."""
-        self.costs.add(self.cost_kind(job), seconds)
-        self.changed.update(self.budgeted)
+        """Take in what a segment took; who could pay for one may not be able to any more, and the reverse."""
+        kind, before = self.cost_kind(job), self.cost_of(job)
+        self.costs.add(kind, seconds)
+        self.changed.update(dict.fromkeys(self.budgets.between(kind, before, self.costs.estimate(kind))))
 
     def delay(self, until: float, job: JobEntry, segment: int) -> None:
         """Keep a READY segment out of the line until then."""
-        job.delayed.add(segment)
+        job.delayed[segment] = until
         heapq.heappush(self.delayed, (until, job.name, segment))
 
     def place(self, job: JobEntry) -> None:
-        """Put the job where it belongs in the line."""
+        """Put the job where it belongs in the line, and note what it has left."""
         studio = self.studio_of(job)
+        headroom = job.headroom
+        if headroom is None or job.state.is_terminal:
+            self.budgets.drop(job.name)
+        else:
+            self.budgets.note(job.name, self.cost_kind(job), headroom)
         self.line.place(
             job,
             is_open=self.is_open(job),
             weight=studio.terms.weight,
-            studio_has_room=studio.has_replica_left,
+            studio_has_room=studio.has_room(job.request.tier),
         )
 
     def place_changed(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from farm.scheduling.shared.attempts import Attempt
@@ -49,7 +50,11 @@ class SegmentLine:
         """Put the segment in its place; once is enough."""
         if segment not in self._inside:
             self._inside.add(segment)
-            heapq.heappush(self._heap, self._rank.get(segment, len(self._rank) + segment))
+            heapq.heappush(self._heap, self.rank(segment))
+
+    def rank(self, segment: int) -> int:
+        """Sorts the job's segments by which comes first."""
+        return self._rank.get(segment, len(self._rank) + segment)
 
     def take(self) -> int:
         """The first segment; the caller checks that it still waits."""
@@ -67,11 +72,13 @@ class JobEntry:
         states: State of every segment.
         counts: How many segments are in each state.
         line: READY segments; may still hold some that left that state.
-        suspects: SUSPECT segments, in the order in which they became it.
-        delayed: READY segments that wait for the store to recover, and are not in the line.
+        suspects: SUSPECT segments, in the order in which they became it, and when each may run.
+        delayed: READY segments that wait for the store to recover, and until when; they are not in the line.
         attempts: Those on some replica, stopping ones included.
         replicas: Attempts by replica.
+        passed: Leases for loaded subjects that went before it while it was first in line, since it was last served.
         spent: Seconds of replicas that it pays for.
+        keeps_one: One of its suspects waits for a replica: the last one that it may take is kept for that.
         failed_segments: Segments given up since it was submitted or retried.
         finishing: Its master is being joined or delivered.
         stop_at: When it was asked to stop being finished.
@@ -85,13 +92,15 @@ class JobEntry:
     states: list[SegmentState] = field(default_factory=list)
     counts: Counter[SegmentState] = field(default_factory=Counter)
     line: SegmentLine
-    suspects: dict[int, None] = field(default_factory=dict)
-    delayed: set[int] = field(default_factory=set)
+    suspects: dict[int, float] = field(default_factory=dict)
+    delayed: dict[int, float] = field(default_factory=dict)
     records: dict[int, SegmentRecord] = field(default_factory=dict)
     attempts: dict[AttemptId, Attempt] = field(default_factory=dict)
     replicas: Counter[str] = field(default_factory=Counter)
+    passed: int = 0
     spent: float = 0.0
     max_gpu_seconds: float | None = None
+    keeps_one: bool = False
     failed_segments: int = 0
     finishing: bool = False
     stop_at: float = 0.0
@@ -126,20 +135,35 @@ class JobEntry:
 
     @property
     def has_replica_left(self) -> bool:
-        """It may take another replica."""
-        limit = self.request.max_replicas
-        return limit is None or len(self.replicas) < limit
+        """It may take another replica, if only for a suspect."""
+        return has_room(self.replicas, self.request.max_replicas)
+
+    @property
+    def limit(self) -> int | None:
+        """Replicas for what need not run alone; a suspect that waits has one of them kept for it."""
+        most = self.request.max_replicas
+        return None if most is None else most - self.keeps_one
+
+    @property
+    def headroom(self) -> float | None:
+        """Seconds that it may spend and that nothing of it needs; None without a limit."""
+        if self.max_gpu_seconds is None:
+            return None
+        reserved = sum(attempt.estimate for attempt in self.attempts.values() if attempt.holds_lease)
+        return self.max_gpu_seconds - self.spent - reserved
 
     def can_pay(self, estimate: float) -> bool:
         """Whether one more segment fits what the job may spend, with all that runs counted in."""
-        if self.max_gpu_seconds is None:
-            return True
-        reserved = sum(attempt.estimate for attempt in self.attempts.values() if attempt.holds_lease)
-        return self.spent + reserved + estimate <= self.max_gpu_seconds
+        headroom = self.headroom
+        return headroom is None or estimate <= headroom
 
     def record(self, segment: int) -> SegmentRecord:
         """What happened to the segment so far."""
         return self.records.setdefault(segment, SegmentRecord())
+
+    def suspect_to_run(self, now: float) -> int | None:
+        """The first suspect that waits for nothing but a fresh replica."""
+        return next((segment for segment, after in self.suspects.items() if after <= now), None)
 
     def next_segment(self) -> int:
         """Take the first segment that waits out of the line; there must be one."""
@@ -147,6 +171,16 @@ class JobEntry:
             segment = self.line.take()
             if self.states[segment] is SegmentState.READY and segment not in self.delayed:
                 return segment
+
+
+def has_room(held: Sized, limit: int | None) -> bool:
+    """Who holds these replicas may take another one."""
+    return limit is None or len(held) < limit
+
+
+def may_stay(held: Sized, limit: int | None) -> bool:
+    """Who holds these replicas may go on with each of them."""
+    return limit is None or len(held) <= limit
 
 
 def spread(wanted: int, count: int) -> tuple[int, ...]:
@@ -161,12 +195,16 @@ def new_entry(request: JobRequest, *, number: int) -> JobEntry:
     line = SegmentLine(count=request.segment_count, previews=request.preview_first)
     waits = SegmentState.READY if request.motion_merged else SegmentState.BLOCKED
     states = [waits] * request.segment_count
-    for segment in request.committed:
-        states[segment] = SegmentState.COMMITTED
-    if request.motion_merged:
-        for segment in range(request.segment_count):
-            if segment not in request.committed:
-                line.put(segment)
+    for state, segments in (
+        (SegmentState.COMMITTED, request.committed),
+        (SegmentState.QUARANTINED, request.quarantined),
+        (SegmentState.WAIVED, request.waived),
+    ):
+        for segment in segments:
+            states[segment] = state
+    for segment, state in enumerate(states):
+        if state is SegmentState.READY:
+            line.put(segment)
     return JobEntry(
         request=request,
         number=number,
@@ -174,4 +212,6 @@ def new_entry(request: JobRequest, *, number: int) -> JobEntry:
         counts=Counter(states),
         line=line,
         max_gpu_seconds=request.max_gpu_seconds,
+        spent=request.spent,
+        failed_segments=len(request.quarantined),
     )

@@ -12,18 +12,17 @@ from farm.scheduling.shared.replicas import Replica
 from jobs.lifecycle import AttemptEvent, AttemptState, JobEvent, JobState, SegmentEvent
 from jobs.reasons import Reason, ReasonKind
 
-_TURN = {
+WHY_LEASED = {
     Purpose.TURN: "its job is first in line",
     Purpose.WARM: "its subject is loaded there",
     Purpose.CAPPED: "its job holds that replica already",
     Purpose.SPECULATION: "the first lease takes too long",
     Purpose.SOLO: "a fresh replica is there for it alone",
 }
+"""What the transition of a segment that is leased says."""
 
 
-def lease(
-    farm: FarmState, job: JobEntry, segment: int, replica: Replica, purpose: Purpose, *, lead: float = 0.0
-) -> None:
+def lease(farm: FarmState, job: JobEntry, segment: int, replica: Replica, purpose: Purpose) -> None:
     """Give the segment to the replica and charge its estimate."""
     record = job.record(segment)
     record.tries += 1
@@ -35,13 +34,13 @@ def lease(
         replica=replica.name,
         try_number=record.tries,
         purpose=purpose,
-        lead=lead,
         estimate=farm.cost_of(job),
         dispatched_at=farm.now,
     )
-    reason = Reason(ReasonKind.TURN, _TURN[purpose])
+    reason = Reason(ReasonKind.TURN, WHY_LEASED[purpose])
     if purpose is not Purpose.SPECULATION:
         move_segment(farm, job, segment, SegmentEvent.LEASED, reason)
+        job.passed = 0
     if job.state is JobState.QUEUED:
         move_job(farm, job, JobEvent.STARTED, reason)
     farm.line.serve(job, attempt.estimate)
@@ -66,16 +65,20 @@ def end_attempt(
     job = farm.jobs[attempt.job]
     drop_lease(farm, attempt)
     move_attempt(farm, attempt, event, reason)
-    farm.line.charge(job, (seconds or 0.0) - attempt.estimate)
+    if seconds is None:
+        farm.line.give_back(job, attempt.estimate)
+    else:
+        farm.line.charge(job, seconds - attempt.estimate)
     job.spent += seconds or 0.0
     del farm.attempts[attempt.id], job.attempts[attempt.id]
     _release(job.replicas, attempt.replica)
     studio = farm.studio_of(job)
     _release(studio.replicas, attempt.replica)
-    farm.line.place_studio(job.request.studio, has_room=studio.has_replica_left)
+    farm.line.place_studio(job.request.studio, has_room=studio.has_room)
     farm.changed[job.name] = None
     replica = farm.pool[attempt.replica]
     del replica.attempts[attempt.id]
+    replica.freed_at = farm.now
     if replica.attempts:
         last = next(reversed(replica.attempts.values()))
         replica.subject = farm.jobs[last.job].request.subject
@@ -104,11 +107,22 @@ def ask_stop(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
         farm.actions.append(Stop(attempt.id, attempt.replica))
 
 
+def can_be_taken_back(farm: FarmState, attempt: Attempt) -> bool:
+    """It shares its replica, has not begun, as far as was told, and was not asked back yet."""
+    return (
+        attempt.state is AttemptState.DISPATCHED
+        and not attempt.recall_asked
+        and attempt.purpose is not Purpose.SOLO
+        and len(farm.pool[attempt.replica].attempts) > 1
+    )
+
+
 def ask_back(farm: FarmState, attempt: Attempt) -> bool:
     """Ask for an attempt that has not begun; False where it has, or was asked for already."""
     if attempt.state is not AttemptState.DISPATCHED or attempt.recall_asked:
         return False
     attempt.recall_asked = True
+    attempt.recall_asked_at = farm.now
     farm.actions.append(Recall(attempt.id, attempt.replica))
     return True
 
@@ -124,7 +138,7 @@ def _take_slot(farm: FarmState, job: JobEntry, attempt: Attempt, replica: Replic
     replica.subject = job.request.subject
     replica.is_alone = attempt.purpose is Purpose.SOLO
     farm.pool.file(replica)
-    farm.line.place_studio(job.request.studio, has_room=studio.has_replica_left)
+    farm.line.place_studio(job.request.studio, has_room=studio.has_room)
     farm.changed[job.name] = None
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from farm.scheduling.shared.fair_queue import FairQueue
+from farm.scheduling.shared.fair_queue import FairQueue, Key
 from farm.scheduling.shared.job_entry import JobEntry
+from jobs.lifecycle import JobState
 from jobs.priority import Tier
+
+Turn = tuple[int, Key, Key]
+"""The tier's rank, the studio's place in the tier, and the job's in the studio."""
 
 
 @dataclass(slots=True)
@@ -53,11 +57,11 @@ class FairLine:
                 del self._by_subject[request.tier, request.subject]
         _place_studio(tier, request.studio, has_room=studio_has_room)
 
-    def place_studio(self, studio: str, *, has_room: bool) -> None:
-        """The studio reached its limit, or has room again: in every tier."""
-        for tier in self.tiers.values():
+    def place_studio(self, studio: str, *, has_room: Callable[[Tier], bool]) -> None:
+        """The studio reached its limit, or has room again, in some of the tiers."""
+        for name, tier in self.tiers.items():
             if studio in tier.jobs:
-                _place_studio(tier, studio, has_room=has_room)
+                _place_studio(tier, studio, has_room=has_room(name))
 
     def forget(self, job: JobEntry) -> None:
         """Drop a job that has ended."""
@@ -77,8 +81,11 @@ class FairLine:
 
     def warm(
         self, tier: Tier, subject: str | None, *, at_most: float, cost_of: Callable[[JobEntry], float]
-    ) -> tuple[JobEntry, float] | None:
-        """The job of the tier with that subject that is least ahead of its turn, and by how many segments.
+    ) -> JobEntry | None:
+        """The job of the tier with that subject that is least ahead of its turn.
+
+        Of a job's segments the first comes in its turn: newcomers are hardly ahead, and if each of them might go before
+        whoever is first, a stream of them would do so for ever.
 
         Args:
             tier: That of the job whose turn it is.
@@ -89,12 +96,12 @@ class FairLine:
         best: tuple[float, int, JobEntry] | None = None
         same_subject = self._by_subject.get((tier, subject), {}) if subject is not None else {}
         for job in same_subject.values():
-            if job.request.studio not in self.tiers[tier].studios:
+            if job.state is JobState.QUEUED or job.request.studio not in self.tiers[tier].studios:
                 continue
             lead = self.lead(job, cost=cost_of(job))
             if lead <= at_most and (best is None or (lead, job.number) < best[:2]):
                 best = lead, job.number, job
-        return (best[2], best[0]) if best else None
+        return best[2] if best else None
 
     def lead(self, job: JobEntry, *, cost: float) -> float:
         """Segments by which the job is ahead of its turn: its own among its studio's, or its studio's in the tier."""
@@ -114,15 +121,26 @@ class FairLine:
         tier.studios.charge(job.request.studio, cost)
         tier.jobs_of(job.request.studio).charge(job.name, cost)
 
-    def turn(self, job: JobEntry) -> tuple[int, float, float, int]:
-        """Sorts jobs by whose turn comes first."""
+    def give_back(self, job: JobEntry, cost: float) -> None:
+        """A segment that was charged so did not run, or nobody is charged with it."""
         tier = self.tiers[job.request.tier]
-        return (
-            job.request.tier.rank,
-            tier.studios.virtual_time(job.request.studio),
-            tier.jobs_of(job.request.studio).virtual_time(job.name),
-            job.number,
-        )
+        tier.studios.give_back(job.request.studio, cost)
+        tier.jobs_of(job.request.studio).give_back(job.name, cost)
+
+    def turn(self, job: JobEntry) -> Turn:
+        """Sorts jobs by whose turn comes first."""
+        tier, studio = self.tiers[job.request.tier], job.request.studio
+        return job.request.tier.rank, tier.studios.key(studio), tier.jobs_of(studio).key(job.name)
+
+    def would_yield(self, holder: JobEntry, job: JobEntry, *, cost: float) -> bool:
+        """Once a segment of that cost is taken back from the holder, the other job is the first of the two."""
+        if holder.request.tier is not job.request.tier:
+            return holder.request.tier.rank > job.request.tier.rank
+        tier, studio = self.tiers[job.request.tier], job.request.studio
+        if holder.request.studio == studio:
+            jobs = tier.jobs_of(studio)
+            return jobs.key(holder.name, less=cost) > jobs.key(job.name)
+        return tier.studios.key(holder.request.studio, less=cost) > tier.studios.key(studio)
 
 
 def _place_studio(tier: TierLine, studio: str, *, has_room: bool) -> None:

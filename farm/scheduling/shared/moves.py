@@ -6,7 +6,7 @@ from farm.scheduling.shared.attempts import Attempt
 from farm.scheduling.shared.farm_state import FarmState, Moved
 from farm.scheduling.shared.job_entry import JobEntry
 from jobs.lifecycle import AttemptEvent, JobEvent, SegmentEvent, SegmentState
-from jobs.reasons import Reason
+from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
 
 _SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
@@ -55,6 +55,19 @@ def put_back(
     return move_segment(farm, job, segment, event, reason)
 
 
+def block_segment(farm: FarmState, job: JobEntry, segment: int) -> None:
+    """What the segment is made of was let go."""
+    reason = Reason(ReasonKind.WORK, "its motion is made again")
+    move_segment(farm, job, segment, SegmentEvent.MOTION_GONE, reason)
+
+
+def unblock_segment(farm: FarmState, job: JobEntry, segment: int) -> None:
+    """What the segment is made of is there: it waits in line, or alone where replicas died over it."""
+    is_suspect = job.record(segment).suspicion >= farm.pool_rules.max_suspicion
+    event = SegmentEvent.SUSPECTED if is_suspect else SegmentEvent.MOTION_MERGED
+    move_segment(farm, job, segment, event, Reason(ReasonKind.WORK, "its motion is merged"))
+
+
 def move_attempt(farm: FarmState, attempt: Attempt, event: AttemptEvent, reason: Reason) -> None:
     """Raises IllegalTransition where the table does not have it."""
     before = attempt.state
@@ -66,11 +79,11 @@ def move_attempt(farm: FarmState, attempt: Attempt, event: AttemptEvent, reason:
 
 
 def _line_up(farm: FarmState, job: JobEntry, segment: int, state: SegmentState) -> None:
-    job.delayed.discard(segment)
+    job.delayed.pop(segment, None)
     if state is SegmentState.READY:
         job.line.put(segment)
     if state is SegmentState.SUSPECT:
-        job.suspects[segment] = None
+        job.suspects[segment] = farm.now
         farm.suspects[job.name] = None
     elif segment in job.suspects:
         del job.suspects[segment]

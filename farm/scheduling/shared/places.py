@@ -52,6 +52,8 @@ def kill(farm: FarmState, replica: Replica, why: str, *, hung: Attempt | None = 
         end_attempt(farm, hung, AttemptEvent.TIMED_OUT, reason)
         if is_last:
             suspect(farm, hung, reason)
+        else:
+            farm.jobs[hung.job].record(hung.segment).suspicion += 1
     _remove(farm, replica, Reason(ReasonKind.PREEMPTION, f"its replica was killed: {why}"))
 
 
@@ -72,7 +74,11 @@ def _remove(farm: FarmState, replica: Replica, reason: Reason) -> None:
         is_last = drop_lease(farm, attempt)
         end_attempt(farm, attempt, AttemptEvent.LOST, reason)
         if not is_last:
+            if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
+                # A copy of it still runs; the death counts all the same, or copies could die one after another.
+                farm.jobs[attempt.job].record(attempt.segment).suspicion += 1
             continue
+        farm.returned.append((attempt.job, attempt.segment))
         if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
             suspect(farm, attempt, reason)
         else:

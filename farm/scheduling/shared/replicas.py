@@ -28,6 +28,8 @@ class Replica:
         subject: What it will have loaded when its last attempt begins.
         served: Segments dispatched to it since it joined; 0 is a fresh one.
         failed_jobs: Jobs that failed on it since its last success, in order, each once.
+        freed_at: When an attempt on it was last over.
+        is_worn: It is started anew as soon as it is empty, whatever else becomes of it.
         is_alone: It runs a suspect, beside which nothing else may wait.
     """
 
@@ -39,6 +41,8 @@ class Replica:
     served: int = 0
     failed_jobs: list[str] = field(default_factory=list)
     shunned_until: float = 0.0
+    freed_at: float = 0.0
+    is_worn: bool = False
     is_alone: bool = False
 
 
@@ -50,6 +54,7 @@ class ReplicaPool:
         self._replicas: dict[str, Replica] = {}
         self._with_room: list[dict[str | None, dict[str, None]]] = [{} for _ in range(slots)]
         self._filed: dict[str, tuple[int, str | None]] = {}
+        self._leaving: dict[str, None] = {}
         self.restarts_due: list[float] = []
 
     def __contains__(self, name: str) -> bool:
@@ -72,6 +77,7 @@ class ReplicaPool:
     def remove(self, name: str) -> Replica:
         """A replica is gone."""
         self._unfile(name)
+        self._leaving.pop(name, None)
         return self._replicas.pop(name)
 
     def file(self, replica: Replica) -> None:
@@ -81,6 +87,10 @@ class ReplicaPool:
             place = len(replica.attempts), replica.subject
             self._with_room[place[0]].setdefault(place[1], {})[replica.name] = None
             self._filed[replica.name] = place
+        if replica.status in {ReplicaStatus.DRAINING, ReplicaStatus.RECYCLING}:
+            self._leaving[replica.name] = None
+        else:
+            self._leaving.pop(replica.name, None)
 
     def has_room(self, replica: Replica) -> bool:
         """Whether another segment may go there."""
@@ -93,7 +103,8 @@ class ReplicaPool:
     def is_filed_right(self, replica: Replica) -> bool:
         """Whether the replica would be found where it belongs; for the audit."""
         place = (len(replica.attempts), replica.subject) if self.has_room(replica) else None
-        return self._filed.get(replica.name) == place
+        leaves = replica.status in {ReplicaStatus.DRAINING, ReplicaStatus.RECYCLING}
+        return self._filed.get(replica.name) == place and leaves == (replica.name in self._leaving)
 
     def pick(self, subject: str | None) -> Replica | None:
         """The emptiest replica with room; among equals one that has the subject loaded, or nothing yet."""
@@ -110,6 +121,14 @@ class ReplicaPool:
         for names in self._with_room[0].values():
             for name in names:
                 yield self._replicas[name]
+
+    def leaving(self) -> tuple[Replica, ...]:
+        """Replicas that are to be emptied and ended, in the order in which that was asked."""
+        return tuple(self._replicas[name] for name in self._leaving)
+
+    def count_idle(self) -> int:
+        """How many of them there are."""
+        return sum(len(names) for names in self._with_room[0].values())
 
     def shared(self) -> Iterator[Replica]:
         """Replicas with room beside a segment that they have."""

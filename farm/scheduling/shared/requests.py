@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from farm.scheduling.units import Stage
 from jobs.priority import OnQuarantine, Tier
+from jobs.scheduling_spec import LEAST_WEIGHT, MOST_WEIGHT
 from jobs.spec import Profile
 
 CostKind = tuple[Stage, Profile]
@@ -47,6 +48,9 @@ class JobRequest:
         on_hold: The job waits for `Resume` from the start.
         motion_merged: False where segments become ready only with `SegmentsReady`.
         committed: Segments that the store holds already.
+        quarantined, waived: Segments that an earlier run of the farm left so.
+        spent: What the job spent in earlier runs, in GPU seconds.
+        is_restored: An earlier run took it in: a full queue does not turn it away.
     """
 
     job: str
@@ -64,14 +68,21 @@ class JobRequest:
     on_hold: bool = False
     motion_merged: bool = True
     committed: frozenset[int] = frozenset()
+    quarantined: frozenset[int] = frozenset()
+    waived: frozenset[int] = frozenset()
+    spent: float = 0.0
+    is_restored: bool = False
 
     def __post_init__(self) -> None:
         _check_weight(self.weight)
         _check_limits(self.max_replicas)
         if self.segment_count < 1 or not 0 <= self.preview_first <= self.segment_count:
             raise ValueError("a job has at least one segment, and no more previews than segments")
-        if not all(0 <= index < self.segment_count for index in self.committed):
-            raise ValueError("a committed segment is none of the job's")
+        settled = self.committed | self.quarantined | self.waived
+        if not all(0 <= index < self.segment_count for index in settled):
+            raise ValueError("a settled segment is none of the job's")
+        if len(settled) < len(self.committed) + len(self.quarantined) + len(self.waived):
+            raise ValueError("a segment is settled in two ways")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +137,17 @@ class PoolRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmRules:
-    """The pool's rules and the studios' terms; a studio that is not listed has the default terms."""
+    """The pool's rules and the studios' terms; a studio that is not listed has the default terms.
+
+    Attributes:
+        patience: Seconds that a job waits for a store, an input or an output that does not answer before it fails for
+            it. Segments wait for the store without a limit, by the pool's `backoff`.
+    """
 
     pool: PoolRules = field(default_factory=PoolRules)
     studios: dict[str, StudioTerms] = field(default_factory=dict)
     default_terms: StudioTerms = field(default_factory=StudioTerms)
+    patience: float = 900.0
 
     def terms(self, studio: str) -> StudioTerms:
         """What the studio may take."""
@@ -138,8 +155,8 @@ class FarmRules:
 
 
 def _check_weight(weight: float) -> None:
-    if not 0 < weight < float("inf"):
-        raise ValueError("a weight is a positive number")
+    if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+        raise ValueError(f"a weight is from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}")
 
 
 def _check_limits(*limits: int | None) -> None:

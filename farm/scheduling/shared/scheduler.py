@@ -32,14 +32,15 @@ from farm.scheduling.shared.events import (
     WorkEvent,
 )
 from farm.scheduling.shared.farm_state import FarmState, Moved, new_state
+from farm.scheduling.shared.idle import may_free_something, use_idle_replicas
 from farm.scheduling.shared.job_entry import JobEntry
 from farm.scheduling.shared.places import take_place_event
 from farm.scheduling.shared.requests import FarmRules
 from farm.scheduling.shared.settling import settle_changed, take_flow_event
-from farm.scheduling.shared.solo import end_replicas_that_are_empty, run_suspects
+from farm.scheduling.shared.solo import end_replicas_that_are_empty
 from farm.scheduling.shared.speculation import duplicate_slow_leases
 from farm.scheduling.shared.upkeep import take_tick
-from farm.scheduling.shared.urgency import make_way
+from farm.scheduling.shared.urgency import make_way, make_way_for_returned
 from farm.scheduling.shared.waiting import WaitingReason, why_waiting
 
 
@@ -114,15 +115,19 @@ class SharedScheduler:
     def _follow_up(self, event: FarmEvent) -> None:
         farm = self._farm
         settle_changed(farm)
-        run_suspects(farm)
-        end_replicas_that_are_empty(farm)
         fill(farm)
+        for name, segment in farm.returned:
+            make_way_for_returned(farm, farm.jobs[name], segment)
+        farm.returned.clear()
         arrived = _arrived(event)
         if arrived is not None and arrived in farm.jobs:
             make_way(farm, farm.jobs[arrived])
+        if may_free_something(farm, event):
+            use_idle_replicas(farm)
         if isinstance(event, Tick):
             duplicate_slow_leases(farm)
-            farm.place_changed()
+            fill(farm)
+        end_replicas_that_are_empty(farm)
 
 
 def _arrived(event: FarmEvent) -> str | None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from farm.scheduling.shared.actions import Finish
 from farm.scheduling.shared.answers import found_segment
 from farm.scheduling.shared.events import (
+    Broken,
     Delivered,
     FinishFailed,
     FinishStopped,
     FlowEvent,
+    MotionGone,
     SegmentFound,
     SegmentsReady,
     Stitched,
 )
 from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.giving_up import fail_job
 from farm.scheduling.shared.job_entry import JobEntry
-from farm.scheduling.shared.moves import move_job, move_segment
-from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from farm.scheduling.shared.moves import block_segment, move_job, unblock_segment
+from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.reasons import Reason, ReasonKind
 
 
@@ -28,8 +31,14 @@ def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
     if isinstance(event, SegmentsReady):
         for segment in event.segments:
             if job.states[segment] is SegmentState.BLOCKED:
-                reason = Reason(ReasonKind.WORK, "its motion is merged")
-                move_segment(farm, job, segment, SegmentEvent.MOTION_MERGED, reason)
+                unblock_segment(farm, job, segment)
+    elif isinstance(event, MotionGone):
+        for segment in range(len(job.states)) if event.segments is None else event.segments:
+            if job.states[segment] in {SegmentState.READY, SegmentState.SUSPECT}:
+                block_segment(farm, job, segment)
+    elif isinstance(event, Broken):
+        if job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
+            fail_job(farm, job, Reason(ReasonKind.PERMANENT, event.message))
     elif isinstance(event, SegmentFound):
         found_segment(farm, job, event.segment)
     elif isinstance(event, Stitched):

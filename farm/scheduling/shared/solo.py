@@ -7,22 +7,37 @@ from farm.scheduling.shared.farm_state import FarmState
 from farm.scheduling.shared.job_entry import JobEntry
 from farm.scheduling.shared.leases import ask_back, lease
 from farm.scheduling.shared.replicas import Replica, ReplicaStatus
+from jobs.lifecycle import AttemptState
+from jobs.priority import Tier
 
 
-def run_suspects(farm: FarmState) -> None:
-    """Give suspects the fresh replicas there are, and have one replica at a time made fresh for the others."""
-    while (job := _next_suspect(farm)) is not None:
-        replica = farm.pool.fresh()
-        if replica is None:
-            _make_room(farm)
-            return
-        lease(farm, job, next(iter(job.suspects)), replica, Purpose.SOLO)
-    _call_off(farm)
+def run_suspect(farm: FarmState) -> bool:
+    """Give the next suspect a fresh replica; False where there is none of the two. Call with every job in its place.
+
+    Before whatever is in line, but for stricter tiers: those come first in this too.
+    """
+    _keep_places(farm)
+    suspect = _next_suspect(farm)
+    if suspect is None:
+        _call_off(farm)
+        return False
+    replica = farm.pool.fresh()
+    if replica is None:
+        return False
+    lease(farm, *suspect, replica, Purpose.SOLO)
+    return True
+
+
+def make_a_replica_fresh(farm: FarmState) -> None:
+    """Have one replica at a time emptied and started anew for the next suspect. Call with nothing left to fill."""
+    suspect = _next_suspect(farm)
+    if suspect is not None:
+        _make_room(farm, suspect[0].request.tier)
 
 
 def end_replicas_that_are_empty(farm: FarmState) -> None:
     """Replicas that finished what they had before they go."""
-    for replica in tuple(farm.pool):
+    for replica in farm.pool.leaving():
         if replica.attempts:
             continue
         if replica.status is ReplicaStatus.DRAINING:
@@ -34,25 +49,60 @@ def end_replicas_that_are_empty(farm: FarmState) -> None:
             farm.actions.append(Recycle(replica.name))
 
 
-def may_run_alone(farm: FarmState, job: JobEntry) -> bool:
-    """Nothing but the lack of a fresh replica keeps its suspects waiting."""
-    has_room = job.has_replica_left and farm.studio_of(job).has_replica_left
-    return job.is_dispatching and bool(job.suspects) and has_room and job.can_pay(farm.cost_of(job))
+def _keep_places(farm: FarmState) -> None:
+    """Note whose suspects wait: others of their jobs and studios leave one of the replicas they may have to them.
+
+    Otherwise a job or studio at its limit would go on with the replicas it holds for as long as it has other work.
+    """
+    keeping = {name for name in farm.suspects if _is_due(farm, farm.jobs[name])}
+    changed = keeping ^ farm.keeping
+    for name in changed & farm.jobs.keys():
+        farm.jobs[name].keeps_one = name in keeping
+        farm.changed[name] = None
+    farm.keeping = keeping
+    if changed:
+        strictest: dict[str, Tier] = {}
+        for job in sorted(map(farm.jobs.__getitem__, keeping), key=lambda job: -job.request.tier.rank):
+            strictest[job.request.studio] = job.request.tier
+        for name, studio in farm.studios.items():
+            studio.keeps_one = strictest.get(name)
+            farm.line.place_studio(name, has_room=studio.has_room)
+        farm.place_changed()
 
 
-def _next_suspect(farm: FarmState) -> JobEntry | None:
-    jobs = (farm.jobs[name] for name in farm.suspects)
-    waiting = [job for job in jobs if may_run_alone(farm, job)]
-    return min(waiting, key=lambda job: job.request.tier.rank, default=None)
+def _is_due(farm: FarmState, job: JobEntry) -> bool:
+    return job.suspect_to_run(farm.now) is not None and job.is_dispatching and job.can_pay(farm.cost_of(job))
 
 
-def _make_room(farm: FarmState) -> None:
-    if farm.pool.restarts_due or any(replica.status is ReplicaStatus.RECYCLING for replica in farm.pool):
+def _next_suspect(farm: FarmState) -> tuple[JobEntry, int] | None:
+    """The first in turn that nothing but the lack of a fresh replica keeps waiting, unless stricter work waits."""
+    waiting = []
+    for name in farm.suspects:
+        job = farm.jobs[name]
+        segment = job.suspect_to_run(farm.now)
+        has_room = job.has_replica_left and farm.studio_of(job).has_replica_left
+        if segment is not None and has_room and _is_due(farm, job):
+            waiting.append((job, segment))
+    if not waiting:
+        return None
+    suspect = min(waiting, key=lambda suspect: farm.line.turn(suspect[0]))
+    first = farm.line.first()
+    if first is not None and farm.jobs[first].request.tier.rank < suspect[0].request.tier.rank:
+        return None
+    return suspect
+
+
+def _make_room(farm: FarmState, tier: Tier) -> None:
+    if farm.pool.restarts_due or any(
+        replica.status is ReplicaStatus.RECYCLING for replica in farm.pool.leaving()
+    ):
         return
     serving = [
         replica
         for replica in farm.pool
-        if replica.status in {ReplicaStatus.SERVING, ReplicaStatus.SHUNNED} and not replica.is_alone
+        if replica.status in {ReplicaStatus.SERVING, ReplicaStatus.SHUNNED}
+        and not replica.is_alone
+        and not _has_stricter_work(farm, replica, tier)
     ]
     # A shunned one first: it does nothing else, and being started anew may cure it.
     chosen = min(serving, key=_usefulness, default=None)
@@ -63,13 +113,21 @@ def _make_room(farm: FarmState) -> None:
             ask_back(farm, attempt)
 
 
+def _has_stricter_work(farm: FarmState, replica: Replica, tier: Tier) -> bool:
+    """What waits there would be taken back, come first again, and have the replica kept for it."""
+    return any(
+        attempt.state is AttemptState.DISPATCHED and farm.jobs[attempt.job].request.tier.rank < tier.rank
+        for attempt in replica.attempts.values()
+    )
+
+
 def _usefulness(replica: Replica) -> tuple[bool, int, str]:
     return replica.status is ReplicaStatus.SERVING, len(replica.attempts), replica.name
 
 
 def _call_off(farm: FarmState) -> None:
-    for replica in farm.pool:
-        if replica.status is ReplicaStatus.RECYCLING:
+    for replica in farm.pool.leaving():
+        if replica.status is ReplicaStatus.RECYCLING and not replica.is_worn:
             is_shunned = farm.now < replica.shunned_until
             replica.status = ReplicaStatus.SHUNNED if is_shunned else ReplicaStatus.SERVING
             farm.pool.file(replica)

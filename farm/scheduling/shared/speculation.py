@@ -5,24 +5,31 @@ from __future__ import annotations
 from farm.scheduling.shared.actions import Purpose
 from farm.scheduling.shared.attempts import Attempt
 from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.idle import spare_replicas
+from farm.scheduling.shared.job_entry import has_room
 from farm.scheduling.shared.leases import lease
 from farm.scheduling.shared.replicas import Replica
 from jobs.lifecycle import AttemptState
 
 
 def duplicate_slow_leases(farm: FarmState) -> None:
-    """Copy every lease that is too old, the oldest first, while replicas are idle. Call with nothing left to fill."""
-    if next(farm.pool.idle(), None) is None:
+    """Copy every lease that is too old, the oldest first, while replicas are idle. Call with nothing left to fill.
+
+    A replica for which something is being recalled is not idle for long: what waits comes before copies.
+    """
+    spare = spare_replicas(farm)
+    if spare == 0:
         return
     slow = sorted(
         (attempt for attempt in farm.attempts.values() if _is_too_slow(farm, attempt)), key=_started
     )
     for attempt in slow:
         replica = next(farm.pool.idle(), None)
-        if replica is None:
+        if spare == 0 or replica is None:
             return
         if _may_copy(farm, attempt, replica):
             lease(farm, farm.jobs[attempt.job], attempt.segment, replica, Purpose.SPECULATION)
+            spare -= 1
 
 
 def _is_too_slow(farm: FarmState, attempt: Attempt) -> bool:
@@ -35,13 +42,17 @@ def _is_too_slow(farm: FarmState, attempt: Attempt) -> bool:
 
 def _may_copy(farm: FarmState, attempt: Attempt, replica: Replica) -> bool:
     job = farm.jobs[attempt.job]
+    record = job.record(attempt.segment)
+    # What failed or killed before may take this replica too: its turn is soon enough.
+    is_clean = record.suspicion == 0 and record.failures == 0
     return (
         attempt.holds_lease
-        and len(job.record(attempt.segment).leases) == 1
+        and is_clean
+        and len(record.leases) == 1
         and replica.name != attempt.replica
         and job.is_dispatching
-        and job.has_replica_left
-        and farm.studio_of(job).has_replica_left
+        and has_room(job.replicas, job.limit)
+        and farm.studio_of(job).has_room(job.request.tier)
         and job.can_pay(farm.cost_of(job))
     )
 

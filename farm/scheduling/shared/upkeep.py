@@ -7,7 +7,7 @@ import heapq
 from farm.scheduling.shared.attempts import Attempt
 from farm.scheduling.shared.farm_state import FarmState
 from farm.scheduling.shared.places import kill
-from farm.scheduling.shared.replicas import ReplicaStatus
+from farm.scheduling.shared.replicas import Replica, ReplicaStatus
 from farm.scheduling.shared.settling import end_finish
 from jobs.lifecycle import AttemptState, JobState
 
@@ -41,13 +41,27 @@ def _check_patience(farm: FarmState, attempt: Attempt) -> None:
             kill(farm, replica, f"a segment ran for more than {rules.run_timeout:g} s", hung=attempt)
         elif farm.now - attempt.progressed_at > rules.stall:
             kill(farm, replica, f"no progress for {rules.stall:g} s", hung=attempt)
+    elif _is_deaf(farm, attempt, replica):
+        kill(farm, replica, f"it answered no recall for {rules.stall:g} s")
+
+
+def _is_deaf(farm: FarmState, attempt: Attempt, replica: Replica) -> bool:
+    """It was asked back and has neither begun nor come back, with nothing before it that has a clock of its own.
+
+    That something begins is told by whoever hands it out; only a recall waits for a word of the replica itself.
+    """
+    if attempt.state is not AttemptState.DISPATCHED or not attempt.recall_asked:
+        return False
+    if any(other.state is not AttemptState.DISPATCHED for other in replica.attempts.values()):
+        return False
+    return farm.now - max(attempt.recall_asked_at, replica.freed_at) > farm.pool_rules.stall
 
 
 def _end_delays(farm: FarmState) -> None:
     while farm.delayed and farm.delayed[0][0] <= farm.now:
-        _, name, segment = heapq.heappop(farm.delayed)
+        due, name, segment = heapq.heappop(farm.delayed)
         job = farm.jobs.get(name)
-        if job is not None and segment in job.delayed:
-            job.delayed.discard(segment)
+        if job is not None and job.delayed.get(segment) == due:
+            del job.delayed[segment]
             job.line.put(segment)
             farm.changed[name] = None

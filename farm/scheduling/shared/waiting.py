@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from farm.scheduling.shared.farm_state import FarmState
-from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.job_entry import JobEntry, has_room
 from farm.scheduling.shared.refusals import unknown_job
 from farm.scheduling.shared.replicas import ReplicaStatus
 from jobs.lifecycle import JobState, SegmentState
@@ -85,13 +85,14 @@ def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
         return WaitingReason(
             WaitCode.RUNNING, f"{counts[SegmentState.LEASED]} segments are with replicas, none waits."
         )
-    if counts[SegmentState.SUSPECT]:
+    if job.suspect_to_run(farm.now) is not None:
+        if not (job.has_replica_left and farm.studio_of(job).has_replica_left):
+            return _why_at_limit(farm, job)
         text = f"{counts[SegmentState.SUSPECT]} segments, over which replicas died, wait to run alone on a fresh one."
         return WaitingReason(WaitCode.FRESH_REPLICA, text)
-    if job.delayed:
-        return WaitingReason(
-            WaitCode.BACKOFF, f"{len(job.delayed)} segments are tried again after a short wait."
-        )
+    delayed = len(job.delayed) + counts[SegmentState.SUSPECT]
+    if delayed:
+        return WaitingReason(WaitCode.BACKOFF, f"{delayed} segments are tried again after a short wait.")
     return WaitingReason(WaitCode.MOTION, f"{counts[SegmentState.BLOCKED]} segments wait for their motion.")
 
 
@@ -102,13 +103,31 @@ def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:
         return WaitingReason(WaitCode.BUDGET, text)
     if not any(replica.status is ReplicaStatus.SERVING for replica in farm.pool):
         return WaitingReason(WaitCode.NO_CAPACITY, f"None of {len(farm.pool)} replicas takes work.")
+    if not has_room(job.replicas, job.limit) or not studio.has_room(job.request.tier):
+        return _why_at_limit(farm, job)
+    turn = farm.line.turn(job)
+    ahead = sum(
+        farm.is_open(other)
+        and farm.studio_of(other).has_room(other.request.tier)
+        and farm.line.turn(other) < turn
+        for other in farm.jobs.values()
+    )
+    text = f"Every replica is busy; {ahead} jobs come before it in the tiers down to '{job.request.tier}'."
+    return WaitingReason(WaitCode.TURN, text, position=ahead)
+
+
+def _why_at_limit(farm: FarmState, job: JobEntry) -> WaitingReason:
+    studio, name = farm.studio_of(job), job.request.studio
     if not job.has_replica_left:
         text = f"It has all {job.request.max_replicas} replicas that it may have."
         return WaitingReason(WaitCode.JOB_LIMIT, text)
     if not studio.has_replica_left:
-        text = f"{job.request.studio} has all {studio.terms.max_replicas} replicas that it may have."
+        text = f"{name} has all {studio.terms.max_replicas} replicas that it may have."
         return WaitingReason(WaitCode.STUDIO_LIMIT, text)
-    turn = farm.line.turn(job)
-    ahead = sum(farm.wants_replica(other) and farm.line.turn(other) < turn for other in farm.jobs.values())
-    text = f"Every replica is busy; {ahead} jobs come before it in the tiers down to '{job.request.tier}'."
-    return WaitingReason(WaitCode.TURN, text, position=ahead)
+    kept = "the last is kept for a segment, over which replicas died, that runs alone on a fresh one."
+    if not has_room(job.replicas, job.limit):
+        text = f"It may have {job.request.max_replicas} replicas; {kept}"
+        return WaitingReason(WaitCode.JOB_LIMIT, text)
+    return WaitingReason(
+        WaitCode.STUDIO_LIMIT, f"{name} may have {studio.terms.max_replicas} replicas; {kept}"
+    )

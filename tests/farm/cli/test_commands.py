@@ -13,8 +13,8 @@ from fake_stages import FakeStages, Fault
 
 from farm.cli import main
 from farm.cli.wiring import Wiring
-from farm.execution.backend import ExecutionBackend
 from farm.execution.opening import opened_inline
+from farm.execution.pools.backend import PoolBackend
 from infra.hardware import Hardware
 from jobs.errors import ExitCode
 
@@ -23,7 +23,7 @@ MACHINE = Hardware(cores=2, memory_bytes=8 << 30, cpu_kind="cpu test", gpus=())
 Farm = Callable[..., int]
 
 
-def inline(*, stages: Any, **_ignored: Any) -> AbstractContextManager[ExecutionBackend]:
+def inline(*, stages: Any, **_ignored: Any) -> AbstractContextManager[PoolBackend]:
     return opened_inline(stages=stages)
 
 

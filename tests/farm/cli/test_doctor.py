@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,22 @@ def test_broken_weights_and_an_unwritable_store_are_named_beside_what_works(
     assert "file/store" in checks["store"]["detail"]
     works = ("python", "libraries", "device", "video encoder", "subjects", "inspection", "cluster")
     assert {checks[name]["health"] for name in works} == {"ok"}
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_store_that_ignores_conditions_and_a_damaged_journal_are_told(
+    stages: FakeStages,
+    signing_s3_bucket: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FARM_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "farm.sqlite").write_bytes(b"no database" * 100)
+    monkeypatch.setenv("FARM_JOURNAL", str(tmp_path / "farm.sqlite"))
+    main(["doctor", "--json", "--store", f"s3://{signing_s3_bucket()}/farm"], wiring=Wiring(stages=stages))
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["store"]["health"] == "warning"
+    assert "ignores conditional writes" in checks["store"]["detail"]
+    assert checks["journal"]["health"] == "failed"

@@ -62,8 +62,9 @@ def test_json_stays_one_document_while_a_replica_dies(
     assert Path(tmp_path / "out" / "hello.mp4").is_file()
 
 
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_stops_the_cluster_and_keeps_what_is_committed(
-    write_speech: Any, make_job: Any, tmp_path: Path
+    interrupt: signal.Signals, write_speech: Any, make_job: Any, tmp_path: Path
 ) -> None:
     write_speech(seconds=40.0)
     make_job()
@@ -73,7 +74,7 @@ def test_an_interrupt_stops_the_cluster_and_keeps_what_is_committed(
     while len(list(store.rglob("segment-*.mp4"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
     started = descendants(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(interrupt)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""

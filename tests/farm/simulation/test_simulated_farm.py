@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from farm.simulation import made_up_pool
+from farm.simulation.fates import Fate, Lot
 from farm.simulation.figures import Figures, figures_of, jain_index
 from farm.simulation.simulator import Simulator
 from farm.simulation.spans import SpanEnd
@@ -58,6 +60,16 @@ def test_equal_weights_share_equally_whatever_the_jobs_look_like() -> None:
     _, figures = simulate(jobs=jobs, pool={"replicas": 6}, faults={"crash": 0.01, "slow": 0.02})
     assert figures.jain is not None
     assert figures.jain >= 0.95
+
+
+def test_who_comes_while_the_first_segments_are_charged_by_guess_is_not_behind() -> None:
+    """They are taken to cost ten times what they do, when the second and the third studio come."""
+    jobs = backlog(1, segments=60, segment_seconds=1.0)
+    for job, at in zip(jobs, (0.0, 0.4, 0.8), strict=True):
+        job["at"] = at
+    _, figures = simulate(jobs=jobs, pool={"replicas": 3, "warm_lead": 0.0}, audited=True)
+    for studio in figures.studios:
+        assert studio.contended_share == pytest.approx(studio.due, abs=5.0)
 
 
 @pytest.mark.parametrize("at", [300.0, 304.1, 310.9])
@@ -122,6 +134,17 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
     assert run(4) == run(4)
     assert run(4) != run(5)
+
+
+def test_a_segment_that_a_crash_left_in_the_store_counts_as_rendered_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lots = iter([Lot(Fate.CRASH, 9.0, commits_first=True)])
+    monkeypatch.setattr(made_up_pool, "draw_lot", lambda *_, **__: next(lots, Lot(Fate.COMMIT, 10.0)))
+    jobs = [{"name": "film", "studio": "north", "subject": "a", "segments": 3}]
+    run, figures = simulate(jobs=jobs, pool={"replicas": 1})
+    assert figures.committed == len(run.pool.committed) == 3
+    assert figures.re_renders == 1
 
 
 def test_a_refused_submit_is_told() -> None:

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STALE_LIST = "old listing"
     NOT_IMPLEMENTED = "501 NotImplemented"
     NO_XML = "an answer that is no XML"
+    ERROR_WITH_CHECKSUM = "500 InternalError with the checksum of a body"
 
 
 _ANSWERS = {
@@ -170,6 +171,11 @@ class FaultProxy:
         """What the client gets; None for a connection that is reset."""
         if kind in _ANSWERS:
             return _refusal(*_ANSWERS[kind])
+        if kind is Kind.ERROR_WITH_CHECKSUM:
+            refusal = _refusal(500, "InternalError")
+            return Answer(
+                refusal.status, [*refusal.headers, ("x-amz-checksum-crc32", "AAAAAA==")], refusal.body
+            )
         if kind is Kind.RESET_BEFORE:
             return None
         if kind is Kind.CORRUPTED_REQUEST:

@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -108,6 +109,50 @@ def test_frames_without_a_face_are_left_out_and_counted(truth: Path, write):
     assert judged.pair.lmd < 1
     assert np.isnan(judged.traces.lip_error_T[12])
     assert np.isnan(judged.traces.generated.opening_T[12])
+
+
+def test_frames_without_a_face_count_neither_for_sharpness_nor_for_diversity(truth: Path, write):
+    frames = actor_frames("actor-a", count=30)
+    dark = [np.zeros_like(frame) if 5 <= index < 15 else frame for index, frame in enumerate(frames)]
+    options = EvaluationOptions(parts=frozenset({Part.PICTURES}))
+    whole, gap = (write(name, pictures) for name, pictures in (("whole.mkv", frames), ("gap.mkv", dark)))
+    judged = evaluate_pair(whole, gap, options=options)
+    assert judged.pair.sharpness_share == pytest.approx(1.0, abs=0.05), (
+        "not ten billion, as a black frame has none"
+    )
+    takes = evaluate_takes([whole, gap], truth, options=FACES_ONLY)
+    assert takes.diversity is not None
+    assert takes.diversity.face < 0.1
+
+
+def test_takes_that_are_cut_to_another_one_are_told_so(truth: Path, write):
+    frames = actor_frames("actor-a", count=30)
+    takes = [write("long.mkv", frames), write("short.mkv", frames[:12])]
+    long, short = evaluate_takes(takes, truth, options=FACES_ONLY).takes
+    assert long.pair.frames == short.pair.frames == 12
+    assert [note for note in long.notes if "another take is shorter: the 12 frames" in note]
+    assert [note for note in short.notes if "the 12 frames from the start were compared" in note]
+
+
+def test_sound_that_cannot_be_used_costs_only_the_figures_of_sync(truth: Path, tmp_path: Path):
+    mute = tmp_path / "mute.mkv"
+    with av.open(str(mute), "w") as out:
+        picture = out.add_stream("libx264", rate=25, options={"crf": "4", "preset": "superfast"})
+        picture.width, picture.height, picture.pix_fmt = 256, 256, "yuv420p"
+        # A stream of sound without a sample in it.
+        out.add_stream("pcm_s16le", rate=16_000)
+        for pixels in actor_frames("actor-a", count=30):
+            out.mux(picture.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(picture.encode(None))
+    judged = evaluate_pair(mute, truth, options=EvaluationOptions(parts=frozenset({Part.SYNC})))
+    assert judged.generated.sync is None
+    assert [note for note in judged.notes if note.startswith("generated: sync was not judged")]
+    assert judged.pair.lmd < 1
+
+
+def test_what_sync_is_judged_by_is_looked_at_before_the_videos(tmp_path: Path):
+    with pytest.raises(SpeechError):
+        evaluate_pair(tmp_path / "none.mp4", tmp_path / "none.mp4", speech=tmp_path / "none.wav")
 
 
 def test_a_video_without_a_face_is_an_error_with_a_code(truth: Path, write):

@@ -57,6 +57,27 @@ def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path, write_clip):
     assert refusal(tmp_path / "a.h264").code == "clip.changing-size"
 
 
+@pytest.mark.parametrize(
+    ("shape", "is_refused"), [((16, 15), True), ((4, 3), True), ((1, 1), False), ((136, 135), False)]
+)
+def test_pixels_that_are_not_square_are_refused(tmp_path: Path, shape: tuple[int, int], is_refused: bool):
+    """A face would be judged, and learned, squeezed."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(*shape)
+        for pixels in grey(3):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(stream.encode(None))
+    if is_refused:
+        assert refusal(path).code == "clip.pixel-shape"
+        with pytest.raises(SubjectError):
+            read_facts(path)
+    else:
+        assert len(list(read_frames(path))) == 3
+
+
 def test_a_picture_larger_than_any_cameras_is_not_decoded(tmp_path: Path):
     path = tmp_path / "a.mov"
     with av.open(str(path), "w") as container:

@@ -1,0 +1,104 @@
+"""How users reach a farm that runs somewhere: a request goes into its journal, and the answer comes back there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from farm.scheduling.shared.refusals import RequestRefused
+from infra.journal.base import Journal
+from jobs.errors import (
+    Cancelled,
+    CastingError,
+    EvaluationError,
+    ExitCode,
+    FarmError,
+    InfrastructureError,
+    InputError,
+    OutputError,
+    RenderError,
+    SpecError,
+    SpecMistake,
+    TrainingError,
+)
+from jobs.farm_requests import AnyRequest, RequestAnswer, SubmitRequest, request_from_json
+
+_LOOK_S = 0.05
+
+_FAMILIES: Final[Mapping[int, type[FarmError]]] = {
+    ExitCode.USAGE: RequestRefused,
+    ExitCode.INPUT: InputError,
+    ExitCode.CASTING: CastingError,
+    ExitCode.OUTPUT: OutputError,
+    ExitCode.RENDER: RenderError,
+    ExitCode.INFRASTRUCTURE: InfrastructureError,
+    ExitCode.TRAINING: TrainingError,
+    ExitCode.EVALUATION: EvaluationError,
+    ExitCode.INTERRUPTED: Cancelled,
+}
+
+
+def put_request(journal: Journal, request: AnyRequest, *, token: str) -> int:
+    """Put a request where the farm finds it; returns its number.
+
+    Raises:
+        TokenTaken: The token belongs to another request.
+        JournalError: The journal cannot be written.
+    """
+    return journal.ask(request.model_dump_json(), token=token)
+
+
+def answer_to(
+    journal: Journal,
+    request: int,
+    *,
+    within_s: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RequestAnswer | None:
+    """The farm's answer; None where none came in time: the request stays, and the next farm carries it out.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    until = clock() + within_s
+    while True:
+        body = journal.answer_to(request)
+        if body is not None:
+            return RequestAnswer.model_validate_json(body)
+        if clock() >= until:
+            return None
+        sleep(_LOOK_S)
+
+
+def error_from_record(record: Mapping[str, Any]) -> FarmError:
+    """The error that `FarmError.as_record` told: of the same family, with the same code, words and exit code."""
+    where, hint, code = (str(record.get(name, "")) for name in ("where", "hint", "code"))
+    message = str(record.get("message", "it failed"))
+    mistakes = record.get("mistakes")
+    if mistakes:
+        found = [SpecMistake(**mistake) for mistake in mistakes]
+        return SpecError(message, mistakes=found, where=where, hint=hint, code=code)
+    family = _FAMILIES.get(record.get("exit_code", ExitCode.RENDER), RenderError)
+    return family(message, where=where, hint=hint, code=code)
+
+
+def future_name(request: SubmitRequest, number: int) -> str:
+    """What a job will be called once the farm takes in the request of that number."""
+    metadata = request.document.get("metadata")
+    title = metadata.get("name", "job") if isinstance(metadata, dict) else "job"
+    return f"{title}-{number}"
+
+
+def waiting_submits(journal: Journal) -> dict[str, SubmitRequest]:
+    """Submits that no farm has answered yet, by the name that each job will have, oldest first."""
+    waiting: dict[str, SubmitRequest] = {}
+    for asked in journal.asked():
+        try:
+            request = request_from_json(asked.body)
+        except ValueError:
+            continue  # of another version; the farm will say so
+        if isinstance(request, SubmitRequest):
+            waiting[future_name(request, asked.request)] = request
+    return waiting

@@ -1,0 +1,229 @@
+"""What users ask: each request is granted or refused, and the answer is durable together with what it led to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from farm.asking import future_name
+from farm.coordination.endings import follow_up
+from farm.coordination.floor import Floor
+from farm.coordination.intake import cancel_arrival, note_account, receive
+from farm.coordination.patience import Patience
+from farm.coordination.planning import parse_document
+from farm.coordination.recovery import cancel_return, retry
+from farm.scheduling.shared.control import requeued_of
+from farm.scheduling.shared.events import Cancel, Pause, Requeue, Resume, Retry, Waive
+from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.refusals import RequestRefused, unknown_job
+from infra.journal.base import Asked
+from jobs.errors import FarmError
+from jobs.farm_requests import (
+    AnyRequest,
+    CancelRequest,
+    PauseRequest,
+    RequestAnswer,
+    RequeueRequest,
+    ResumeRequest,
+    RetryRequest,
+    SubmitRequest,
+    WaiveRequest,
+    WhyRequest,
+    request_from_json,
+)
+from jobs.lifecycle import JobState, SegmentState
+
+_SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
+_RESTING = frozenset({JobState.HELD, JobState.PAUSED})
+
+
+def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> bool:
+    """Grant or refuse what waits; True where anything did.
+
+    What is asked of a job that is still being planned again waits a little longer, but for why it waits and its end.
+    """
+    is_any = False
+    for each in asked:
+        try:
+            request = request_from_json(each.body)
+        except ValueError as error:
+            floor.scribe.answer(each.request, _refused(_not_a_request(error)))
+            continue
+        back = None if isinstance(request, SubmitRequest) else floor.restoring.get(request.job)
+        can_wait = not isinstance(request, (WhyRequest, CancelRequest))
+        if back is not None and can_wait and not back.patience.trouble:
+            continue
+        is_any = True
+        try:
+            answer = _grant(floor, request, number=each.request)
+        except FarmError as refusal:
+            answer = _refused(refusal)
+        floor.scribe.answer(each.request, answer)
+        # The next request, and what replicas say, find everything as this one left it.
+        follow_up(floor)
+    return is_any
+
+
+def _grant(floor: Floor, request: AnyRequest, *, number: int) -> RequestAnswer:
+    if isinstance(request, SubmitRequest):
+        return _submit(floor, request, number=number)
+    name = request.job
+    if name in floor.restoring:
+        return _grant_return(floor, request)
+    line = floor.scribe.ledger.jobs.get(name)
+    if line is None and name not in floor.arrivals:
+        raise unknown_job(name)
+    if isinstance(request, WhyRequest):
+        return RequestAnswer(job=name, text=why(floor, name))
+    if name in floor.arrivals:
+        _cancel_arrival(floor, request)
+        return RequestAnswer(job=name, text="it is cancelled")
+    if name in floor.scheduler.jobs:
+        return _change(floor, request)
+    assert line is not None
+    if isinstance(request, RetryRequest) and line.state is JobState.FAILED and line.is_planned:
+        loaded = parse_document(line.document, folder=line.folder, where=name)
+        retry(floor, line, loaded)
+        return RequestAnswer(job=name, text="what failed is tried again")
+    raise RequestRefused(
+        f"it is {line.state.value}", where=name, code="wrong_state", hint="submit the job again"
+    )
+
+
+def why(floor: Floor, name: str) -> str:
+    """Why nothing, or nothing more, of the job runs."""
+    if name in floor.restoring:
+        known = floor.restoring[name].job.state.value
+        return _planning(floor.restoring[name].patience, f"It was {known}, and is being planned again.")
+    work = floor.finishing.get(name)
+    if work is not None and work.patience.trouble and not work.stop.is_set():
+        return f"Its {work.patience.sentence('master')}."
+    if name in floor.scheduler.jobs:
+        return floor.scheduler.why_waiting(name).sentence
+    if name in floor.arrivals:
+        arrival = floor.arrivals[name]
+        if arrival.is_cancelled:
+            return "It is cancelled."
+        return _planning(arrival.patience, "It is being planned.")
+    line = floor.scribe.ledger.jobs[name]
+    because = f": {line.reason.text}" if line.reason else ""
+    return f"It is {line.state.value}{because}."
+
+
+def _planning(patience: Patience, sentence: str) -> str:
+    return f"Its {patience.sentence('planning')}." if patience.trouble else sentence
+
+
+def _submit(floor: Floor, request: SubmitRequest, *, number: int) -> RequestAnswer:
+    name = future_name(request, number)
+    receive(
+        floor,
+        name,
+        document=request.document,
+        folder=request.folder,
+        studio=request.studio,
+        on_hold=request.on_hold,
+    )
+    return RequestAnswer(job=name, text="it is taken in")
+
+
+def _cancel_arrival(floor: Floor, request: AnyRequest) -> None:
+    """Of a job that is being planned, all that anybody can ask for is its end; twice is once."""
+    assert not isinstance(request, SubmitRequest)
+    is_cancelled = floor.arrivals[request.job].is_cancelled
+    if isinstance(request, CancelRequest):
+        if not is_cancelled:
+            cancel_arrival(floor, request.job)
+    elif is_cancelled:
+        raise RequestRefused(
+            "it is cancelled", where=request.job, code="wrong_state", hint="submit the job again"
+        )
+    else:
+        raise RequestRefused(
+            "it is being planned", where=request.job, code="not_ready", hint="ask again in a moment"
+        )
+
+
+def _grant_return(floor: Floor, request: AnyRequest) -> RequestAnswer:
+    """Of a job that cannot be planned again for now, one may ask why, and for its end."""
+    assert not isinstance(request, SubmitRequest)
+    if isinstance(request, WhyRequest):
+        return RequestAnswer(job=request.job, text=why(floor, request.job))
+    if isinstance(request, CancelRequest):
+        cancel_return(floor, request.job)
+        return RequestAnswer(job=request.job, text="it is cancelled")
+    raise RequestRefused(
+        floor.restoring[request.job].patience.sentence("its planning"),
+        where=request.job,
+        code="not_ready",
+        hint="ask again when that is over, or cancel it",
+    )
+
+
+def _change(floor: Floor, request: AnyRequest) -> RequestAnswer:
+    assert not isinstance(request, (SubmitRequest, WhyRequest))
+    name = request.job
+    run = floor.runs[name]
+    if isinstance(request, PauseRequest):
+        floor.tell(Pause(name))
+        return RequestAnswer(job=name, text="segments that run finish, no other starts")
+    if isinstance(request, ResumeRequest):
+        entry = floor.scheduler.jobs[name]
+        _refuse_too_small(entry, request, estimate=floor.scheduler.state.cost_of(entry))
+        floor.tell(Resume(name, request.max_gpu_seconds))
+        note_account(floor, name)
+        return RequestAnswer(job=name, text="it goes on")
+    if isinstance(request, CancelRequest):
+        floor.tell(Cancel(name))
+        return RequestAnswer(job=name, text="what runs of it is stopped")
+    if isinstance(request, RetryRequest):
+        floor.tell(Retry(name))
+        return RequestAnswer(job=name, text="what was given up is tried again")
+    segments = run.numbers_of_frames(request.first_frame, request.stop_frame)
+    if not segments:
+        raise RequestRefused(
+            f"it has no frame from {request.first_frame} up to {request.stop_frame}",
+            where=name,
+            code="no_such_frames",
+            hint=f"its frames are 0 to {run.plan.frame_count - 1}",
+        )
+    if isinstance(request, WaiveRequest):
+        # Of several takes one may have the segment: what is settled needs nobody's leave.
+        states = floor.scheduler.jobs[name].states
+        wanted = tuple(number for number in segments if states[number] not in _SETTLED) or segments
+        floor.tell(Waive(name, wanted))
+        return RequestAnswer(job=name, text=f"the master does without {len(wanted)} segments")
+    assert isinstance(request, RequeueRequest)
+    count = len(requeued_of(floor.scheduler.jobs[name], segments))
+    floor.tell(Requeue(name, segments))
+    return RequestAnswer(job=name, text=f"{count} of {len(segments)} segments are back in line")
+
+
+def _refuse_too_small(entry: JobEntry, request: ResumeRequest, *, estimate: float) -> None:
+    """A job that waits for a larger budget would wait again at once: whoever resumes it is told how much it needs."""
+    if entry.state not in _RESTING or entry.unsettled == entry.given_up:
+        return
+    if request.max_gpu_seconds is not None:
+        entry = replace(entry, max_gpu_seconds=request.max_gpu_seconds)
+    if entry.can_pay(estimate):
+        return
+    least = math.ceil(entry.spent + estimate)
+    raise RequestRefused(
+        f"{entry.spent:.1f} of {entry.max_gpu_seconds:.1f} GPU seconds are spent, "
+        f"and its next segment is expected to take {estimate:.1f}",
+        where=entry.name,
+        code="budget_too_small",
+        hint=f"give it more: --max-gpu-seconds {least} is enough for one segment",
+    )
+
+
+def _refused(error: FarmError) -> RequestAnswer:
+    return RequestAnswer(job=error.where, error=error.as_record())
+
+
+def _not_a_request(error: ValueError) -> RequestRefused:
+    return RequestRefused(
+        f"is no request of this version: {str(error).splitlines()[0]}",
+        code="bad_request",
+        hint="use the farm's own commands of the same version",
+    )

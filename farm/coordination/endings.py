@@ -1,0 +1,160 @@
+"""What follows when a segment is settled or given up, and when a job is rendered, ends or has to be left alone."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from functools import partial
+
+from farm.coordination.desk import Lane
+from farm.coordination.floor import Finishing, Floor
+from farm.coordination.fronts import close_front, settle_face, want_faces
+from farm.coordination.job_run import JobRun
+from farm.coordination.quarantine import write_replay_bundle
+from farm.finishing import Finisher
+from farm.report import FinishedTake
+from farm.scheduling.shared.actions import Finish, StopFinish
+from farm.scheduling.shared.events import Delivered, FinishFailed, FinishStopped, Forget, Stitched
+from farm.scheduling.shared.farm_state import Moved
+from jobs.errors import FarmError
+from jobs.journal_events import JobErred, TakeDelivered
+from jobs.lifecycle import JobState, SegmentState
+
+logger = logging.getLogger(__name__)
+
+_SETTLED = {SegmentState.COMMITTED, SegmentState.WAIVED, SegmentState.QUARANTINED, SegmentState.FAILED}
+# Such a job needs no more windows and faces, or none until it goes on; others need the room.
+_CLOSED = {JobState.HELD, JobState.PAUSED, JobState.STITCHING}
+
+
+def follow_up(floor: Floor) -> None:
+    """Do what the transitions since the last call ask for."""
+    while floor.moves:
+        blocked: defaultdict[str, list[int]] = defaultdict(list)
+        while floor.moves:
+            moved = floor.moves.popleft()
+            floor.watcher.moved(moved)
+            name, _, rest = moved.subject.partition("/")
+            run = floor.runs.get(name)
+            if run is None or "#" in rest:
+                continue
+            if isinstance(moved.after, SegmentState):
+                _segment_moved(floor, run, int(rest), moved)
+                if moved.after is SegmentState.BLOCKED:
+                    blocked[name].append(int(rest))
+            elif isinstance(moved.after, JobState):
+                _job_moved(floor, run, moved)
+        for name, segments in blocked.items():
+            want_faces(floor, floor.runs[name], segments)
+
+
+def forget_ended(floor: Floor) -> None:
+    """Drop jobs that have ended and of which nothing runs any more."""
+    for name, entry in tuple(floor.scheduler.jobs.items()):
+        if entry.state.is_terminal and not entry.attempts and not entry.finishing:
+            floor.tell(Forget(name))
+            floor.runs.pop(name, None)
+
+
+def finish(floor: Floor, action: Finish) -> None:
+    """Have the masters joined and delivered, beside the loop."""
+    run = floor.runs[action.job]
+    work = Finishing(run=run, waived=action.waived, patience=floor.patience())
+    floor.finishing[run.name] = work
+    _finish(floor, work)
+
+
+def stop_finish(floor: Floor, action: StopFinish) -> None:
+    """The masters that are not begun are not joined any more."""
+    work = floor.finishing.get(action.job)
+    if work is not None:
+        work.stop.set()
+
+
+def _segment_moved(floor: Floor, run: JobRun, segment: int, moved: Moved) -> None:
+    if moved.after not in _SETTLED or moved.before is moved.after:
+        return
+    if moved.after in {SegmentState.QUARANTINED, SegmentState.FAILED}:
+        run.given_up = run.unit(segment)
+    if moved.after is SegmentState.QUARANTINED:
+        write_replay_bundle(floor, run, segment, reason=moved.reason.text)
+    settle_face(run, segment)
+
+
+def _job_moved(floor: Floor, run: JobRun, moved: Moved) -> None:
+    if moved.after is JobState.QUEUED:
+        run.error = None
+    elif moved.after is JobState.FAILED:
+        if run.error is None:
+            run.error = _verdict(run, moved)
+        floor.scribe.note(JobErred(job=run.name, error=run.error.as_record()))
+    if isinstance(moved.after, JobState) and (moved.after.is_terminal or moved.after in _CLOSED):
+        close_front(floor, run)
+
+
+def _verdict(run: JobRun, moved: Moved) -> FarmError:
+    if run.given_up is None:
+        # Only what the farm itself decided is left: it is told with the reason.
+        return FarmError(moved.reason.text, where=run.name, code="job_failed")
+    return run.verdict(run.given_up, moved.reason.text)
+
+
+def _finish(floor: Floor, work: Finishing, *, after_s: float = 0.0) -> None:
+    floor.desk.ask(
+        partial(_finish_takes, floor, work),
+        partial(_finished, floor, work),
+        lane=Lane.FINISH,
+        after_s=after_s,
+    )
+
+
+def _finish_takes(floor: Floor, work: Finishing) -> list[FinishedTake]:
+    run = work.run
+    finisher = Finisher(
+        loaded=run.loaded, plan=run.plan, cast=run.cast, speech=run.speech, store=floor.house.store
+    )
+    waived = {run.unit(segment) for segment in work.waived}
+    for take in run.plan.take_numbers:
+        if work.stop.is_set():
+            break
+        if take in work.taken:
+            continue
+        filled = sorted(unit.index for unit in waived if unit.take == take)
+        segments = [
+            run.records[take, segment.index] for segment in run.plan.segments if segment.index not in filled
+        ]
+        work.taken[take] = finisher.finish(take=take, segments=segments, filled=filled)
+    return list(work.taken.values())
+
+
+def _note_taken(floor: Floor, work: Finishing) -> bool:
+    """Write down the masters that are delivered since the last time; True where there are any."""
+    fresh = [take for number, take in work.taken.items() if number not in work.noted]
+    for take in fresh:
+        work.noted.add(take.take)
+        work.run.takes[take.take] = take
+        floor.scribe.note(TakeDelivered(job=work.run.name, **take.as_record()))
+        floor.watcher.finished(work.run, take)
+    return bool(fresh)
+
+
+def _finished(floor: Floor, work: Finishing, result: list[FinishedTake] | FarmError) -> None:
+    run = work.run
+    if _note_taken(floor, work):
+        # It did answer meanwhile.
+        work.patience = floor.patience()
+    wait_s = work.patience.wait_s(result) if isinstance(result, FarmError) else None
+    if wait_s is not None and not work.stop.is_set():
+        floor.watcher.note(run.name, work.patience.sentence("the master"))
+        _finish(floor, work, after_s=wait_s)
+        return
+    floor.finishing.pop(run.name, None)
+    if isinstance(result, FarmError):
+        run.error = result
+        floor.tell(FinishFailed(run.name, result.message))
+        return
+    if len(result) < run.plan.takes:
+        floor.tell(FinishStopped(run.name))
+        return
+    floor.tell(Stitched(run.name))
+    floor.tell(Delivered(run.name))

@@ -1,0 +1,258 @@
+"""Windows and faces of all jobs: opens a job's front in its turn, hands out what is next, takes in what comes back."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from farm.config import SLOTS_PER_REPLICA
+from farm.coordination.desk import Lane
+from farm.coordination.floor import Assignment, Floor
+from farm.coordination.front import Front
+from farm.coordination.job_run import JobRun, OpenFront
+from farm.execution.pools.words import Finished, Refused, Task
+from farm.preparation import read_job_speech
+from farm.scheduling.failure import FailureBudget, FailureLedger
+from farm.scheduling.shared.events import Broken, MotionGone, SegmentsReady
+from farm.scheduling.shared.job_entry import JobEntry, spread
+from farm.scheduling.units import Failed, GiveUp, Lost, Owner, Stage, Unit
+from jobs.errors import FarmError, InfrastructureError, ReplicaLost
+from jobs.lifecycle import JobState, SegmentState
+from jobs.priority import Tier
+from stages.payloads import Motion, PosedFace
+from stages.speech.decode import Speech
+
+logger = logging.getLogger(__name__)
+
+_UNRENDERED = (SegmentState.BLOCKED, SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT)
+
+
+def open_fronts(floor: Floor) -> None:
+    """Begin to read the speech of jobs whose turn is near.
+
+    Of each studio and tier only so many are open at a time as there are slots for segments, and never fewer than two:
+    what the others need in memory is a few kilobytes each.
+    """
+    limit = max(2, floor.pools.render * floor.rules.pool.slots)
+    taken = Counter(
+        _group(floor.scheduler.jobs[name])
+        for name, run in floor.runs.items()
+        if name in floor.scheduler.jobs and (run.open is not None or name in floor.opening)
+    )
+    wanting = [entry for entry in floor.scheduler.jobs.values() if _wants_front(floor, entry)]
+    for entry in sorted(wanting, key=floor.scheduler.state.line.turn):
+        group = _group(entry)
+        if taken[group] < limit:
+            taken[group] += 1
+            _read_speech(floor, floor.runs[entry.name])
+
+
+def begin_front(floor: Floor, run: JobRun, speech: Speech) -> None:
+    """The job's windows and faces may be handed out from now on, unless it came to rest meanwhile."""
+    entry = floor.scheduler.jobs.get(run.name)
+    if entry is None or not (entry.is_dispatching or entry.state is JobState.PAUSE_REQUESTED):
+        return
+    slots = {stage: size * SLOTS_PER_REPLICA for stage, size in floor.pools.by_stage().items()}
+    front = Front(
+        windows_ahead=slots[Stage.MOTION] + 4,
+        faces_ahead=slots[Stage.FACE] + floor.pools.render * floor.rules.pool.slots,
+    )
+    run.open = OpenFront(speech=speech, front=front, failures=FailureLedger(FailureBudget()))
+    todo = {number for number, state in enumerate(entry.states) if state in _UNRENDERED}
+    previews = todo.intersection(spread(entry.request.preview_first, entry.request.segment_count))
+    front.add(run.needs(previews))
+    front.add(run.needs(todo - previews))
+
+
+def hand_out(floor: Floor) -> None:
+    """Give every helper with room what comes next, faces first so that memory drains."""
+    for stage in (Stage.FACE, Stage.MOTION):
+        while (replica := _with_room(floor.helpers[stage])) is not None:
+            found = _next_unit(floor, stage)
+            if found is None:
+                break
+            _assign(floor, *found, replica=replica)
+
+
+def take_result(floor: Floor, assignment: Assignment, finished: Finished) -> None:
+    """A window or a face is there."""
+    run, unit = floor.runs.get(assignment.job), assignment.unit
+    if run is None or run.open is None or unit not in run.open.front.out:
+        return
+    floor.watcher.worked(run, unit, seconds=finished.seconds)
+    if isinstance(finished.result, Motion):
+        run.open.motions[unit] = finished.result
+        run.open.forget(run.open.front.done(unit))
+        return
+    assert isinstance(finished.result, PosedFace)
+    run.open.forget(run.open.front.done(unit))
+    if run.open.front.holds(unit):
+        run.open.faces[unit] = finished.result
+        floor.tell(SegmentsReady(run.name, (run.number(unit),)))
+
+
+def take_refusal(floor: Floor, assignment: Assignment, refused: Refused) -> None:
+    """The stage raised on a window or a face."""
+    if isinstance(refused.error, InfrastructureError):
+        # The machine failed, not the unit; its next unit would fare no better.
+        take_loss(floor, assignment, was_running=True, reason=refused.error.message)
+        if not refused.is_replica_suspect:
+            _end_helper(floor, assignment.unit.stage, assignment.replica, reason=refused.error.message)
+        return
+    run = floor.runs.get(assignment.job)
+    if run is not None:
+        run.errors[assignment.unit] = refused.error
+        _charge(floor, run, Failed(assignment.unit, is_final=refused.is_final))
+
+
+def take_loss(floor: Floor, assignment: Assignment, *, was_running: bool, reason: str) -> None:
+    """The helper that held a window or a face is gone; nobody is to blame where it was not running."""
+    run = floor.runs.get(assignment.job)
+    if run is not None:
+        run.errors[assignment.unit] = ReplicaLost(reason, where=str(assignment.unit))
+        _charge(floor, run, Lost(assignment.unit, was_running=was_running))
+
+
+def end_hung_helpers(floor: Floor, *, now: float) -> None:
+    """End the replica of a window or face that takes too long; what it held is handed out again."""
+    limit = floor.rules.pool.run_timeout
+    for hung in [
+        each
+        for each in floor.tasks.values()
+        if each.attempt is None and each.since is not None and now - each.since > limit
+    ]:
+        reason = f"it ran for more than {limit:g} s"
+        _end_helper(floor, hung.unit.stage, hung.replica, reason=reason, is_hung=True)
+
+
+def settle_face(run: JobRun, segment: int) -> None:
+    """Nothing will ask for the segment's face again."""
+    if run.open is not None:
+        face = run.unit(segment, Stage.FACE)
+        run.open.forget(run.open.front.settle(face))
+        run.open.faces.pop(face, None)
+
+
+def want_faces(floor: Floor, run: JobRun, segments: Iterable[int]) -> None:
+    """Segments are blocked: those whose faces are held are ready at once, the others once these are composed."""
+    entry = floor.scheduler.jobs.get(run.name)
+    if run.open is None or entry is None:
+        return
+    faces = {
+        number: run.unit(number, Stage.FACE)
+        for number in segments
+        if entry.states[number] is SegmentState.BLOCKED
+    }
+    ready = tuple(number for number, face in faces.items() if face in run.open.faces)
+    missing = [number for number, face in faces.items() if not run.open.front.expects(face)]
+    # Together, so that a window which several of them need is predicted once.
+    run.open.front.add(run.needs(missing))
+    if ready:
+        floor.tell(SegmentsReady(run.name, ready))
+
+
+def close_front(floor: Floor, run: JobRun) -> None:
+    """Let go of the job's speech, motion and faces; they are made again when it goes on."""
+    if run.open is not None:
+        run.open = None
+        floor.tell(MotionGone(run.name))
+
+
+def _end_helper(floor: Floor, stage: Stage, replica: str, *, reason: str, is_hung: bool = False) -> None:
+    """End a helper; another takes its place, and what it held is handed out again."""
+    for key, assignment in tuple(floor.tasks_of(replica)):
+        del floor.tasks[key]
+        was_running = is_hung and assignment.since is not None
+        take_loss(floor, assignment, was_running=was_running, reason=reason)
+    if floor.helpers[stage].pop(replica, None) is not None:
+        floor.backend.kill(replica)
+
+
+def _wants_front(floor: Floor, entry: JobEntry) -> bool:
+    run = floor.runs.get(entry.name)
+    if run is None or run.open is not None or run.name in floor.opening or not entry.is_dispatching:
+        return False
+    return any(entry.counts[state] for state in _UNRENDERED)
+
+
+def _group(entry: JobEntry) -> tuple[Tier, str]:
+    return entry.request.tier, entry.request.studio
+
+
+def _read_speech(floor: Floor, run: JobRun) -> None:
+    if len(run.speech.samples_S):
+        speech, run.speech = run.speech, replace(run.speech, samples_S=run.speech.samples_S[:0])
+        begin_front(floor, run, speech)
+        return
+    floor.opening.add(run.name)
+    floor.desk.ask(partial(read_job_speech, run.cast), partial(_speech_read, floor, run), lane=Lane.SPEECH)
+
+
+def _speech_read(floor: Floor, run: JobRun, result: Speech | FarmError) -> None:
+    floor.opening.discard(run.name)
+    if isinstance(result, Speech):
+        begin_front(floor, run, result)
+    elif floor.runs.get(run.name) is run:
+        run.error = result
+        floor.tell(Broken(run.name, f"its speech cannot be read any more: {result.message}"))
+
+
+def _next_unit(floor: Floor, stage: Stage) -> tuple[JobRun, Unit] | None:
+    for run in _in_turn(floor):
+        assert run.open is not None
+        unit = run.open.front.next(stage)
+        if unit is not None:
+            return run, unit
+    return None
+
+
+def _in_turn(floor: Floor) -> Iterator[JobRun]:
+    jobs = floor.scheduler.jobs
+    open_jobs = [
+        jobs[name]
+        for name, run in floor.runs.items()
+        if run.open is not None and name in jobs and jobs[name].is_dispatching
+    ]
+    for entry in sorted(open_jobs, key=floor.scheduler.state.line.turn):
+        yield floor.runs[entry.name]
+
+
+def _with_room(pool: dict[str, list[str]]) -> str | None:
+    name = min(pool, key=lambda replica: len(pool[replica]), default=None)
+    return name if name is not None and len(pool[name]) < SLOTS_PER_REPLICA else None
+
+
+def _assign(floor: Floor, run: JobRun, unit: Unit, *, replica: str) -> None:
+    assert run.open is not None
+    run.open.front.take(unit)
+    call = run.window_call(unit) if unit.stage is Stage.MOTION else run.face_call(unit)
+    floor.counted += 1
+    key = f"{floor.scribe.epoch}-{unit.stage.value}-{floor.counted}"
+    floor.tasks[key] = Assignment(job=run.name, unit=unit, replica=replica)
+    floor.helpers[unit.stage][replica].append(key)
+    floor.backend.submit(replica, Task(key=key, job=run.name, unit=unit, setup=run.setup, call=call))
+
+
+def _charge(floor: Floor, run: JobRun, event: Failed | Lost) -> None:
+    """Forgive it and have it done again, or let the job fail."""
+    if run.open is None or event.unit not in run.open.front.out:
+        return
+    run.open.front.put_back(event.unit)
+    verdict = run.open.failures.charge(event)
+    if verdict is not None:
+        run.error = _verdict(run, verdict)
+        floor.tell(Broken(run.name, f"{event.unit}: {run.error.message}"))
+
+
+def _verdict(run: JobRun, end: GiveUp) -> FarmError:
+    last = run.errors[end.unit]
+    if end.owner is Owner.INFRASTRUCTURE:
+        return ReplicaLost(
+            f"{end.reason}; last: {last.message}",
+            where=str(end.unit),
+            hint="run the job again: committed segments are not rendered twice",
+        )
+    return run.verdict(end.unit, end.reason)

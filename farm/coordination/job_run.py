@@ -1,0 +1,191 @@
+"""One job while the farm works on it: what it is made of, what is held in memory for it, and what became of it.
+
+Legend: S samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.coordination.front import Front
+from farm.execution.calls import FaceCall, ReplicaSetup, SegmentCall, WindowCall
+from farm.preparation import Cast
+from farm.replay.bundle import Failure, TryRecord
+from farm.report import FinishedTake
+from farm.scheduling.failure import FailureLedger
+from farm.scheduling.units import SegmentNeeds, Stage, Unit
+from jobs.errors import FarmError, ReplicaLost, SegmentFailed, SegmentRejected
+from jobs.framerate import Span
+from jobs.manifest import SegmentRecord
+from jobs.parse import LoadedJob
+from jobs.plan import RenderPlan
+from stages.moda.merge import merge_windows
+from stages.payloads import Motion, PosedFace
+from stages.speech.context import speech_slice
+from stages.speech.decode import Speech
+
+SegmentName = tuple[int, int]
+"""Take and index of a segment."""
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenFront:
+    """What is in memory while windows and faces of the job are wanted.
+
+    Attributes:
+        failures: What was forgiven to its windows and faces so far.
+    """
+
+    speech: Speech
+    front: Front
+    failures: FailureLedger
+    motions: dict[Unit, Motion] = field(default_factory=dict)
+    faces: dict[Unit, PosedFace] = field(default_factory=dict)
+
+    def forget(self, windows: Iterable[Unit]) -> None:
+        """Free the motion of windows that nothing will ask for again."""
+        for window in windows:
+            self.motions.pop(window, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class JobRun:
+    """A planned job that has not ended.
+
+    Attributes:
+        name: Its name in the farm.
+        setup: What its replicas must have loaded.
+        records: The record of every committed segment.
+        found: Segments of these that were committed before this run of the farm.
+        open: There once windows or faces are wanted, gone when the job pauses or ends.
+        errors: The last error of each window, face and segment.
+        tries: What came of each try of a segment that did not commit.
+        given_up: The segment that was given up last.
+        takes: Masters that are delivered.
+        error: What ended it.
+        notes: What a person should know before it is rendered.
+        speech: The speech; without its samples unless they were read for the plan and are still wanted.
+    """
+
+    name: str
+    loaded: LoadedJob
+    cast: Cast
+    plan: RenderPlan
+    setup: ReplicaSetup
+    records: dict[SegmentName, SegmentRecord] = field(default_factory=dict)
+    found: int = 0
+    open: OpenFront | None = None
+    errors: dict[Unit, FarmError] = field(default_factory=dict)
+    tries: dict[Unit, list[TryRecord]] = field(default_factory=dict)
+    given_up: Unit | None = None
+    takes: dict[int, FinishedTake] = field(default_factory=dict)
+    error: FarmError | None = None
+    speech: Speech
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def segment_count(self) -> int:
+        """Segments of all takes."""
+        return self.plan.takes * len(self.plan.segments)
+
+    def unit(self, segment: int, stage: Stage = Stage.RENDER) -> Unit:
+        """The unit of a segment that is counted through all takes."""
+        take, index = divmod(segment, len(self.plan.segments))
+        return Unit(take + 1, index, stage)
+
+    def number(self, unit: Unit) -> int:
+        """The inverse: where the unit's segment is, counted through all takes."""
+        return (unit.take - 1) * len(self.plan.segments) + unit.index
+
+    def numbers_of_frames(self, first: int, stop: int) -> tuple[int, ...]:
+        """Segments of every take that have a frame in [first, stop)."""
+        wanted = Span(start=first, stop=stop)
+        hit = [segment.index for segment in self.plan.segments if segment.frames.touches(wanted)]
+        per_take = len(self.plan.segments)
+        return tuple(take * per_take + index for take in range(self.plan.takes) for index in hit)
+
+    def committed(self) -> frozenset[int]:
+        """Segments with a record, counted through all takes."""
+        per_take = len(self.plan.segments)
+        return frozenset((take - 1) * per_take + index for take, index in self.records)
+
+    def needs(self, segments: Iterable[int]) -> tuple[SegmentNeeds, ...]:
+        """What the segments are made of, in order of time."""
+        units = sorted(self.unit(segment) for segment in segments)
+        return tuple(
+            SegmentNeeds(
+                take=unit.take, index=unit.index, windows=tuple(self.plan.segments[unit.index].windows)
+            )
+            for unit in units
+        )
+
+    def window_call(self, unit: Unit) -> WindowCall:
+        """What predicts the window; the job is open."""
+        assert self.open is not None
+        frames = self.plan.windows[unit.index].frames
+        samples_S: NDArray[np.float32] = speech_slice(
+            self.open.speech.samples_S,
+            first_frame=frames.start,
+            frame_count=len(frames),
+            context_frames=self.cast.context.speech,
+        )
+        return WindowCall(
+            samples_S=samples_S,
+            first_frame=frames.start,
+            frame_count=len(frames),
+            seed=self.plan.seed,
+            take=unit.take,
+        )
+
+    def face_call(self, unit: Unit) -> FaceCall:
+        """What composes the face; the job is open and has the motion of the face's windows."""
+        assert self.open is not None
+        segment = self.plan.segments[unit.index]
+        windows: Mapping[int, Motion] = {
+            self.plan.windows[index].frames.start: self.open.motions[Unit(unit.take, index, Stage.MOTION)]
+            for index in segment.windows
+        }
+        amplitudes = self.plan.motion
+        return FaceCall(
+            motion=merge_windows(windows, start=segment.motion.start, stop=segment.motion.stop),
+            lead=segment.frames.start - segment.motion.start,
+            frame_count=len(segment.frames),
+            head=amplitudes.head,
+            blink=amplitudes.blink,
+            torso=amplitudes.torso,
+        )
+
+    def note_try(self, unit: Unit, *, replica: str, error: FarmError) -> None:
+        """A try of a segment came to nothing."""
+        is_loss = isinstance(error, ReplicaLost)
+        failure = Failure.crash(error.message) if is_loss else Failure.of(error)
+        self.errors[unit] = error
+        self.tries.setdefault(unit, []).append(TryRecord(replica=replica, failure=failure))
+
+    def verdict(self, unit: Unit, reason: str) -> FarmError:
+        """The error that ends the job because of a unit: what the unit last came to, or that it kept failing."""
+        last = self.errors.get(unit)
+        if last is None:
+            return SegmentFailed(reason, where=str(unit))
+        if isinstance(last, SegmentRejected) or not isinstance(last, (SegmentFailed, ReplicaLost)):
+            return last
+        # A crash is no code of a stage; the segment's failure is what it comes to.
+        code = last.code if isinstance(last, SegmentFailed) else SegmentFailed.default_code
+        return SegmentFailed(f"{reason}; last: {last.message}", where=str(unit), hint=last.hint, code=code)
+
+    def segment_call(self, unit: Unit) -> SegmentCall | None:
+        """What renders the segment; None while its face is not composed."""
+        face = self.open.faces.get(Unit(unit.take, unit.index, Stage.FACE)) if self.open else None
+        if face is None:
+            return None
+        return SegmentCall(
+            face=face,
+            index=unit.index,
+            first_frame=self.plan.segments[unit.index].frames.start,
+            key=self.plan.segment_key(take=unit.take, index=unit.index),
+            inspection_key=self.plan.inspection_key(take=unit.take, index=unit.index),
+        )

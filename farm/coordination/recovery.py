@@ -1,0 +1,230 @@
+"""What a new run of the farm does with the jobs of earlier ones: it plans them again and goes on where they stand.
+
+The journal knows which jobs there are and what people decided; the store knows which segments are committed.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+from farm.coordination.desk import Lane
+from farm.coordination.floor import Arrival, Floor, Return
+from farm.coordination.intake import move, plan_again
+from farm.coordination.job_run import JobRun
+from farm.coordination.leftovers import remove_leftovers
+from farm.coordination.planning import job_request, parse_document, plan_job
+from farm.ledger import LedgerJob
+from farm.scheduling.shared.events import Pause, Submit
+from jobs.errors import FarmError, InputChanged
+from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
+from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.parse import LoadedJob
+from jobs.reasons import Reason, ReasonKind
+from jobs.states import step
+
+# What the last run could write of them, it did, in the same transaction as their state.
+_SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
+_GIVEN_UP = (SegmentState.QUARANTINED, SegmentState.FAILED)
+_PAUSED = frozenset({JobState.PAUSED, JobState.PAUSE_REQUESTED})
+# Of these kinds are holds that the scheduler gives the same reason for by itself.
+_ON_HOLD = frozenset({ReasonKind.USER, ReasonKind.PLAN})
+
+
+def restore_all(floor: Floor) -> None:
+    """Take up every job that has not ended, in the order in which they came."""
+    found, cancelled = list[tuple[LedgerJob, LoadedJob]](), list[LoadedJob]()
+    for job in tuple(floor.scribe.ledger.jobs.values()):
+        if job.state is JobState.CANCEL_REQUESTED:
+            # What ran of it ended with the run that it ran in.
+            quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
+            move(floor, job.name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+            with suppress(FarmError):
+                cancelled.append(parse_document(job.document, folder=job.folder, where=job.name))
+        elif not job.state.is_terminal:
+            try:
+                found.append((job, parse_document(job.document, folder=job.folder, where=job.name)))
+            except FarmError as error:
+                # An earlier version took it in.
+                _refuse(floor, job, error)
+    remove_leftovers([*cancelled, *(loaded for _, loaded in found)], store=floor.house.store)
+    for job, loaded in found:
+        restore(floor, job, loaded)
+
+
+def restore(floor: Floor, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool = False) -> None:
+    """Plan the job again, beside the loop, and go on with it.
+
+    Args:
+        floor: The floor.
+        job: The job as the journal knows it.
+        loaded: What its document says.
+        is_retry: See `retry`.
+    """
+    if not job.is_planned:
+        arrival = Arrival(
+            name=job.name,
+            studio=job.studio,
+            loaded=loaded,
+            on_hold=job.on_hold,
+            patience=floor.patience(),
+        )
+        plan_again(floor, arrival, state=job.state)
+        return
+    back = Return(job=job, loaded=loaded, is_retry=is_retry, patience=floor.patience())
+    floor.restoring[job.name] = back
+    _plan(floor, back)
+
+
+def retry(floor: Floor, job: LedgerJob, loaded: LoadedJob) -> None:
+    """Plan a job that had failed again, and go on with it; nothing is held against its segments.
+
+    Each is said to be retried by itself: the farm may end before the job is planned.
+    """
+    asked = Reason(ReasonKind.USER, "a user asked for it")
+    move(floor, job.name, JobState.FAILED, JobEvent.RETRIED, asked)
+    for segment, state in enumerate(job.segments):
+        if state in _GIVEN_UP:
+            floor.scribe.note(
+                StateMoved(
+                    subject=f"{job.name}/{segment}",
+                    before=state.value,
+                    event=SegmentEvent.RETRIED.value,
+                    after=step(state, SegmentEvent.RETRIED, asked).value,
+                    reason_kind=asked.kind,
+                    reason=asked.text,
+                )
+            )
+    restore(floor, job, loaded, is_retry=True)
+
+
+def cancel_return(floor: Floor, name: str) -> None:
+    """Somebody cancels a job that is being planned again."""
+    back = floor.restoring.pop(name)
+    back.is_cancelled = True
+    # Only a queued job can be cancelled, so it is queued first.
+    floor.scribe.note(_queued(back.job, is_retry=back.is_retry))
+    asked = Reason(ReasonKind.USER, "a user asked for it")
+    move(floor, name, JobState.QUEUED, JobEvent.CANCEL_ASKED, asked)
+    quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
+    move(floor, name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+
+
+def _plan(floor: Floor, back: Return, *, after_s: float = 0.0) -> None:
+    floor.desk.ask(
+        partial(plan_job, back.job.name, back.loaded, house=floor.house),
+        partial(_planned, floor, back),
+        lane=Lane.PLAN,
+        after_s=after_s,
+    )
+
+
+def _planned(floor: Floor, back: Return, result: JobRun | FarmError) -> None:
+    if back.is_cancelled:
+        return
+    job = back.job
+    wait_s = back.patience.wait_s(result) if isinstance(result, FarmError) else None
+    if wait_s is not None:
+        floor.watcher.note(job.name, back.patience.sentence("planning"))
+        _plan(floor, back, after_s=wait_s)
+        return
+    del floor.restoring[job.name]
+    if isinstance(result, JobRun) and result.plan.plan_hash != job.plan_hash:
+        result = InputChanged(
+            "what it is made of, or the engine, is not what it was when the job was planned",
+            where=job.name,
+            hint="submit it again: it would be another video",
+        )
+    if isinstance(result, FarmError):
+        _refuse(floor, job, result, is_retry=back.is_retry)
+    else:
+        _go_on(floor, job, result, is_retry=back.is_retry)
+
+
+def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None:
+    """Hand the job to the scheduler as it stands."""
+    states = dict(enumerate(job.segments))
+    waived = frozenset(n for n, state in states.items() if state is SegmentState.WAIVED)
+    committed = run.committed() - waived
+    quarantined = frozenset(_quarantined(job, is_retry=is_retry)) - committed
+    is_rendered = len(committed | waived) == run.segment_count
+    hold = None if quarantined else _hold(job, is_rendered=is_rendered)
+    restored = JobRestored(
+        job=job.name,
+        state=JobState.QUEUED.value,
+        committed=tuple(sorted(committed)),
+        quarantined=tuple(sorted(quarantined)),
+        waived=tuple(sorted(waived)),
+    )
+    floor.scribe.note(restored if hold is None else _held(restored, hold))
+    _note_records(floor, job, run)
+    planned = job_request(run, studio=job.studio, on_hold=hold is not None)
+    request = replace(
+        planned,
+        committed=committed,
+        quarantined=quarantined,
+        waived=waived,
+        spent=job.seconds,
+        max_gpu_seconds=job.max_gpu_seconds or planned.max_gpu_seconds,
+        is_restored=True,
+    )
+    floor.runs[job.name] = run
+    # The scheduler's own first word about the job has just been said by the restoration.
+    floor.muted.add(job.name)
+    floor.tell(Submit(request))
+    entry = floor.scheduler.jobs[job.name]
+    if hold is not None and hold.kind not in _ON_HOLD:
+        entry.hold = hold
+    if job.state in _PAUSED and entry.is_dispatching:
+        floor.tell(Pause(job.name))
+
+
+def _hold(job: LedgerJob, *, is_rendered: bool) -> Reason | None:
+    """Why the job waits for a person; None where it goes on."""
+    if job.state in _PAUSED and is_rendered:
+        # It would go on to its masters before it can be paused again.
+        return Reason(ReasonKind.WORK, "it was paused when it lacked nothing but its masters")
+    return job.reason if job.state is JobState.HELD else None
+
+
+def _held(restored: JobRestored, hold: Reason) -> JobRestored:
+    return restored.model_copy(
+        update={"state": JobState.HELD.value, "reason_kind": hold.kind, "reason": hold.text}
+    )
+
+
+def _note_records(floor: Floor, job: LedgerJob, run: JobRun) -> None:
+    """Segments that were committed just before the last run ended, and that it could not write down."""
+    for (take, index), record in sorted(run.records.items()):
+        segment = (take - 1) * len(run.plan.segments) + index
+        if job.segments[segment] not in _SETTLED:
+            floor.scribe.note(SegmentCommitted(job=job.name, segment=segment, record=record))
+    if run.records:
+        floor.watcher.note(
+            job.name, f"goes on: {len(run.records)} of {run.segment_count} segments are committed"
+        )
+
+
+def _refuse(floor: Floor, job: LedgerJob, error: FarmError, *, is_retry: bool = False) -> None:
+    """It cannot go on. Only a queued job can fail for a lasting reason, so it is queued first."""
+    floor.scribe.note(_queued(job, is_retry=is_retry))
+    move(floor, job.name, JobState.QUEUED, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
+    floor.scribe.note(JobErred(job=job.name, error=error.as_record()))
+    floor.watcher.note(job.name, error.line())
+
+
+def _queued(job: LedgerJob, *, is_retry: bool) -> JobRestored:
+    """The job in the queue, its segments as the journal knows them."""
+    return JobRestored(
+        job=job.name,
+        state=JobState.QUEUED.value,
+        committed=tuple(job.segments.numbers(SegmentState.COMMITTED)),
+        quarantined=_quarantined(job, is_retry=is_retry),
+        waived=tuple(job.segments.numbers(SegmentState.WAIVED)),
+    )
+
+
+def _quarantined(job: LedgerJob, *, is_retry: bool) -> tuple[int, ...]:
+    # What a retry says of them may not be in the ledger yet: the desk can answer in the turn that asked it.
+    return () if is_retry else tuple(job.segments.numbers(SegmentState.QUARANTINED))

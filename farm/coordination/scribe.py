@@ -1,0 +1,98 @@
+"""Writes down what happens before anything is done about it, and keeps the fold of it at hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from farm.ledger import Ledger
+from farm.ledger.loading import catch_up, kept_ledger
+from infra.journal.base import Journal, Snapshot
+from jobs.errors import JournalError, JournalFenced
+from jobs.farm_requests import RequestAnswer
+from jobs.journal_events import AnyJournalEvent
+
+logger = logging.getLogger(__name__)
+
+# A later start of the farm reads at most so many events beside the snapshot.
+_SNAPSHOT_EVERY = 20_000
+
+
+class Scribe:
+    """The one writer of a journal, for one run of the farm."""
+
+    def __init__(
+        self, journal: Journal, *, owner: str, told: Callable[[AnyJournalEvent], None] | None = None
+    ) -> None:
+        """Become the writer and read what is there.
+
+        Args:
+            journal: The journal.
+            owner: Who this is, for people.
+            told: Is handed every event once it is durable.
+
+        Raises:
+            JournalError: The journal cannot be read or written, or is not whole.
+        """
+        self._journal = journal
+        self._told = told
+        self._events: list[AnyJournalEvent] = []
+        self._answers: list[tuple[int, str]] = []
+        self.epoch = journal.begin_epoch(owner)
+        # After the epoch began: nobody else writes any more.
+        journal.check()
+        self.ledger: Ledger = kept_ledger(journal)
+        # Not from where the journal ends: runs that end early would never keep one, and each would read more than the
+        # one before.
+        self._snapshot_at = self.ledger.sequence
+        catch_up(self.ledger, journal)
+        self._sequence = self.ledger.sequence
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Something was noted and not yet written."""
+        return bool(self._events or self._answers)
+
+    def note(self, event: AnyJournalEvent) -> None:
+        """Remember an event for the next `write`."""
+        self._events.append(event)
+
+    def answer(self, request: int, answer: RequestAnswer) -> None:
+        """Remember an answer for the next `write`: it becomes durable together with what it led to."""
+        self._answers.append((request, answer.model_dump_json()))
+
+    def write(self) -> None:
+        """Make all of it durable. After an error this run of the farm must end: its ledger knows of unwritten events.
+
+        Raises:
+            JournalFenced: Another run of the farm took over.
+            JournalCorrupt: Something was noted that cannot have happened: a bug. Nothing of it is written, so that a
+                later run finds a journal that it can read.
+            JournalError: The journal cannot be written.
+        """
+        if not self.has_unwritten:
+            return
+        events, answers = self._events, self._answers
+        for event in events:
+            self.ledger.take(event)
+        self._sequence = self._journal.append(
+            self.epoch, [event.model_dump_json() for event in events], answers=answers
+        )
+        self._events, self._answers = [], []
+        if self._told is not None:
+            for event in events:
+                self._told(event)
+        if self._sequence - self._snapshot_at >= _SNAPSHOT_EVERY:
+            self._snapshot_at = self._sequence
+            self._keep_snapshot()
+
+    def _keep_snapshot(self) -> None:
+        """Spare later runs some reading. Where that fails, they read more, and this run tries again in its time."""
+        try:
+            self._journal.keep_snapshot(
+                self.epoch, Snapshot(sequence=self._sequence, body=self.ledger.to_json())
+            )
+        except JournalFenced:
+            raise
+        except JournalError as error:
+            logger.warning("no snapshot is kept at entry %d: %s", self._sequence, error.line())

@@ -1,0 +1,1 @@
+"""Pools of replicas that serve whatever job comes."""

@@ -1,0 +1,86 @@
+"""One job as the journal tells it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from farm.ledger.segments import SegmentStates
+from jobs.journal_events import TakeDelivered
+from jobs.lifecycle import AttemptState, JobState, SegmentState
+from jobs.reasons import Reason
+
+_OVER_FOR_GOOD = frozenset({JobState.SUCCEEDED, JobState.CANCELLED, JobState.REJECTED, JobState.EXPIRED})
+
+
+@dataclass(slots=True, kw_only=True)
+class LedgerJob:
+    """Where a job stands. Of a segment it knows the state alone: what was committed, the store says.
+
+    Attributes:
+        name: Its name in the farm.
+        studio: Who pays.
+        document_json: The render job; text, because most jobs are only kept.
+        folder: Where its relative paths start.
+        on_hold: It was submitted so.
+        reason: Why it came to its state; None before its first transition.
+        plan_hash: Empty until it is planned.
+        takes, segments_per_take: 0 until it is planned.
+        segments: State of each, counted through all takes.
+        attempts: State of each that began and has not ended, by segment and number of the try.
+        tries: Attempts that were heard of, in all runs of the farm.
+        seconds: What it has spent, in seconds of replicas.
+        max_gpu_seconds: What it may spend, where that was noted since it came.
+        bundles: Where the replay bundle of a segment lies.
+        delivered: Takes that are delivered.
+        error: What ended it, as `FarmError.as_record` tells it.
+    """
+
+    name: str
+    studio: str
+    document_json: str
+    folder: str
+    on_hold: bool = False
+    state: JobState = JobState.RECEIVED
+    reason: Reason | None = None
+    plan_hash: str = ""
+    takes: int = 0
+    segments_per_take: int = 0
+    segments: SegmentStates = field(default_factory=SegmentStates)
+    attempts: dict[tuple[int, int], AttemptState] = field(default_factory=dict)
+    tries: int = 0
+    seconds: float = 0.0
+    max_gpu_seconds: float | None = None
+    bundles: dict[int, str] = field(default_factory=dict)
+    delivered: dict[int, TakeDelivered] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The render job as plain data; a new copy each time."""
+        document: dict[str, Any] = json.loads(self.document_json)
+        return document
+
+    @property
+    def is_planned(self) -> bool:
+        """It is known what it comes to."""
+        return self.segments_per_take > 0
+
+    @property
+    def is_over_for_good(self) -> bool:
+        """Nothing moves it any more; a failed job may still be retried."""
+        return self.state in _OVER_FOR_GOOD
+
+    def counts(self) -> dict[SegmentState, int]:
+        """How many segments are in each state; states without one are left out."""
+        counts = {state: self.segments.count(state) for state in SegmentState}
+        return {state: count for state, count in counts.items() if count}
+
+    def enter(self, state: JobState, reason: Reason) -> None:
+        """Come to a state; let go of what is no longer needed there."""
+        self.state, self.reason = state, reason
+        if state.is_terminal:
+            self.segments.pack()
+        else:
+            self.segments.unpack()

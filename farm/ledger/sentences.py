@@ -1,0 +1,54 @@
+"""Events in one line each, for people."""
+
+from __future__ import annotations
+
+from farm.ledger.subjects import parse_subject
+from jobs.journal_events import (
+    AccountNoted,
+    AnyJournalEvent,
+    BundleWritten,
+    JobErred,
+    JobPlanned,
+    JobReceived,
+    JobRestored,
+    SegmentCommitted,
+    StateMoved,
+)
+
+
+def job_of(event: AnyJournalEvent) -> str:
+    """Name of the job that the event is about."""
+    if isinstance(event, StateMoved):
+        subject = parse_subject(event.subject)
+        return event.subject if subject is None else subject.job
+    return event.job
+
+
+def sentence(event: AnyJournalEvent) -> str:
+    """Whom the event is about and what happened."""
+    if isinstance(event, StateMoved):
+        change = event.after if event.before == event.after else f"{event.before} -> {event.after}"
+        return f"{event.subject}: {event.event}, {change} ({event.reason_kind}: {event.reason})"
+    return f"{event.job}: {_of_job(event)}"
+
+
+def _of_job(event: AnyJournalEvent) -> str:
+    if isinstance(event, JobReceived):
+        return f"received from {event.studio}" + (", on hold" if event.on_hold else "")
+    if isinstance(event, JobPlanned):
+        return f"{event.takes} takes of {event.segments_per_take} segments, plan {event.plan_hash[:16]}"
+    if isinstance(event, JobRestored):
+        counts = f"{len(event.committed)} committed, {len(event.quarantined)} in quarantine"
+        return f"taken up again as {event.state}: {counts}, {len(event.waived)} waived"
+    if isinstance(event, SegmentCommitted):
+        return f"segment {event.segment} is in the store as {event.record.key}"
+    if isinstance(event, BundleWritten):
+        return f"segment {event.segment} can be rendered again from {event.bundle}"
+    if isinstance(event, AccountNoted):
+        limit = "" if event.max_gpu_seconds is None else f" of {event.max_gpu_seconds:.0f}"
+        return f"{event.spent:.1f}{limit} GPU seconds are spent"
+    if isinstance(event, JobErred):
+        return f"error [{event.error.get('code', '')}] {event.error.get('message', '')}"
+    if isinstance(event, StateMoved):
+        return event.event
+    return f"take {event.take} delivered to {event.master}"

@@ -1,0 +1,85 @@
+"""Looks at every lease while it is made: nobody goes before the turn but for a loaded subject, and then not too far.
+
+What a lease costs is charged after its transition is told, so the accounts still stand as they did for the choice.
+Everything is counted over all jobs; the queues are asked for accounts only, not for who is first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from farm.scheduling.shared.actions import Purpose
+from farm.scheduling.shared.farm_state import FarmState, Moved
+from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling.shared.leases import WHY_LEASED
+from jobs.lifecycle import JobState, SegmentEvent
+
+_ROUNDING = 1e-3
+_PURPOSES = {text: purpose for purpose, text in WHY_LEASED.items()}
+
+
+class TurnAudit:
+    """Takes transitions one after another and keeps which leases were out of turn."""
+
+    def __init__(self, farm: FarmState) -> None:
+        self._farm = farm
+        self._broken: list[str] = []
+        self._passed: Counter[str] = Counter()
+
+    def add(self, moved: Moved) -> None:
+        """Check the transition, if it is a lease and not one of a job that may take no other replica."""
+        if moved.event is not SegmentEvent.LEASED:
+            return
+        job = self._farm.jobs[moved.subject.partition("/")[0]]
+        self._passed.pop(job.name, None)
+        purpose = _PURPOSES[moved.reason.text]
+        if purpose is Purpose.CAPPED:
+            return
+        rivals = [
+            other for other in self._farm.jobs.values() if other is not job and self._may_be_served(other)
+        ]
+        self._broken += [f"{moved.subject} {text}" for text in self._check(job, rivals, purpose)]
+
+    def take(self) -> list[str]:
+        """What was found since the last call."""
+        broken, self._broken = self._broken, []
+        return broken
+
+    def _check(self, job: JobEntry, rivals: list[JobEntry], purpose: Purpose) -> Iterator[str]:
+        if any(other.request.tier.rank < job.request.tier.rank for other in rivals):
+            yield "was leased before a stricter tier"
+        if purpose is Purpose.SOLO:
+            return
+        lead = max((self._lead(job, other) for other in rivals), default=0.0)
+        most = self._farm.pool_rules.warm_lead if purpose is Purpose.WARM else 0.0
+        if lead > most + _ROUNDING:
+            yield f"was leased {lead:.3f} segments ahead of the turn, of {most:g}"
+        if purpose is Purpose.WARM:
+            yield from self._check_warm(job, rivals)
+
+    def _check_warm(self, job: JobEntry, rivals: list[JobEntry]) -> Iterator[str]:
+        if job.state is JobState.QUEUED:
+            yield "was the first of its job and not in turn"
+        first = min(rivals, key=self._farm.line.turn, default=None)
+        if first is None or self._farm.line.turn(first) > self._farm.line.turn(job):
+            return
+        if first.state is JobState.QUEUED:
+            yield "was leased before a job that nothing was leased of yet"
+        self._passed[first.name] += 1
+        if self._passed[first.name] > self._farm.pool_rules.warm_lead + 1:
+            yield f"was leased before {first.name}, which was passed often enough"
+
+    def _lead(self, job: JobEntry, other: JobEntry) -> float:
+        """Segments of the job, by its weight or its studio's, that it was served more than the other."""
+        if other.request.tier is not job.request.tier:
+            return 0.0
+        (_, (studio, *_), (own, *_)), (_, (other_studio, *_), (its, *_)) = map(
+            self._farm.line.turn, (job, other)
+        )
+        if other.request.studio == job.request.studio:
+            return (own - its) * job.request.weight / self._farm.cost_of(job)
+        return (studio - other_studio) * self._farm.studio_of(job).terms.weight / self._farm.cost_of(job)
+
+    def _may_be_served(self, job: JobEntry) -> bool:
+        return self._farm.is_open(job) and self._farm.studio_of(job).has_room(job.request.tier)

@@ -1,0 +1,80 @@
+"""The journal's tables, the same in every database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION: Final = 1
+"""Grows with every change of these tables; a journal of another version is refused."""
+
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite keeps an INTEGER key in the table itself
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+head = Table(
+    # One row: where the journal ends. Who writes locks it first, so that writers come one after another.
+    "head",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=False),
+    Column("sequence", _NUMBER, nullable=False),
+    Column("epoch", _NUMBER, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("epoch", _NUMBER, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("began_at", Double, nullable=False),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("epoch", _NUMBER, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request", _NUMBER, primary_key=True, autoincrement=False),
+    Column("token", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("answer", Text),
+    UniqueConstraint("token", name="requests_token"),
+)
+Index(
+    # Answered requests are kept for ever; looking for the others must not read them.
+    "requests_without_answer",
+    requests.c.request,
+    sqlite_where=requests.c.answer.is_(None),
+    postgresql_where=requests.c.answer.is_(None),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+)

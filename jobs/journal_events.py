@@ -1,0 +1,167 @@
+"""What the journal of a shared farm holds: everything that happened to its jobs, in the order in which it did.
+
+The state of the farm is the fold of these events (`farm.ledger`). Segments that are committed lie in the store, which
+is the truth about them; what the journal says of them is what was known when it was written.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from jobs.manifest import SegmentRecord
+from jobs.reasons import ReasonKind
+
+# JSON holds no other number, and writes null for them: no budget would be no limit.
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class JournalEvent(BaseModel):
+    """How every event behaves: strict, frozen, closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobReceived(JournalEvent):
+    """A job came in; it is RECEIVED from here on.
+
+    Attributes:
+        job: Its name in the farm, unique for ever.
+        studio: Who pays.
+        document: The render job as plain data, every default filled in.
+        folder: Where its relative paths start.
+        on_hold: It waits for somebody to resume it.
+    """
+
+    kind: Literal["job received"] = "job received"
+    job: str
+    studio: str
+    document: dict[str, Any]
+    folder: str
+    on_hold: bool = False
+
+
+class JobPlanned(JournalEvent):
+    """What the job comes to. A later run of the farm plans it again and must find the same."""
+
+    kind: Literal["job planned"] = "job planned"
+    job: str
+    plan_hash: str
+    takes: int
+    segments_per_take: int
+
+
+class StateMoved(JournalEvent):
+    """One transition of the table in `jobs.states`.
+
+    Attributes:
+        subject: ``JOB``, ``JOB/SEGMENT`` or ``JOB/SEGMENT#TRY``; segments count from 0 through all takes.
+        before, event, after: Values of the enums of `jobs.lifecycle`.
+        reason_kind, reason: Why.
+    """
+
+    kind: Literal["moved"] = "moved"
+    subject: str
+    before: str
+    event: str
+    after: str
+    reason_kind: ReasonKind
+    reason: str
+
+
+class JobRestored(JournalEvent):
+    """A new run of the farm took the job up again: where it stands from here on, whatever was said before.
+
+    Attributes:
+        state: ``queued``, ``held``, ``paused`` or ``cancel requested``.
+        committed, quarantined, waived: Segments in these states; all others are ``blocked``.
+        reason_kind, reason: Why it stands there.
+    """
+
+    kind: Literal["job restored"] = "job restored"
+    job: str
+    state: str
+    committed: tuple[int, ...] = ()
+    quarantined: tuple[int, ...] = ()
+    waived: tuple[int, ...] = ()
+    reason_kind: ReasonKind = ReasonKind.PLAN
+    reason: str = "a new run of the farm took it up again"
+
+
+class SegmentCommitted(JournalEvent):
+    """The store holds the segment; `seconds` is what rendering it took, where this run of the farm did."""
+
+    kind: Literal["segment committed"] = "segment committed"
+    job: str
+    segment: int
+    record: SegmentRecord
+    seconds: float = 0.0
+
+
+class BundleWritten(JournalEvent):
+    """A segment went to quarantine; all that is needed to render it again lies in a replay bundle."""
+
+    kind: Literal["bundle written"] = "bundle written"
+    job: str
+    segment: int
+    bundle: str
+
+
+class AccountNoted(JournalEvent):
+    """What the job has spent, failed tries included, and what it may spend since somebody raised it.
+
+    Attributes:
+        spent: Seconds of replicas, in all runs of the farm.
+        max_gpu_seconds: The budget; none where there is no limit.
+    """
+
+    kind: Literal["account noted"] = "account noted"
+    job: str
+    spent: Seconds
+    max_gpu_seconds: Seconds | None = None
+
+
+class TakeDelivered(JournalEvent):
+    """A master lies where the job wants it."""
+
+    kind: Literal["take delivered"] = "take delivered"
+    job: str
+    take: int
+    master: str
+    manifest: str
+    sha256: str
+    size_bytes: int
+
+
+class JobErred(JournalEvent):
+    """The error that ended the job, as `FarmError.as_record` tells it."""
+
+    kind: Literal["job erred"] = "job erred"
+    job: str
+    error: dict[str, Any]
+
+
+AnyJournalEvent = Annotated[
+    JobReceived
+    | JobPlanned
+    | StateMoved
+    | JobRestored
+    | SegmentCommitted
+    | BundleWritten
+    | AccountNoted
+    | TakeDelivered
+    | JobErred,
+    Field(discriminator="kind"),
+]
+
+_ADAPTER: TypeAdapter[AnyJournalEvent] = TypeAdapter(AnyJournalEvent)
+
+
+def event_from_json(body: str) -> AnyJournalEvent:
+    """The event that a journal entry holds.
+
+    Raises:
+        ValidationError: It is no event of this version.
+    """
+    return _ADAPTER.validate_json(body)

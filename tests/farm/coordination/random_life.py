@@ -1,0 +1,400 @@
+"""A small farm among users, faults and restarts drawn by chance; what must hold is checked after every turn."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fake_stages import Fault
+from held_desk import HeldDesk
+from small_farm import SmallFarm
+
+from farm.config import PoolSizes
+from farm.coordination.coordinator import FarmCoordinator
+from farm.coordination.floor import Floor
+from farm.execution.calls import ReplicaSetup
+from farm.execution.pools.inline_pools import InlinePools
+from farm.execution.pools.words import Began, Gone, Happening, Task
+from farm.execution.stages_factory import StageFactory
+from farm.ledger import Ledger, load_ledger
+from farm.scheduling.shared.audit import audit
+from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.units import Stage
+from jobs.farm_requests import (
+    AnyRequest,
+    CancelRequest,
+    PauseRequest,
+    RequeueRequest,
+    ResumeRequest,
+    RetryRequest,
+    WaiveRequest,
+    WhyRequest,
+)
+from jobs.journal_events import event_from_json
+from jobs.lifecycle import JobState, SegmentState
+
+T = TypeVar("T")
+
+_SPEECHES = {"word.wav": 0.4, "phrase.wav": 2.2, "sentence.wav": 4.2, "chapter.wav": 14.0}
+_MOST_JOBS = 5
+_MOST_TURNS = 4000
+_NEEDS_A_FACE = {SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT}
+
+
+class ShakyPools(InlinePools):
+    """Two renderers; replicas that now and then die with all they hold, or hang; things that happen at once."""
+
+    def __init__(self, *, stages: StageFactory, chance: random.Random, deaths: float) -> None:
+        super().__init__(stages=stages)
+        self._deaths = deaths
+        self._chance = chance
+        self._hung: dict[str, str] = {}
+
+    def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
+        self._to_join.append(Stage.RENDER)
+        return 1 + super().start(pools, warm=warm)
+
+    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+        happened: list[Happening] = []
+        for _ in range(self._chance.randint(1, 3)):
+            free = [entry for entry in self._queue if entry[0] not in self._hung]
+            if free and self._chance.random() < self._deaths:
+                happened += self._death(*free[0])
+            elif free and self._chance.random() < self._deaths / 4:
+                replica, task = free[0]
+                self._hung[replica] = task.key
+                happened.append(Began(task.key))
+            stuck = [entry for entry in self._queue if entry[0] in self._hung]
+            self._queue = deque(entry for entry in self._queue if entry[0] not in self._hung)
+            happened += super().wait(timeout_s=timeout_s)
+            self._queue.extendleft(reversed(stuck))
+        return happened
+
+    def recall(self, key: str) -> None:
+        if key not in self._hung.values():
+            super().recall(key)
+
+    def stop(self, key: str) -> None:
+        if key not in self._hung.values():
+            super().stop(key)
+
+    def kill(self, replica: str) -> None:
+        self._hung.pop(replica, None)
+        super().kill(replica)
+
+    def _death(self, replica: str, first: Task) -> list[Happening]:
+        held = tuple(task.key for holder, task in self._queue if holder == replica)
+        self.kill(replica)
+        gone = Gone(
+            replica=replica,
+            stage=first.unit.stage,
+            tasks=held,
+            explained=self._chance.random() < 0.5,
+            reason="it was shaken",
+        )
+        return [Began(first.key), gone]
+
+
+class LazyDesk(HeldDesk):
+    """A desk whose work is done sooner or later."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+
+    def deliver(self) -> bool:
+        names = {name for name, _, _ in self.waiting}
+        self.holds = frozenset(name for name in sorted(names) if self._chance.random() < 0.6)
+        return super().deliver()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job that was asked for."""
+
+    title: str
+    speech: str
+    takes: int
+
+
+class RandomLife:
+    """One farm, its users and its bad luck.
+
+    Attributes:
+        happened: How often each kind of thing was done.
+        ends: What became of each job.
+        succeeded: Those of them that came to a master without a gap.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, journal: str = "") -> None:
+        self.chance = random.Random(seed)
+        self.happened: Counter[str] = Counter()
+        self.wishes: dict[str, Wish] = {}
+        self.ends: dict[str, JobState] = {}
+        self.succeeded: dict[str, Wish] = {}
+        self.farm = SmallFarm(folder, faults=self._faults(), replicas=1, journal=journal)
+        # Short patience: the clock of a life runs no longer than its turns.
+        self.farm.rules = FarmRules(
+            pool=PoolRules(max_tries_failed=3, stall=6.0, run_timeout=9.0, grace=3.0, speculate_with=3)
+        )
+        speak_all(self.farm)
+        self._now = 0.0
+        self._deaths = 0.05
+        self._asked: list[int] = []
+        self._run = ExitStack()
+        self.coordinator = self._start()
+
+    def live(self, *, steps: int) -> None:
+        """Let things happen, and then let everything come to its end."""
+        for _ in range(steps):
+            names = list(_ODDS)
+            name = self.chance.choices(names, weights=list(_ODDS.values()))[0]
+            self.happened[name] += 1
+            _DOINGS[name](self)
+        self._calm()
+        self._check_end()
+        self._run.close()
+        self.ends = {name: self.farm.job(name).state for name in self.wishes}
+        self.succeeded = self._succeeded()
+        self.farm.journal.close()
+
+    def _faults(self) -> tuple[Fault, ...]:
+        chance = self.chance
+        faults = [
+            Fault(stage="render", frame=chance.choice((0, 50, 100)), kind=kind, times=chance.randint(1, 4))
+            for kind in ("raise", "raise", "black")
+        ]
+        stage = chance.choice(("motion", "face"))
+        faults.append(Fault(stage=stage, frame=chance.choice((0, 50)), kind="raise"))
+        return tuple(faults)
+
+    def _start(self) -> FarmCoordinator:
+        pools = ShakyPools(stages=self.farm.stages, chance=self.chance, deaths=self._deaths)
+        running = self.farm.running(pools, clock=self._time, desk=LazyDesk(self.chance))
+        return self._run.enter_context(running)
+
+    def _time(self) -> float:
+        self._now += self.chance.choice((0.01, 0.05, 0.3))
+        return self._now
+
+    def turn(self) -> None:
+        """One turn of the loop, and a look at everything."""
+        self.coordinator.step()
+        found = broken(self.coordinator)
+        assert not found, "\n".join(found)
+
+    def turns(self) -> None:
+        """A few turns."""
+        for _ in range(self.chance.randint(1, 6)):
+            self.turn()
+
+    def restart(self) -> None:
+        """The farm is gone, with all that it did not write down, and starts anew."""
+        self._run.close()
+        self._run = ExitStack()
+        self.coordinator = self._start()
+
+    def submit(self) -> None:
+        """Somebody wants a video."""
+        if len(self.wishes) >= _MOST_JOBS:
+            return
+        chance, title = self.chance, f"job{len(self.wishes)}"
+        wish = Wish(title, chance.choice(sorted(_SPEECHES)), chance.choice((1, 1, 2)))
+        scheduling = {
+            "tier": chance.choice(("interactive", "normal", "bulk")),
+            "on_quarantine": chance.choice(("fail", "hold", "fill")),
+            "preview_first": chance.choice((0, 0, 1, 2)),
+            "max_gpu_seconds": chance.choice((None, None, 10.5)),
+        }
+        name = self.farm.submit(
+            title,
+            studio=chance.choice(("north", "south")),
+            on_hold=chance.random() < 0.2,
+            speech=wish.speech,
+            takes=wish.takes,
+            scheduling={key: value for key, value in scheduling.items() if value is not None},
+        )
+        self.wishes[name] = wish
+        self._asked.append(int(name.rpartition("-")[2]))
+
+    def ask(self, make: Callable[[str], Any]) -> None:
+        """A user asks for something."""
+        if self.wishes:
+            self._asked.append(self.farm.ask(make(self.chance.choice([*self.wishes, "nobody-1"]))))
+
+    def frames(self) -> tuple[int, int]:
+        """Some frames."""
+        first = self.chance.randrange(0, 350)
+        return first, first + self.chance.randrange(1, 120)
+
+    def burst(self) -> None:
+        """A user who gets no answer asks on: the farm finds all of it at once."""
+        if not self.wishes:
+            return
+        job = self.chance.choice(list(self.wishes))
+        for _ in range(self.chance.randint(2, 5)):
+            doing = self.chance.choice(("pause", "resume", "retry", "waive", "requeue"))
+            self._asked.append(self.farm.ask(_request(doing, job, *self.frames())))
+
+    def _calm(self) -> None:
+        """Faults end, users decide what waits for them."""
+        self.farm.stages = replace(self.farm.stages, faults=())
+        self._deaths = 0.0
+        self.restart()
+        for _ in range(_MOST_TURNS):
+            self.turn()
+            if self.coordinator.is_idle and not self._decide():
+                return
+        left = {name: self.farm.job(name).state for name in self.wishes}
+        raise AssertionError(f"it does not end: {left}")
+
+    def _decide(self) -> bool:
+        """Answer every job that rests; False where none does."""
+        entries = self.coordinator.floor.scheduler.jobs
+        for name, entry in entries.items():
+            if entry.given_up:
+                self.farm.ask(RetryRequest(job=name))
+            else:
+                self.farm.ask(ResumeRequest(job=name, max_gpu_seconds=1e6))
+        return bool(entries)
+
+    def _check_end(self) -> None:
+        farm, floor = self.farm, self.coordinator.floor
+        left = [floor.tasks, floor.runs, floor.finishing, floor.actions, floor.moves]
+        left += [floor.opening, floor.arrivals, floor.restoring, floor.muted]
+        assert not any(left)
+        assert not any(keys for pool in floor.helpers.values() for keys in pool.values())
+        assert not floor.scheduler.jobs
+        assert not floor.scheduler.state.attempts
+        events = [event_from_json(entry.body) for entry in farm.journal.read()]
+        assert Ledger.fold(events) == load_ledger(farm.journal)[0] == floor.scribe.ledger
+        assert farm.journal.check() == len(events)
+        assert farm.journal.asked() == ()
+        assert all(farm.journal.answer_to(number) for number in self._asked)
+        assert not list(farm.folder.rglob("*.part"))
+        for name in self.wishes:
+            assert farm.job(name).state.is_terminal
+
+    def _succeeded(self) -> dict[str, Wish]:
+        """Jobs that came to the end that everybody hopes for, and without a gap."""
+        jobs = {name: self.farm.job(name) for name in self.wishes}
+        return {
+            name: self.wishes[name]
+            for name, job in jobs.items()
+            if job.state is JobState.SUCCEEDED and SegmentState.WAIVED not in job.counts()
+        }
+
+
+def speak_all(farm: SmallFarm) -> None:
+    """Write the recordings."""
+    for name, seconds in _SPEECHES.items():
+        farm.speak(name, seconds=seconds)
+
+
+def broken(coordinator: FarmCoordinator) -> list[str]:
+    """What does not hold between two turns, in words."""
+    floor = coordinator.floor
+    return [
+        *audit(floor.scheduler.state),
+        *_ledger_differs(floor),
+        *_tasks_differ(floor),
+        *_fronts_differ(floor),
+    ]
+
+
+def _ledger_differs(floor: Floor) -> list[str]:
+    found = ["something is noted and not written"] if floor.scribe.has_unwritten else []
+    if set(floor.runs) != set(floor.scheduler.jobs):
+        found.append(f"runs {sorted(floor.runs)}, in the scheduler {sorted(floor.scheduler.jobs)}")
+    for name, entry in floor.scheduler.jobs.items():
+        job = floor.scribe.ledger.jobs[name]
+        if job.state is not entry.state:
+            found.append(f"{name} is {entry.state.value}, the ledger has {job.state.value}")
+        if list(job.segments) != entry.states:
+            found.append(f"{name}: {entry.states}, the ledger has {list(job.segments)}")
+        live = {(one.segment, one.try_number): one.state for one in entry.attempts.values()}
+        known = {key: state for key, state in live.items() if key in job.attempts}
+        if job.attempts != known:
+            found.append(f"{name}: attempts {live}, the ledger has {job.attempts}")
+    return found
+
+
+def _tasks_differ(floor: Floor) -> list[str]:
+    segments = {key for key, task in floor.tasks.items() if task.attempt is not None}
+    attempts = {floor.key_of(attempt) for attempt in floor.scheduler.state.attempts}
+    helping = {key: name for pool in floor.helpers.values() for name, keys in pool.items() for key in keys}
+    others = {key: task.replica for key, task in floor.tasks.items() if task.attempt is None}
+    found = []
+    if segments != attempts:
+        found.append(f"segments out: {sorted(segments)}, attempts: {sorted(attempts)}")
+    if helping != others:
+        found.append(f"helpers hold {helping}, and out are {others}")
+    return found
+
+
+def _fronts_differ(floor: Floor) -> list[str]:
+    found = []
+    out: Counter[tuple[str, Any]] = Counter(
+        (task.job, task.unit) for task in floor.tasks.values() if task.attempt is None
+    )
+    for name, run in floor.runs.items():
+        faces = {run.number(face) for face in run.open.faces} if run.open else set()
+        states = enumerate(floor.scheduler.jobs[name].states)
+        bare = [number for number, state in states if state in _NEEDS_A_FACE and number not in faces]
+        if bare:
+            found.append(f"{name}: {bare} wait for a replica, and their faces are not there")
+        if run.open is None:
+            continue
+        if floor.scheduler.jobs[name].state in {JobState.HELD, JobState.PAUSED, JobState.STITCHING}:
+            found.append(f"{name} rests, and its front is open")
+        lost = [unit for unit in run.open.front.out if not out[name, unit]]
+        if lost:
+            found.append(f"{name}: {lost} are handed out and nowhere")
+        composed = {unit for unit in run.open.front.faces_held if run.open.front.holds(unit)}
+        if set(run.open.faces) != composed:
+            found.append(f"{name}: faces {sorted(run.open.faces)} are kept, {sorted(composed)} are wanted")
+    return found
+
+
+def _request(doing: str, job: str, first_frame: int, stop_frame: int) -> AnyRequest:
+    if doing == "waive":
+        return WaiveRequest(job=job, first_frame=first_frame, stop_frame=stop_frame)
+    if doing == "requeue":
+        return RequeueRequest(job=job, first_frame=first_frame, stop_frame=stop_frame)
+    kinds = {"pause": PauseRequest, "resume": ResumeRequest, "retry": RetryRequest}
+    return kinds[doing](job=job)
+
+
+_DOINGS: dict[str, Callable[[RandomLife], None]] = {
+    "turns": RandomLife.turns,
+    "submit": RandomLife.submit,
+    "restart": RandomLife.restart,
+    "pause": lambda life: life.ask(lambda job: PauseRequest(job=job)),
+    "resume": lambda life: life.ask(lambda job: ResumeRequest(job=job)),
+    "more": lambda life: life.ask(lambda job: ResumeRequest(job=job, max_gpu_seconds=100.0)),
+    "cancel": lambda life: life.ask(lambda job: CancelRequest(job=job)),
+    "retry": lambda life: life.ask(lambda job: RetryRequest(job=job)),
+    "why": lambda life: life.ask(lambda job: WhyRequest(job=job)),
+    "waive": lambda life: life.ask(lambda job: _request("waive", job, *life.frames())),
+    "requeue": lambda life: life.ask(lambda job: _request("requeue", job, *life.frames())),
+    "burst": RandomLife.burst,
+}
+_ODDS = {
+    "turns": 60,
+    "submit": 12,
+    "restart": 2.5,
+    "pause": 5,
+    "resume": 8,
+    "more": 2,
+    "cancel": 3,
+    "retry": 5,
+    "why": 2,
+    "waive": 1.5,
+    "requeue": 3,
+    "burst": 4,
+}

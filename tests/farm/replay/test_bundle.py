@@ -1,0 +1,263 @@
+"""What a bundle keeps, and that one which is not as it was written is refused with one coded error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farm.execution.pools.words import Task
+from farm.replay.bundle import Failure, TryRecord
+from farm.replay.face_file import FaceUnreadable, read_face, write_face
+from farm.replay.reading import read_bundle
+from jobs.errors import BundleUnusable, OutputUnwritable
+from stages.builtin import builtin_subject
+from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
+from stages.subject.package import SubjectPackage
+
+
+def test_a_bundle_gives_back_the_task(bundle: Any, segment_task: Task) -> None:
+    crash = Failure.crash("the replica died")
+    folder = bundle(failure=crash, tries=[TryRecord(replica="render-1", failure=crash)])
+    read = read_bundle(folder)
+    assert read.record.failure == crash
+    assert [each.replica for each in read.record.tries] == ["render-1"]
+    task = read.task(weights=segment_task.setup.weights, store="/elsewhere")
+    assert task.setup == replace(segment_task.setup, store="/elsewhere", subject=folder / "subjects" / "fake")
+    assert (task.job, task.unit) == (segment_task.job, segment_task.unit)
+    ours, theirs = segment_task.call, task.call
+    np.testing.assert_array_equal(ours.face.mesh_TN3, theirs.face.mesh_TN3)
+    np.testing.assert_array_equal(ours.face.torso_TN3, theirs.face.torso_TN3)
+    assert replace(theirs, face=ours.face) == ours
+
+
+def test_numbers_that_are_none_are_kept(bundle: Any, segment_task: Task) -> None:
+    # They may be why the segment failed.
+    segment_task.call.face.mesh_TN3[2, 5] = np.nan
+    assert np.isnan(read_bundle(bundle()).face.mesh_TN3[2, 5]).all()
+
+
+def test_a_bundle_holds_plain_files_only(bundle: Any) -> None:
+    folder = bundle()
+    assert {path.name for path in folder.iterdir()} == {"bundle.json", "face.npz", "subjects"}
+    np.load(folder / "face.npz", allow_pickle=False)["mesh_TN3"]
+    json.loads((folder / "bundle.json").read_text())
+
+
+def test_a_built_in_subject_travels_with_the_weights_it_shares(bundle: Any, segment_task: Task) -> None:
+    original = builtin_subject("actor-b")
+    task = replace(segment_task, setup=replace(segment_task.setup, subject=original))
+    read = read_bundle(bundle(task=task))
+    assert (read.folder / "subjects" / "renderer.safetensors").is_file()
+    copy = SubjectPackage.load(read.folder / read.record.subject)
+    assert copy.sha256 == SubjectPackage.load(original).sha256
+
+
+def test_a_newer_bundle_of_the_same_segment_replaces_the_older(bundle: Any) -> None:
+    bundle(failure=Failure.crash("first"))
+    folder = bundle(failure=Failure.crash("second"))
+    assert read_bundle(folder).record.failure.message == "second"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_bundle_that_cannot_be_written_leaves_nothing(bundle: Any, tmp_path: Path) -> None:
+    (tmp_path / "bundles").write_text("a file in the way")
+    with pytest.raises(OutputUnwritable):
+        bundle()
+    (tmp_path / "bundles").unlink()
+    bundle()
+
+
+def test_a_segment_that_no_bundle_can_hold_is_an_error_of_the_farm(
+    bundle: Any, segment_task: Task, tmp_path: Path
+) -> None:
+    odd = tmp_path / "a\nname"
+    odd.mkdir()
+    task = replace(segment_task, setup=replace(segment_task.setup, subject=odd))
+    with pytest.raises(OutputUnwritable) as caught:
+        bundle(task=task)
+    assert "subject" in caught.value.message
+    assert list((tmp_path / "bundles").iterdir()) == []
+
+
+def rewrite(folder: Path, **fields: Any) -> None:
+    path = folder / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def relist(folder: Path, name: str) -> None:
+    """Make the list of files agree with a file that was changed."""
+    data = (folder / name).read_bytes()
+    files = json.loads((folder / "bundle.json").read_text())["files"]
+    entry = {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
+    rewrite(folder, files=[file for file in files if file["path"] != name] + [entry])
+
+
+def _cut(folder: Path) -> None:
+    data = (folder / "face.npz").read_bytes()
+    (folder / "face.npz").write_bytes(data[: len(data) // 2])
+
+
+def _flip(folder: Path) -> None:
+    data = bytearray((folder / "face.npz").read_bytes())
+    data[5000] ^= 1
+    (folder / "face.npz").write_bytes(bytes(data))
+
+
+def _link(folder: Path) -> None:
+    data = (folder / "face.npz").read_bytes()
+    outside = folder.parent / "face.npz"
+    outside.write_bytes(data)
+    (folder / "face.npz").unlink()
+    (folder / "face.npz").symlink_to(outside)
+
+
+def _loop(folder: Path) -> None:
+    (folder / "face.npz").unlink()
+    (folder / "face.npz").symlink_to("face.npz")
+
+
+def _linked_folder(folder: Path) -> None:
+    shutil.move(folder / "subjects", folder.parent / "moved")
+    (folder / "subjects").symlink_to(folder.parent / "moved")
+
+
+def _escape(folder: Path) -> None:
+    files = json.loads((folder / "bundle.json").read_text())["files"]
+    rewrite(folder, files=[*files, {"path": "../../etc/passwd", "sha256": "0" * 64, "size_bytes": 1}])
+
+
+def _long_name(folder: Path) -> None:
+    files = json.loads((folder / "bundle.json").read_text())["files"]
+    rewrite(folder, files=[*files, {"path": "n" * 400, "sha256": "0" * 64, "size_bytes": 1}])
+
+
+def _huge(folder: Path) -> None:
+    """An archive of a few kilobytes that claims a gigabyte."""
+    with zipfile.ZipFile(folder / "face.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("mesh_TN3", "torso_TN3"):
+            archive.writestr(f"{name}.npy", b"\0" * (1 << 26))
+    relist(folder, "face.npz")
+
+
+def _other_shape(folder: Path) -> None:
+    np.savez(folder / "face.npz", mesh_TN3=np.zeros((1, 2, 3), np.float32), torso_TN3=np.zeros(3))
+    relist(folder, "face.npz")
+
+
+def _objects(folder: Path) -> None:
+    """Numpy stores objects as a pickle, which would run what it likes."""
+    array = np.empty((12, MESH_POINTS, 3), dtype=object)
+    np.savez(folder / "face.npz", mesh_TN3=array, torso_TN3=array)
+    relist(folder, "face.npz")
+
+
+def _file_of_holes(folder: Path) -> None:
+    os.truncate(folder / "bundle.json", 1 << 40)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "cut": _cut,
+    "flipped": _flip,
+    "link": _link,
+    "loop": _loop,
+    "linked folder": _linked_folder,
+    "escape": _escape,
+    "long name": _long_name,
+    "huge": _huge,
+    "other shape": _other_shape,
+    "objects": _objects,
+    "file of holes": _file_of_holes,
+    "missing": lambda folder: (folder / "face.npz").unlink(),
+    "stray": lambda folder: (folder / "subjects" / "fake" / "inspection.json").write_text("{}"),
+    "pipe": lambda folder: os.mkfifo(folder / "subjects" / "pipe"),
+    "record cut": lambda folder: os.truncate(folder / "bundle.json", 100),
+    "record no text": lambda folder: (folder / "bundle.json").write_bytes(b"\xff\xfe\0"),
+    "record nested": lambda folder: (folder / "bundle.json").write_text("[" * 100_000),
+    "record a list": lambda folder: (folder / "bundle.json").write_text("[]"),
+    "no version": lambda folder: rewrite(folder, schema_version=None),
+    "unknown field": lambda folder: rewrite(folder, colour="red"),
+    "subject outside": lambda folder: rewrite(folder, subject="../elsewhere"),
+    "absolute subject": lambda folder: rewrite(folder, subject="/etc"),
+    "key outside": lambda folder: rewrite(folder, key="../../master.mp4"),
+    "rate of nothing": lambda folder: rewrite(folder, fps="0"),
+    "rate of many digits": lambda folder: rewrite(folder, fps="9" * 5000),
+    "too many frames": lambda folder: rewrite(folder, frame_count=10**9),
+    "other frames": lambda folder: rewrite(folder, frame_count=13),
+    "no files": lambda folder: rewrite(folder, files=[]),
+    "profile": lambda folder: rewrite(folder, profile="cinema"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_bundle_that_is_not_as_it_was_written_is_refused(bundle: Any, damage: Any) -> None:
+    folder = bundle()
+    damage(folder)
+    with pytest.raises(BundleUnusable) as caught:
+        read_bundle(folder)
+    assert caught.value.code == "bad_bundle"
+    assert len(caught.value.line()) < 600
+
+
+def test_a_bundle_of_another_version_says_so(bundle: Any) -> None:
+    folder = bundle()
+    rewrite(folder, schema_version="farm.bundle/v2", new_field=1)
+    with pytest.raises(BundleUnusable) as caught:
+        read_bundle(folder)
+    assert caught.value.code == "bundle_version"
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty", "bundle.json", "nul\0byte", "n" * 5000])
+def test_where_there_is_no_bundle_that_is_what_is_told(tmp_path: Path, place: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bundle.json").write_text("{}")
+    with pytest.raises(BundleUnusable) as caught:
+        read_bundle(tmp_path / place)
+    assert caught.value.code == "bundle_not_found"
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_bytes_make_the_reader_of_faces_do_anything_but_refuse(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("face") / "face.npz"
+    face = PosedFace(
+        mesh_TN3=np.ones((1, MESH_POINTS, 3), np.float32), torso_TN3=np.ones((1, TORSO_POINTS, 3), np.float32)
+    )
+    write_face(face, path)
+    whole = bytearray(path.read_bytes())
+    # Where the structure is: the headers of the archive and of its arrays, and its directory.
+    spots = [*range(200), *range(len(whole) - 400, len(whole))]
+    for spot in data.draw(st.lists(st.sampled_from(spots), min_size=1, max_size=4)):
+        whole[spot] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(whole))
+    try:
+        read = read_face(path, frame_count=1)
+    except FaceUnreadable:
+        return
+    assert read.frame_count == 1
+
+
+def test_a_face_is_kept_to_the_last_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    face = PosedFace(
+        mesh_TN3=rng.normal(size=(3, MESH_POINTS, 3)).astype(np.float32),
+        torso_TN3=rng.normal(size=(3, TORSO_POINTS, 3)).astype(np.float32),
+    )
+    write_face(face, tmp_path / "face.npz")
+    read = read_face(tmp_path / "face.npz", frame_count=3)
+    assert read.mesh_TN3.tobytes() == face.mesh_TN3.tobytes()
+    assert read.mesh_TN3.flags.writeable
+    assert read.torso_TN3.dtype == np.float32
