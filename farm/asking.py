@@ -91,6 +91,25 @@ def future_name(request: SubmitRequest, number: int) -> str:
     return f"{title}-{number}"
 
 
+def refusal_of(journal: Journal, name: str) -> FarmError | None:
+    """Why the farm did not take the job of that name in; None where it was never asked to, or did.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    number = name.rpartition("-")[2]
+    # A submit's number ends the name that its job would have had; SQL knows no larger ones.
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        return None
+    body = journal.answer_to(int(number))
+    if body is None:
+        return None
+    answer = RequestAnswer.model_validate_json(body)
+    if answer.error is None or answer.job != name:
+        return None
+    return error_from_record(answer.error)
+
+
 def waiting_submits(journal: Journal) -> dict[str, SubmitRequest]:
     """Submits that no farm has answered yet, by the name that each job will have, oldest first."""
     waiting: dict[str, SubmitRequest] = {}

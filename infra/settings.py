@@ -124,7 +124,13 @@ def _cache(variables: Mapping[str, str]) -> Path:
 
 def _journal(variables: Mapping[str, str], *, cache: Path) -> str:
     journal = variables.get("FARM_JOURNAL", "")
-    if "://" in journal or journal == ":memory:":
+    if journal == ":memory:":
+        raise SettingsError(
+            "cannot be in the memory of a process: nobody else would see it",
+            where="FARM_JOURNAL",
+            hint="set it to a file or a postgresql:// address",
+        )
+    if "://" in journal:
         return journal
     return str(Path(journal or cache / "farm.sqlite").absolute())
 

@@ -178,7 +178,9 @@ def _job_rows() -> Rows:
     yield from _rows("VALIDATING QUEUED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
     yield from _rows("RUNNING PAUSE_REQUESTED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
     yield from _rows("STITCHING DELIVERING", event.FAILED, state.FAILED, R.OUTPUT)
-    yield from _rows("FAILED HELD", event.RETRIED, state.QUEUED, R.USER)
+    yield from _rows("FAILED", event.RETRIED, state.QUEUED, R.USER)
+    # The store may turn out to hold what a job is held for.
+    yield from _rows("HELD", event.RETRIED, state.QUEUED, R.USER, R.STORE)
     yield from _rows("QUEUED RUNNING PAUSE_REQUESTED PAUSED", event.RETRIED, None, R.USER)
     yield from _rows("HELD PAUSED", event.EXPIRED, state.EXPIRED, R.AGE)
 

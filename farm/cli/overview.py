@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from farm.asking import waiting_submits
+from farm.asking import refusal_of, waiting_submits
 from farm.cli.output import Terminal
 from farm.ledger import LedgerJob, load_ledger
 from farm.scheduling.shared.refusals import unknown_job
@@ -30,12 +30,15 @@ def run_list(*, everything: bool, settings: FarmSettings, terminal: Terminal) ->
     """
     journal = open_journal(settings.journal, must_exist=True)
     try:
-        ledger, _ = load_ledger(journal)
+        # In this order: what a farm takes in between the two is in both, and not in neither.
         waiting = waiting_submits(journal)
+        ledger, _ = load_ledger(journal)
     finally:
         journal.close()
     jobs = [job for job in ledger.jobs.values() if everything or not job.is_over_for_good]
-    records = [_line(job) for job in jobs] + [_waiting_line(*each) for each in waiting.items()]
+    records = [_line(job) for job in jobs] + [
+        _waiting_line(*each) for each in waiting.items() if each[0] not in ledger.jobs
+    ]
     if terminal.result({"jobs": records}):
         return ExitCode.OK
     if not records:
@@ -56,13 +59,15 @@ def run_status(name: str, *, settings: FarmSettings, terminal: Terminal) -> Exit
     """Show one job.
 
     Raises:
+        FarmError: The farm did not take the job in, and why.
         RequestRefused: There is no such job.
         JournalError: The journal cannot be read.
     """
     journal = open_journal(settings.journal, must_exist=True)
     try:
-        ledger, _ = load_ledger(journal)
         waiting = waiting_submits(journal)
+        ledger, _ = load_ledger(journal)
+        refusal = refusal_of(journal, name)
     finally:
         journal.close()
     job = ledger.jobs.get(name)
@@ -71,7 +76,7 @@ def run_status(name: str, *, settings: FarmSettings, terminal: Terminal) -> Exit
     elif name in waiting:
         record = _waiting_line(name, waiting[name])
     else:
-        raise unknown_job(name)
+        raise refusal or unknown_job(name)
     if not terminal.result(record):
         _show(record, terminal)
     return ExitCode.OK

@@ -170,6 +170,6 @@ def unanswered(requests: Sequence[int], *, journal: Journal) -> str:
     numbers = ", ".join(str(request) for request in requests)
     noun, verb = ("request", "is") if len(requests) == 1 else ("requests", "are")
     return (
-        f"no farm answers at {journal.address}: {noun} {numbers} {verb} kept and will be carried out when"
-        " farm run starts"
+        f"no answer yet at {journal.address}: {noun} {numbers} {verb} kept, and carried out once farm run is there"
+        " and has planned the job"
     )

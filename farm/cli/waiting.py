@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from farm.asking import error_from_record, waiting_submits
+from farm.asking import error_from_record, refusal_of, waiting_submits
 from farm.cli.output import Terminal
 from farm.ledger import Ledger, LedgerJob, load_ledger
 from farm.ledger.loading import take_entry
@@ -79,7 +79,7 @@ def wait_for_jobs(
                 take_entry(ledger, entry, where=journal.address)
     except KeyboardInterrupt:
         hint = "the jobs go on; farm cancel JOB ends one"
-        raise Cancelled("stopped waiting", where="wait", hint=hint) from None
+        raise Cancelled("stopped waiting", where=", ".join(names), hint=hint) from None
     return _outcome([ledger.jobs[name] for name in names], refused=refused, terminal=terminal)
 
 
@@ -150,7 +150,7 @@ def check_known(ledger: Ledger, names: Collection[str], *, journal: Journal) -> 
         known, _ = load_ledger(journal)
         for name in missing:
             if name not in known.jobs:
-                raise unknown_job(name)
+                raise refusal_of(journal, name) or unknown_job(name)
 
 
 def _tell(ledger: Ledger, names: Collection[str], *, told: dict[str, JobState], terminal: Terminal) -> None:

@@ -19,7 +19,7 @@ class StandstillAlarm:
         waiting = sorted(
             entry.name
             for entry in floor.scheduler.jobs.values()
-            if entry.is_dispatching and entry.unsettled and not entry.given_up
+            if entry.is_dispatching and entry.unsettled > entry.given_up
         )
         if floor.tasks or floor.opening or not waiting:
             self._quiet_since = None

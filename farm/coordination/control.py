@@ -40,7 +40,7 @@ _RESTING = frozenset({JobState.HELD, JobState.PAUSED})
 def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> bool:
     """Grant or refuse what waits; True where anything did.
 
-    What is asked of a job that is still being planned again waits a little longer, but for why it waits and its end.
+    What is asked of a job that is still being planned waits until it is, but for why it waits and its end.
     """
     is_any = False
     for each in asked:
@@ -49,27 +49,35 @@ def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> boo
         except ValueError as error:
             floor.scribe.answer(each.request, _refused(_not_a_request(error)))
             continue
-        back = None if isinstance(request, SubmitRequest) else floor.restoring.get(request.job)
-        can_wait = not isinstance(request, (WhyRequest, CancelRequest))
-        if back is not None and can_wait and not back.patience.trouble:
+        if not isinstance(request, (SubmitRequest, WhyRequest, CancelRequest)) and _is_planned_now(
+            floor, request.job
+        ):
             continue
         is_any = True
         try:
             answer = _grant(floor, request, number=each.request)
         except FarmError as refusal:
             answer = _refused(refusal)
+            # Whoever asked may be gone.
+            floor.watcher.note("", f"{request.kind} is refused: {refusal.line()}")
         floor.scribe.answer(each.request, answer)
         # The next request, and what replicas say, find everything as this one left it.
         follow_up(floor)
     return is_any
 
 
+def _is_planned_now(floor: Floor, name: str) -> bool:
+    arrival = floor.arrivals.get(name)
+    return name in floor.restoring or (arrival is not None and not arrival.is_cancelled)
+
+
 def _grant(floor: Floor, request: AnyRequest, *, number: int) -> RequestAnswer:
     if isinstance(request, SubmitRequest):
         return _submit(floor, request, number=number)
     name = request.job
-    if name in floor.restoring:
-        return _grant_return(floor, request)
+    if name in floor.restoring and isinstance(request, CancelRequest):
+        cancel_return(floor, name)
+        return RequestAnswer(job=name, text="it is cancelled")
     line = floor.scribe.ledger.jobs.get(name)
     if line is None and name not in floor.arrivals:
         raise unknown_job(name)
@@ -131,33 +139,12 @@ def _cancel_arrival(floor: Floor, request: AnyRequest) -> None:
     """Of a job that is being planned, all that anybody can ask for is its end; twice is once."""
     assert not isinstance(request, SubmitRequest)
     is_cancelled = floor.arrivals[request.job].is_cancelled
-    if isinstance(request, CancelRequest):
-        if not is_cancelled:
-            cancel_arrival(floor, request.job)
-    elif is_cancelled:
+    if not isinstance(request, CancelRequest):
         raise RequestRefused(
             "it is cancelled", where=request.job, code="wrong_state", hint="submit the job again"
         )
-    else:
-        raise RequestRefused(
-            "it is being planned", where=request.job, code="not_ready", hint="ask again in a moment"
-        )
-
-
-def _grant_return(floor: Floor, request: AnyRequest) -> RequestAnswer:
-    """Of a job that cannot be planned again for now, one may ask why, and for its end."""
-    assert not isinstance(request, SubmitRequest)
-    if isinstance(request, WhyRequest):
-        return RequestAnswer(job=request.job, text=why(floor, request.job))
-    if isinstance(request, CancelRequest):
-        cancel_return(floor, request.job)
-        return RequestAnswer(job=request.job, text="it is cancelled")
-    raise RequestRefused(
-        floor.restoring[request.job].patience.sentence("its planning"),
-        where=request.job,
-        code="not_ready",
-        hint="ask again when that is over, or cancel it",
-    )
+    if not is_cancelled:
+        cancel_arrival(floor, request.job)
 
 
 def _change(floor: Floor, request: AnyRequest) -> RequestAnswer:
@@ -172,13 +159,17 @@ def _change(floor: Floor, request: AnyRequest) -> RequestAnswer:
         _refuse_too_small(entry, request, estimate=floor.scheduler.state.cost_of(entry))
         floor.tell(Resume(name, request.max_gpu_seconds))
         note_account(floor, name)
-        return RequestAnswer(job=name, text="it goes on")
+        return RequestAnswer(job=name, text=_resumed(entry, request))
     if isinstance(request, CancelRequest):
         floor.tell(Cancel(name))
         return RequestAnswer(job=name, text="what runs of it is stopped")
     if isinstance(request, RetryRequest):
+        count = floor.scheduler.jobs[name].given_up
         floor.tell(Retry(name))
-        return RequestAnswer(job=name, text="what was given up is tried again")
+        tried = f"{count} segments that were given up are tried again"
+        return RequestAnswer(
+            job=name, text=tried if count else "nothing of it was given up; it stays as it is"
+        )
     segments = run.numbers_of_frames(request.first_frame, request.stop_frame)
     if not segments:
         raise RequestRefused(
@@ -190,7 +181,14 @@ def _change(floor: Floor, request: AnyRequest) -> RequestAnswer:
     if isinstance(request, WaiveRequest):
         # Of several takes one may have the segment: what is settled needs nobody's leave.
         states = floor.scheduler.jobs[name].states
-        wanted = tuple(number for number in segments if states[number] not in _SETTLED) or segments
+        wanted = tuple(number for number in segments if states[number] not in _SETTLED)
+        if not wanted:
+            raise RequestRefused(
+                "every segment with these frames is committed or waived already",
+                where=name,
+                code="not_waivable",
+                hint="farm status tells what is in quarantine",
+            )
         floor.tell(Waive(name, wanted))
         return RequestAnswer(job=name, text=f"the master does without {len(wanted)} segments")
     assert isinstance(request, RequeueRequest)
@@ -215,6 +213,12 @@ def _refuse_too_small(entry: JobEntry, request: ResumeRequest, *, estimate: floa
         code="budget_too_small",
         hint=f"give it more: --max-gpu-seconds {least} is enough for one segment",
     )
+
+
+def _resumed(entry: JobEntry, request: ResumeRequest) -> str:
+    if request.max_gpu_seconds is None:
+        return "it goes on"
+    return f"it may spend {entry.max_gpu_seconds:.1f} GPU seconds, of which {entry.spent:.1f} are spent"
 
 
 def _refused(error: FarmError) -> RequestAnswer:

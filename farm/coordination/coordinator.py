@@ -276,6 +276,7 @@ class FarmCoordinator:
         if now - self._ticked_at < _TICK_S:
             return
         self._ticked_at, self._has_put_off = now, False
+        self.floor.scribe.check_writer()
         self.floor.tell(Tick())
         fronts.end_hung_helpers(self.floor, now=now)
         self._alarm.look(self.floor, now=now)

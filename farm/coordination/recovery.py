@@ -80,12 +80,14 @@ def restore(floor: Floor, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool =
 def retry(floor: Floor, job: LedgerJob, loaded: LoadedJob) -> None:
     """Plan a job that had failed again, and go on with it; nothing is held against its segments.
 
+    A take of which every segment is waived has no picture that could stand still: these are tried again as well.
     Each is said to be retried by itself: the farm may end before the job is planned.
     """
     asked = Reason(ReasonKind.USER, "a user asked for it")
     move(floor, job.name, JobState.FAILED, JobEvent.RETRIED, asked)
+    bare = _bare(job)
     for segment, state in enumerate(job.segments):
-        if state in _GIVEN_UP:
+        if state in _GIVEN_UP or segment in bare:
             floor.scribe.note(
                 StateMoved(
                     subject=f"{job.name}/{segment}",
@@ -146,10 +148,12 @@ def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None
     """Hand the job to the scheduler as it stands."""
     states = dict(enumerate(job.segments))
     waived = frozenset(n for n, state in states.items() if state is SegmentState.WAIVED)
+    if is_retry:
+        waived -= _bare(job)
     committed = run.committed() - waived
     quarantined = frozenset(_quarantined(job, is_retry=is_retry)) - committed
     is_rendered = len(committed | waived) == run.segment_count
-    hold = None if quarantined else _hold(job, is_rendered=is_rendered)
+    hold = _hold(job, is_rendered=is_rendered)
     restored = JobRestored(
         job=job.name,
         state=JobState.QUEUED.value,
@@ -165,6 +169,7 @@ def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None
         committed=committed,
         quarantined=quarantined,
         waived=waived,
+        filled=frozenset() if is_retry else waived & job.filled,
         spent=job.seconds,
         max_gpu_seconds=job.max_gpu_seconds or planned.max_gpu_seconds,
         is_restored=True,
@@ -185,7 +190,12 @@ def _hold(job: LedgerJob, *, is_rendered: bool) -> Reason | None:
     if job.state in _PAUSED and is_rendered:
         # It would go on to its masters before it can be paused again.
         return Reason(ReasonKind.WORK, "it was paused when it lacked nothing but its masters")
-    return job.reason if job.state is JobState.HELD else None
+    if job.state is not JobState.HELD or job.reason is None:
+        return None
+    if job.reason.kind is ReasonKind.POLICY or (job.reason.kind is ReasonKind.BUDGET and is_rendered):
+        # The scheduler holds it again at once, unless the store has by now what it was held for.
+        return None
+    return job.reason
 
 
 def _held(restored: JobRestored, hold: Reason) -> JobRestored:
@@ -223,6 +233,16 @@ def _queued(job: LedgerJob, *, is_retry: bool) -> JobRestored:
         quarantined=_quarantined(job, is_retry=is_retry),
         waived=tuple(job.segments.numbers(SegmentState.WAIVED)),
     )
+
+
+def _bare(job: LedgerJob) -> frozenset[int]:
+    """The segments of takes of which every one is waived."""
+    states, bare = tuple(job.segments), set[int]()
+    for first in range(0, len(states), job.segments_per_take):
+        take = range(first, first + job.segments_per_take)
+        if all(states[segment] is SegmentState.WAIVED for segment in take):
+            bare.update(take)
+    return frozenset(bare)
 
 
 def _quarantined(job: LedgerJob, *, is_retry: bool) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ class Scribe:
     ) -> None:
         """Become the writer and read what is there.
 
+        Where it cannot be read, whoever wrote it before goes on.
+
         Args:
             journal: The journal.
             owner: Who this is, for people.
@@ -38,13 +40,15 @@ class Scribe:
         self._told = told
         self._events: list[AnyJournalEvent] = []
         self._answers: list[tuple[int, str]] = []
-        self.epoch = journal.begin_epoch(owner)
-        # After the epoch began: nobody else writes any more.
+        # Before the epoch begins: a farm that cannot read the journal must not end one that can.
         journal.check()
         self.ledger: Ledger = kept_ledger(journal)
         # Not from where the journal ends: runs that end early would never keep one, and each would read more than the
         # one before.
         self._snapshot_at = self.ledger.sequence
+        catch_up(self.ledger, journal)
+        self.epoch = journal.begin_epoch(owner)
+        # What the run before wrote meanwhile; it writes no more.
         catch_up(self.ledger, journal)
         self._sequence = self.ledger.sequence
 
@@ -85,6 +89,15 @@ class Scribe:
         if self._sequence - self._snapshot_at >= _SNAPSHOT_EVERY:
             self._snapshot_at = self._sequence
             self._keep_snapshot()
+
+    def check_writer(self) -> None:
+        """See that nobody else became the writer; whoever has nothing to write would never find out.
+
+        Raises:
+            JournalFenced: Another run of the farm took over.
+            JournalError: The journal does not answer.
+        """
+        self._journal.append(self.epoch, ())
 
     def _keep_snapshot(self) -> None:
         """Spare later runs some reading. Where that fails, they read more, and this run tries again in its time."""

@@ -28,6 +28,7 @@ class LedgerJob:
         plan_hash: Empty until it is planned.
         takes, segments_per_take: 0 until it is planned.
         segments: State of each, counted through all takes.
+        filled: Segments that are waived and were given up before.
         attempts: State of each that began and has not ended, by segment and number of the try.
         tries: Attempts that were heard of, in all runs of the farm.
         seconds: What it has spent, in seconds of replicas.
@@ -48,6 +49,7 @@ class LedgerJob:
     takes: int = 0
     segments_per_take: int = 0
     segments: SegmentStates = field(default_factory=SegmentStates)
+    filled: set[int] = field(default_factory=set)
     attempts: dict[tuple[int, int], AttemptState] = field(default_factory=dict)
     tries: int = 0
     seconds: float = 0.0

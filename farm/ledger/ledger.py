@@ -189,6 +189,7 @@ def _restore(job: LedgerJob, event: JobRestored) -> None:
     for number in event.waived:
         segments.change(number, SegmentState.WAIVED)
     job.segments = segments
+    job.filled &= set(event.waived)
     # Whatever ran belonged to a run of the farm that is over; tries count from 1 again.
     job.attempts = {}
     job.enter(state, Reason(event.reason_kind, event.reason))

@@ -8,7 +8,7 @@ from typing import TypeVar
 from farm.ledger.job import LedgerJob
 from farm.ledger.subjects import parse_subject
 from jobs.journal_events import StateMoved
-from jobs.lifecycle import AttemptEvent, AttemptState, JobEvent, SegmentEvent
+from jobs.lifecycle import AttemptEvent, AttemptState, JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason
 from jobs.states import IllegalTransition, State, step
 
@@ -49,6 +49,8 @@ def _move_job(job: LedgerJob, event: StateMoved) -> None:
     _check_after(after, event)
     if happened is JobEvent.RETRIED:
         job.error = None
+        if job.state is JobState.FAILED:
+            job.filled.clear()
     job.enter(after, reason)
 
 
@@ -59,6 +61,9 @@ def _move_segment(job: LedgerJob, segment: int, event: StateMoved) -> None:
     _check_after(after, event)
     if after is not before:
         job.segments.change(segment, after)
+        job.filled.discard(segment)
+        if before is SegmentState.QUARANTINED and after is SegmentState.WAIVED:
+            job.filled.add(segment)
 
 
 def _move_attempt(job: LedgerJob, key: tuple[int, int], event: StateMoved) -> None:

@@ -46,6 +46,7 @@ class _Job(_Model):
     takes: int
     segments_per_take: int
     segments: str
+    filled: tuple[int, ...] = ()
     attempts: tuple[_Attempt, ...]
     tries: int
     seconds: float
@@ -56,7 +57,7 @@ class _Job(_Model):
 
 
 class _Snapshot(_Model):
-    schema_version: Literal["farm.ledger/v2"] = "farm.ledger/v2"
+    schema_version: Literal["farm.ledger/v3"] = "farm.ledger/v3"
     sequence: int
     jobs: tuple[_Job, ...]
 
@@ -96,6 +97,7 @@ def _packed(job: LedgerJob) -> _Job:
         takes=job.takes,
         segments_per_take=job.segments_per_take,
         segments=job.segments.text(),
+        filled=tuple(sorted(job.filled)),
         attempts=tuple(
             _Attempt(segment=segment, try_number=number, state=state)
             for (segment, number), state in job.attempts.items()
@@ -129,6 +131,7 @@ def _unpacked(job: _Job) -> LedgerJob:
         takes=job.takes,
         segments_per_take=job.segments_per_take,
         segments=_states(job),
+        filled=set(job.filled),
         attempts={(attempt.segment, attempt.try_number): attempt.state for attempt in job.attempts},
         tries=job.tries,
         seconds=job.seconds,

@@ -108,3 +108,9 @@ def test_workers_of_an_embedded_cluster_do_not_stand_back_behind_other_processes
     monkeypatch.setenv(NICENESS, "7")
     prepare_ray_environment(auth="token", embedded=True)
     assert os.environ[NICENESS] == "7"
+
+
+def test_a_journal_that_nobody_else_would_see_is_none() -> None:
+    with pytest.raises(SettingsError) as caught:
+        FarmSettings.from_environment({"FARM_JOURNAL": ":memory:", "HOME": "/home/x"})
+    assert caught.value.where == "FARM_JOURNAL"

@@ -14,6 +14,7 @@ from farm.scheduling.shared.events import (
 )
 from farm.scheduling.shared.failures import charge_job, charge_output, note_failure, try_later
 from farm.scheduling.shared.farm_state import FarmState
+from farm.scheduling.shared.giving_up import let_go
 from farm.scheduling.shared.job_entry import JobEntry
 from farm.scheduling.shared.leases import ask_back, ask_stop, drop_lease, end_attempt
 from farm.scheduling.shared.moves import move_attempt, move_segment, put_back
@@ -73,7 +74,9 @@ def found_segment(farm: FarmState, job: JobEntry, segment: int) -> None:
     """The store holds the segment. A job that has ended keeps its segments as they were."""
     if job.state.is_terminal or job.states[segment] in {SegmentState.COMMITTED, SegmentState.WAIVED}:
         return
-    settle_segment(farm, job, segment, Reason(ReasonKind.STORE, "the store holds it"))
+    found = Reason(ReasonKind.STORE, "the store holds it")
+    settle_segment(farm, job, segment, found)
+    let_go(farm, job, found)
 
 
 def end_stopped(farm: FarmState, attempt: Attempt) -> None:

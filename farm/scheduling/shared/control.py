@@ -19,7 +19,7 @@ from farm.scheduling.shared.events import (
     Waive,
 )
 from farm.scheduling.shared.farm_state import FarmState, StudioEntry
-from farm.scheduling.shared.giving_up import stop_attempts
+from farm.scheduling.shared.giving_up import let_go, stop_attempts
 from farm.scheduling.shared.job_entry import JobEntry, SegmentRecord, new_entry
 from farm.scheduling.shared.moves import block_segment, move_job, move_segment
 from farm.scheduling.shared.refusals import RequestRefused, unknown_job
@@ -101,8 +101,8 @@ def _submit(farm: FarmState, event: Submit) -> None:
     farm.jobs[job.name] = job
     studio.queued_segments += job.unsettled
     if request.on_hold:
-        move_job(farm, job, JobEvent.HELD, _USER)
         job.hold = Reason(ReasonKind.USER, "it was submitted on hold")
+        move_job(farm, job, JobEvent.HELD, job.hold)
     else:
         move_job(farm, job, JobEvent.QUEUED, Reason(ReasonKind.PLAN, "it is planned"))
 
@@ -110,7 +110,7 @@ def _submit(farm: FarmState, event: Submit) -> None:
 def _resume(farm: FarmState, job: JobEntry, event: Resume) -> None:
     if event.max_gpu_seconds is not None and event.max_gpu_seconds < job.spent:
         raise RequestRefused(
-            f"{job.spent:.0f} GPU seconds are spent already",
+            f"{job.spent:.1f} GPU seconds are spent already",
             where=job.name,
             code="budget_too_small",
             hint="give it more than that",
@@ -140,12 +140,33 @@ def _cancel(farm: FarmState, job: JobEntry) -> None:
 
 
 def _retry(farm: FarmState, job: JobEntry) -> None:
+    if job.state is JobState.HELD:
+        _refuse_useless_retry(farm, job)
+    elif job.state is JobState.FAILED:
+        job.failed.clear()
     _change(farm, job, JobEvent.RETRIED)
     job.hold = job.failure = None
-    job.failed_segments = 0
     for segment, state in enumerate(job.states):
         if state in _RETRIED:
             _clear(farm, job, segment)
+
+
+def _refuse_useless_retry(farm: FarmState, job: JobEntry) -> None:
+    """A job that waits for something else than its quarantine would start against its will, or be held again."""
+    if not job.given_up:
+        raise RequestRefused(
+            "nothing of it was given up",
+            where=job.name,
+            code="nothing_to_retry",
+            hint="it is held for something else, which farm why tells; farm resume goes on with it",
+        )
+    if not job.can_pay(farm.cost_of(job)):
+        raise RequestRefused(
+            f"{job.spent:.1f} of {job.max_gpu_seconds:.1f} GPU seconds are spent: it would be held again",
+            where=job.name,
+            code="budget_too_small",
+            hint="requeue what was given up, then resume the job with more: --max-gpu-seconds",
+        )
 
 
 def _requeue(farm: FarmState, job: JobEntry, segments: Iterable[int]) -> None:
@@ -176,9 +197,7 @@ def _waive(farm: FarmState, job: JobEntry, segments: Iterable[int]) -> None:
             )
     for segment in wanted:
         settle_segment(farm, job, segment, _USER, waive=True)
-    if job.state is JobState.HELD and job.hold and job.hold.kind is ReasonKind.POLICY and not job.given_up:
-        _change(farm, job, JobEvent.RETRIED)
-        job.hold = None
+    let_go(farm, job, _USER)
 
 
 def _forget(farm: FarmState, job: JobEntry, event: Forget) -> None:
@@ -195,6 +214,7 @@ def _forget(farm: FarmState, job: JobEntry, event: Forget) -> None:
 
 def _clear(farm: FarmState, job: JobEntry, segment: int) -> None:
     """Back in line with a clean record; only the tries go on counting."""
+    job.failed.discard(segment)
     job.records[segment] = SegmentRecord(tries=job.record(segment).tries)
     move_segment(farm, job, segment, SegmentEvent.RETRIED, _USER)
     if not job.request.motion_merged:
@@ -216,5 +236,6 @@ def _change(farm: FarmState, job: JobEntry, event: JobEvent, reason: Reason = _U
             f"it is {job.state.value}; '{event.value}' is not possible then",
             where=job.name,
             code="wrong_state",
+            hint="farm status shows where it stands and why",
         )
     move_job(farm, job, event, reason)

@@ -20,13 +20,23 @@ def give_up(farm: FarmState, job: JobEntry, segment: int, reason: Reason) -> Non
     if request.on_quarantine is OnQuarantine.FAIL:
         fail_job(farm, job, Reason(ReasonKind.POLICY, f"segment {segment} was given up: {reason.text}"))
         return
-    job.failed_segments += 1
-    if request.max_failed_segments is not None and job.failed_segments > request.max_failed_segments:
-        text = f"{job.failed_segments} segments were given up, more than {request.max_failed_segments}"
+    job.failed.add(segment)
+    if request.max_failed_segments is not None and len(job.failed) > request.max_failed_segments:
+        text = f"{len(job.failed)} segments were given up, more than {request.max_failed_segments}"
         fail_job(farm, job, Reason(ReasonKind.POLICY, f"{text}; last: {reason.text}"))
     elif request.on_quarantine is OnQuarantine.FILL:
         text = "the job fills the gaps of segments that are given up"
         move_segment(farm, job, segment, SegmentEvent.WAIVED, Reason(ReasonKind.POLICY, text))
+
+
+def let_go(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+    """A job that waits for a person goes on once what it waits for is settled without."""
+    if job.state is not JobState.HELD or job.hold is None:
+        return
+    is_settled = job.unsettled == 0 and job.hold.kind is ReasonKind.BUDGET
+    if is_settled or (job.hold.kind is ReasonKind.POLICY and not job.given_up):
+        move_job(farm, job, JobEvent.RETRIED, reason)
+        job.hold = None
 
 
 def fail_job(farm: FarmState, job: JobEntry, reason: Reason) -> None:

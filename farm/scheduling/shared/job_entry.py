@@ -79,7 +79,7 @@ class JobEntry:
         passed: Leases for loaded subjects that went before it while it was first in line, since it was last served.
         spent: Seconds of replicas that it pays for.
         keeps_one: One of its suspects waits for a replica: the last one that it may take is kept for that.
-        failed_segments: Segments given up since it was submitted or retried.
+        failed: Segments that were given up since it was submitted or retried, and that nobody put back in line.
         finishing: Its master is being joined or delivered.
         stop_at: When it was asked to stop being finished.
         hold: Why it is held.
@@ -101,7 +101,7 @@ class JobEntry:
     spent: float = 0.0
     max_gpu_seconds: float | None = None
     keeps_one: bool = False
-    failed_segments: int = 0
+    failed: set[int] = field(default_factory=set)
     finishing: bool = False
     stop_at: float = 0.0
     hold: Reason | None = None
@@ -213,5 +213,5 @@ def new_entry(request: JobRequest, *, number: int) -> JobEntry:
         line=line,
         max_gpu_seconds=request.max_gpu_seconds,
         spent=request.spent,
-        failed_segments=len(request.quarantined),
+        failed=set(request.quarantined | request.filled),
     )

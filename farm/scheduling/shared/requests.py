@@ -49,6 +49,7 @@ class JobRequest:
         motion_merged: False where segments become ready only with `SegmentsReady`.
         committed: Segments that the store holds already.
         quarantined, waived: Segments that an earlier run of the farm left so.
+        filled: Those of the waived ones that were given up before.
         spent: What the job spent in earlier runs, in GPU seconds.
         is_restored: An earlier run took it in: a full queue does not turn it away.
     """
@@ -70,6 +71,7 @@ class JobRequest:
     committed: frozenset[int] = frozenset()
     quarantined: frozenset[int] = frozenset()
     waived: frozenset[int] = frozenset()
+    filled: frozenset[int] = frozenset()
     spent: float = 0.0
     is_restored: bool = False
 
@@ -83,6 +85,8 @@ class JobRequest:
             raise ValueError("a settled segment is none of the job's")
         if len(settled) < len(self.committed) + len(self.quarantined) + len(self.waived):
             raise ValueError("a segment is settled in two ways")
+        if not self.filled <= self.waived:
+            raise ValueError("a segment that is filled is a waived one")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,10 +92,10 @@ def _settle_queued(farm: FarmState, job: JobEntry) -> None:
     elif job.attempts:
         return
     elif job.unsettled == job.given_up:
-        text = f"{job.given_up} segments are in quarantine: retry, waive or cancel"
+        text = "all that is left of it is in quarantine: retry, requeue, waive or cancel"
         _hold(farm, job, Reason(ReasonKind.POLICY, text))
     elif not job.can_pay(farm.cost_of(job)):
-        text = f"{job.spent:.0f} of {job.max_gpu_seconds:.0f} GPU seconds are spent: resume it with more, or cancel"
+        text = f"{job.spent:.1f} of {job.max_gpu_seconds:.1f} GPU seconds are spent: resume it with more, or cancel"
         _hold(farm, job, Reason(ReasonKind.BUDGET, text))
 
 

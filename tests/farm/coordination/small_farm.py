@@ -157,6 +157,10 @@ class SmallFarm:
         """The job as the journal knows it."""
         return load_ledger(self.journal)[0].jobs[name]
 
+    def journal_jobs(self) -> frozenset[str]:
+        """Names of the jobs that the journal knows."""
+        return frozenset(load_ledger(self.journal)[0].jobs)
+
     def master(self, name: str = "hello", take: int = 1) -> Path:
         suffix = "" if take == 1 else f".take{take}"
         return self.folder / "out" / f"{name}{suffix}.mp4"

@@ -150,7 +150,7 @@ def test_a_job_of_an_earlier_run_may_be_asked_about_and_cancelled_meanwhile(
         coordinator.run_until(lambda: coordinator.is_idle)
     refusal = farm.answer(numbers[0]).error
     assert refusal is not None
-    assert refusal["code"] == "not_ready"
+    assert refusal["code"] == "wrong_state", "it waited for the planning, and met the end"
     assert farm.answer(numbers[1]).error is None
     assert farm.answer(numbers[2]).text.startswith("It is cancelled")
     assert farm.job(name).state is JobState.CANCELLED

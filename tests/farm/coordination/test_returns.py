@@ -13,7 +13,7 @@ from small_farm import SmallFarm
 from farm.coordination import patience, recovery
 from farm.scheduling.shared.requests import FarmRules, PoolRules
 from jobs.errors import StoreError
-from jobs.farm_requests import CancelRequest, RetryRequest, WaiveRequest
+from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import ReasonKind
 
@@ -119,3 +119,58 @@ def test_a_job_on_hold_says_so_in_every_later_run(farm: SmallFarm) -> None:
         reason = farm.job(name).reason
         assert reason is not None
         assert reason.kind is ReasonKind.USER
+
+
+def test_what_is_asked_while_no_farm_runs_waits_until_the_job_is_planned(farm: SmallFarm) -> None:
+    name = farm.submit()
+    first = farm.ask(PauseRequest(job=name))
+    with farm.running(desk=HeldDesk(holds=frozenset({"plan_job"}))) as coordinator:
+        coordinator.run_until(lambda: name in farm.journal_jobs())
+        for _ in range(5):
+            coordinator.step()
+    assert farm.journal.answer_to(first) is None, "the job of a new submit"
+    with farm.running(desk=HeldDesk(holds=frozenset({"plan_job"}))) as coordinator:
+        for _ in range(5):
+            coordinator.step()
+    assert farm.journal.answer_to(first) is None, "the job of an earlier run"
+    farm.run()
+    assert farm.answer(first).error is None
+    assert farm.job(name).state is JobState.PAUSED
+
+
+def test_a_take_that_was_waived_wholly_is_rendered_by_a_retry(farm: SmallFarm) -> None:
+    name = farm.submit(on_hold=True)
+    farm.ask(WaiveRequest(job=name, first_frame=0, stop_frame=10_000))
+    farm.ask(ResumeRequest(job=name))
+    farm.run()
+    error = farm.job(name).error
+    assert error is not None
+    assert error["code"] == "nothing_rendered"
+    farm.ask(RetryRequest(job=name))
+    farm.run()
+    assert farm.job(name).state is JobState.SUCCEEDED
+    assert "filled" not in farm.manifest() or not farm.manifest()["filled"]
+
+
+def test_a_job_that_is_held_for_what_the_store_holds_by_now_goes_on(tmp_path: Path) -> None:
+    held = SmallFarm(tmp_path / "held", faults=(NEVER,))
+    name = held.submit(scheduling={"on_quarantine": "hold"})
+    held.run()
+    assert held.job(name).state is JobState.HELD
+    held.run()
+    assert held.job(name).state is JobState.HELD, "a restart alone changes nothing"
+    held.submit()
+    held.run()
+    held.run()
+    assert held.job(name).state is JobState.SUCCEEDED
+
+
+def test_gaps_that_were_filled_count_after_a_restart_as_well(tmp_path: Path) -> None:
+    first = Fault(stage="render", frame=50, kind="raise", times=2)
+    never = Fault(stage="render", frame=200, kind="raise", times=9)
+    farm = SmallFarm(tmp_path / "farm", faults=(first, never), replicas=1)
+    name = farm.submit(scheduling={"on_quarantine": "fill", "max_failed_segments": 1})
+    farm.run(until=lambda: name in farm.journal_jobs() and bool(farm.job(name).filled))
+    farm.run()
+    assert farm.job(name).state is JobState.FAILED
+    assert "2 segments were given up, more than 1" in str(farm.job(name).error)

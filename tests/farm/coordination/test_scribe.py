@@ -103,3 +103,35 @@ def test_runs_that_end_early_keep_snapshots_all_the_same(
     snapshot = farm.journal.latest_snapshot()
     assert snapshot is not None
     assert snapshot.sequence >= 30
+
+
+def test_who_cannot_read_the_journal_ends_nobody_who_can(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = scribe.Scribe(journal, owner="a test")
+    write_jobs(writer, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(scribe, "kept_ledger", _unreadable)
+        with pytest.raises(JournalError):
+            scribe.Scribe(journal, owner="of another version")
+    write_jobs(writer, 2)
+    assert journal.check() == 5
+
+
+def test_what_is_written_while_another_reads_is_not_lost(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = scribe.Scribe(journal, owner="a test")
+    write_jobs(writer, 3)
+    begin = journal.begin_epoch
+
+    def late(owner: str) -> int:
+        write_jobs(writer, 2)
+        return begin(owner)
+
+    monkeypatch.setattr(journal, "begin_epoch", late)
+    assert len(scribe.Scribe(journal, owner="the next").ledger.jobs) == 5
+
+
+def _unreadable(_journal: Journal) -> Ledger:
+    raise JournalError("is of a later version", where="the journal")

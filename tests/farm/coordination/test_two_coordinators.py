@@ -102,3 +102,14 @@ def test_a_request_is_answered_by_one_of_them(farm: SmallFarm) -> None:
     assert farm.job(name).state is JobState.SUCCEEDED
     assert len(load_ledger(farm.journal)[0].jobs) == 1
     later.close()
+
+
+def test_a_farm_without_work_ends_as_well_when_another_takes_over(tmp_path: Path) -> None:
+    farm = SmallFarm(tmp_path / "farm")
+    now = [0.0]
+    with farm.running(clock=lambda: now[0]) as coordinator:
+        coordinator.run_until(lambda: coordinator.is_idle)
+        farm.journal.begin_epoch("another")
+        now[0] += 10.0
+        with pytest.raises(JournalFenced):
+            coordinator.step()

@@ -270,3 +270,19 @@ def test_an_impossible_entry_is_named_with_its_journal() -> None:
     with pytest.raises(JournalCorrupt, match="entry 2 cannot have happened") as caught:
         load_ledger(journal)
     assert caught.value.where == ":memory:"
+
+
+def test_what_was_given_up_before_it_was_waived_is_known_until_it_is_back_in_line() -> None:
+    given_up = (
+        *RUNNING,
+        moved(f"{JOB}/4", "leased", "quarantined", "quarantined", "output"),
+        moved(f"{JOB}/4", "quarantined", "waived", "waived", "policy"),
+        moved(f"{JOB}/3", "blocked", "waived", "waived", "user"),
+    )
+    ledger = Ledger.fold(given_up)
+    assert ledger.jobs[JOB].filled == {4}
+    assert Ledger.from_json(ledger.to_json()) == ledger
+    ledger.take(JobRestored(job=JOB, state="queued", waived=(3, 4)))
+    assert ledger.jobs[JOB].filled == {4}
+    ledger.take(moved(f"{JOB}/4", "waived", "retried", "ready", "user"))
+    assert ledger.jobs[JOB].filled == set()

@@ -299,3 +299,37 @@ def test_a_job_can_say_why_it_waits(
     arrange(farm)
     assert code_of(farm) is code
     assert words in farm.scheduler.why_waiting("film").sentence
+
+
+def test_a_retry_where_nothing_was_given_up_starts_no_job_that_waits_for_something_else() -> None:
+    farm = HandDrivenFarm(first_cost=10.0)
+    farm.submit("film", on_hold=True)
+    farm.submit("dear", max_gpu_seconds=5.0)
+    for name in ("film", "dear"):
+        assert farm.job(name).state is JobState.HELD
+        with pytest.raises(RequestRefused) as refusal:
+            farm.tell(Retry(name))
+        assert refusal.value.code == "nothing_to_retry"
+        assert farm.job(name).state is JobState.HELD
+
+
+def test_a_retry_that_would_only_be_held_for_its_budget_is_refused_with_what_helps() -> None:
+    farm = HandDrivenFarm(first_cost=10.0, max_failures=1)
+    farm.submit("film", segments=2, on_quarantine=OnQuarantine.HOLD, max_gpu_seconds=10.5)
+    farm.fail()
+    assert farm.job("film").state is JobState.HELD
+    with pytest.raises(RequestRefused) as refusal:
+        farm.tell(Retry("film"))
+    assert refusal.value.code == "budget_too_small"
+    farm.tell(Requeue("film", (0,)))
+    farm.tell(Resume("film", 100.0))
+    assert farm.held() == [("film", 0), ("film", 1)]
+
+
+def test_a_job_whose_budget_is_spent_ends_when_all_that_it_lacks_is_waived() -> None:
+    farm = HandDrivenFarm(first_cost=10.0, slots=1)
+    farm.submit("film", segments=2, max_gpu_seconds=15.0)
+    farm.succeed()
+    assert farm.job("film").state is JobState.HELD
+    farm.tell(Waive("film", (1,)))
+    assert farm.job("film").state is JobState.STITCHING

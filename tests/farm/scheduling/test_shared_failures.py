@@ -243,3 +243,34 @@ def test_a_lost_segment_takes_nothing_from_other_jobs() -> None:
     farm.begin("r1")
     farm.lose("r0")
     assert farm.took(Recall) == []
+
+
+def test_a_segment_that_is_put_back_in_line_and_given_up_again_counts_once() -> None:
+    farm = HandDrivenFarm(max_failures=1)
+    farm.submit("film", segments=3, on_quarantine=OnQuarantine.HOLD, max_failed_segments=1)
+    farm.fail()
+    farm.tell(Requeue("film", (0,)))
+    farm.fail()
+    assert farm.job("film").state is JobState.RUNNING
+    farm.fail()
+    assert farm.job("film").state is JobState.FAILED
+
+
+def test_gaps_of_an_earlier_run_count() -> None:
+    farm = HandDrivenFarm(max_failures=1)
+    gaps = frozenset({1})
+    farm.submit(
+        "film", on_quarantine=OnQuarantine.FILL, max_failed_segments=1, waived=gaps | {2}, filled=gaps
+    )
+    farm.fail()
+    assert farm.job("film").state is JobState.FAILED
+
+
+def test_a_job_that_is_held_for_a_segment_goes_on_when_the_store_turns_out_to_hold_it() -> None:
+    farm = HandDrivenFarm(max_failures=1)
+    farm.submit("film", segments=2, on_quarantine=OnQuarantine.HOLD)
+    farm.fail()
+    farm.succeed()
+    assert farm.job("film").state is JobState.HELD
+    farm.tell(SegmentFound("film", 0))
+    assert farm.job("film").state is JobState.STITCHING
