@@ -132,6 +132,7 @@ class EvaluateSpec(SpecModel):
         takes: How many takes of each video ``systems`` hold: ``a.mp4``, ``a.take2.mp4``, ...
         pairs: Videos named one by one.
         measures: What is measured besides face points.
+        syncnet: Folder with SyncNet's weights, to judge sync by it; our own judge when not given.
         sample_every: NIQE is measured on every so many frames.
         workers: Actors that judge side by side; one for each core when not given. Changes the time, not a figure.
         output: Place of the report.
@@ -145,6 +146,7 @@ class EvaluateSpec(SpecModel):
     # Strict mode takes tuples only, and a file can hold nothing but lists.
     pairs: Annotated[tuple[VideoPair, ...], Field(strict=False, validate_default=True)] = ()
     measures: Annotated[tuple[Measure, ...], Field(strict=False)] = ALL_MEASURES
+    syncnet: Folder | None = None
     sample_every: Annotated[int, Field(ge=1, le=10_000)] = 5
     workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] | None = None
     output: EvaluationOutput = EvaluationOutput()
@@ -159,6 +161,14 @@ class EvaluateSpec(SpecModel):
         if systems and value is None and info.field_name == "references":
             hint = "give the folder of the true videos that the systems are judged against"
             raise finding("missing_field", "is missing", hint=hint)
+        return value
+
+    @field_validator("syncnet")
+    @classmethod
+    def _judges_something(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and "sync" not in info.data.get("measures", ALL_MEASURES):
+            hint = "add sync to spec.measures, or leave it out"
+            raise finding("without_sync", "goes with the measure sync, which is not asked for", hint=hint)
         return value
 
     @field_validator("pairs")

@@ -114,6 +114,12 @@ class LoadedEvaluation:
         """Absolute folder or ``s3://`` URI of the report."""
         return resolve_location(self.job.output_uri, folder=self.folder)
 
+    @property
+    def syncnet(self) -> Path | None:
+        """Absolute folder of SyncNet's weights; None where our own judge is wanted."""
+        folder = self.job.spec.syncnet
+        return None if folder is None else Path(resolve_location(folder, folder=self.folder))
+
     def find_pairs(self) -> tuple[EvaluationPair, ...]:
         """The pairs that the job means now, in the order of its systems.
 

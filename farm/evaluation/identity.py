@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -53,7 +53,9 @@ class Identities:
                 "takes": [self._hash(take) for take in files.takes],
                 "reference": self._hash(files.reference),
                 "speech": None if files.speech is None else self._hash(files.speech),
-                "options": asdict(self.options),
+                "measures": self.options.measures,
+                "sample_every": self.options.sample_every,
+                "syncnet": None if self.options.syncnet is None else self._hash(self.options.syncnet),
                 "engine": self.engine,
                 "record": _RECORD_VERSION,
                 "libraries": {name: _version(name) for name in _LIBRARIES},

@@ -34,10 +34,12 @@ class JudgeOptions:
     Attributes:
         measures: Names of `stages.evaluation.options.Part`, sorted.
         sample_every: NIQE is measured on every so many frames.
+        syncnet: SyncNet's weights; None: our own judge of sync.
     """
 
     measures: tuple[str, ...]
     sample_every: int
+    syncnet: Path | None = None
 
 
 class PairJudge(Protocol):
@@ -87,6 +89,7 @@ class VideoJudge:
             options=EvaluationOptions(
                 parts=frozenset(Part(name) for name in options.measures),
                 sample_every=options.sample_every,
+                syncnet=options.syncnet,
                 workers=1,
             ),
         )

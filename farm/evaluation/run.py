@@ -19,14 +19,16 @@ from farm.evaluation.records import PairRecord
 from farm.evaluation.report import EvaluationReport, Row
 from farm.evaluation.rounds import Listener, Pool, Result, judge_all
 from farm.evaluation.tables import markdown
-from farm.evaluation.worker import PairTask, PlotKeys, WorkSetup, local_files
+from farm.evaluation.worker import PairTask, PlotKeys, WorkSetup, judgement_of, local_files
 from farm.execution.opening import opened_cluster
+from farm.translation import translated
 from infra.delivery import check_bucket, deliver
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import ObjectStore, open_store
 from jobs.locations import is_s3
 from jobs.parse import LoadedEvaluation
+from stages.sync.syncnet_file import syncnet_file
 
 OpenPool = Callable[[WorkSetup, int], AbstractContextManager[Pool]]
 """Opens that many workers, or as many as there are cores, for a block; called when a pair is missing."""
@@ -125,7 +127,13 @@ def opened_judges(
 
 def _options(loaded: LoadedEvaluation) -> JudgeOptions:
     spec = loaded.job.spec
-    return JudgeOptions(measures=tuple(sorted(set(spec.measures))), sample_every=spec.sample_every)
+    syncnet = loaded.syncnet
+    if syncnet is not None:
+        with translated("spec.syncnet"):
+            syncnet = syncnet_file(syncnet)
+    return JudgeOptions(
+        measures=tuple(sorted(set(spec.measures))), sample_every=spec.sample_every, syncnet=syncnet
+    )
 
 
 def _tasks(loaded: LoadedEvaluation, *, setup: WorkSetup, engine: str, output: str) -> list[PairTask]:
@@ -144,7 +152,7 @@ def _finished(task: PairTask, store: ObjectStore) -> PairRecord | None:
     """The figures of a pair that was judged before and whose plots are where this job wants them."""
     if store.head(task.key) is None:
         return None
-    if isinstance(task.plots, Path) and not task.plots.is_dir():
+    if isinstance(task.plots, Path) and judgement_of(task.plots) != task.key:
         return None
     if isinstance(task.plots, PlotKeys) and next(store.list(f"{task.plots.prefix}/"), None) is None:
         return None

@@ -19,6 +19,9 @@ from jobs.evaluation_pairs import EvaluationPair
 
 logger = logging.getLogger(__name__)
 
+_JUDGEMENT = ".judgement"
+"""File among plots that lie in a folder: whose they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSetup:
@@ -109,8 +112,17 @@ class PairWorker:
         if isinstance(task.plots, PlotKeys):
             _commit_plots(store, task.plots, scratch)
         elif task.plots is not None:
+            (scratch / _JUDGEMENT).write_text(task.key, encoding="utf-8")
             _move_whole(scratch, task.plots)
         return _commit(store, task.key, record)
+
+
+def judgement_of(plots: Path) -> str | None:
+    """The key of the judgement whose plots a folder holds; None where it holds none."""
+    try:
+        return (plots / _JUDGEMENT).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
 
 
 def local_files(pair: EvaluationPair, *, cache: Path) -> PairFiles:

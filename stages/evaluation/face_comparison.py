@@ -11,7 +11,7 @@ from stages.errors import SubjectError
 from stages.evaluation.traces import FaceTrace
 from stages.evaluation.watch import Watched
 from stages.geometry.landmarks import EYES, INNER_LIP_RING, LIPS, OUTER_LIP_RING
-from stages.metrics.landmarks import correlation, landmark_distance, mouth_opening
+from stages.metrics.landmarks import correlation, landmark_distance, mouth_opening, moves
 from stages.metrics.mouth_area import mouth_area_overlap
 from stages.moda.blinks import lid_opening
 
@@ -31,7 +31,7 @@ class FaceComparison:
     lmd_v: float | None
     ma: float
     ma_outer: float
-    opening_correlation: float
+    opening_correlation: float | None
     lip_error_T: Doubles
 
 
@@ -63,7 +63,9 @@ def compare_faces(generated: Watched, reference: Watched) -> FaceComparison:
         ),
         ma=mouth_area_overlap(ours_TN3[both_T], truth_TN3[both_T], ring=INNER_LIP_RING),
         ma_outer=mouth_area_overlap(ours_TN3[both_T], truth_TN3[both_T], ring=OUTER_LIP_RING),
-        opening_correlation=correlation(opening_T, true_opening_T),
+        opening_correlation=(
+            correlation(opening_T, true_opening_T) if moves(opening_T) and moves(true_opening_T) else None
+        ),
         lip_error_T=np.where(both_T, error_T, np.nan),
     )
 

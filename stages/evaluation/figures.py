@@ -77,7 +77,7 @@ class PairFigures:
         lmd, lmd_v: distance of the lip points, and of their steps, canonical px.
         ma: agreement of the mouth's opening (inner lips).
         ma_outer: the same of the outer lips.
-        opening_correlation: Pearson's, of the inner-lip opening.
+        opening_correlation: Pearson's, of the inner-lip opening; None where one of the two does not move.
         psnr: dB, mean over frames that are not equal; infinite where all are.
         mouth_psnr: the same in the box around the mouth.
         ssim: mean over frames.
@@ -92,7 +92,7 @@ class PairFigures:
     lmd_v: float | None
     ma: float
     ma_outer: float
-    opening_correlation: float
+    opening_correlation: float | None
     psnr: float | None
     mouth_psnr: float | None
     ssim: float | None

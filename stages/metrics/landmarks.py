@@ -29,8 +29,13 @@ def mouth_opening(mesh_TN3: Points) -> NDArray[np.float64]:
     return opening_T
 
 
+def moves(track_T: Points) -> bool:
+    """Whether a track is more than one value again and again."""
+    return bool(np.std(track_T) >= 1e-9)
+
+
 def correlation(a_T: Points, b_T: Points) -> float:
     """Pearson's correlation of two tracks; 0 where one does not move."""
-    if np.std(a_T) < 1e-9 or np.std(b_T) < 1e-9:
+    if not (moves(a_T) and moves(b_T)):
         return 0.0
     return float(np.corrcoef(a_T, b_T)[0, 1])

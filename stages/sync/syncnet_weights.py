@@ -11,9 +11,9 @@ from torch import Tensor
 
 from stages.errors import WeightsError
 from stages.sync.syncnet import SyncNet
+from stages.sync.syncnet_file import syncnet_file
 from stages.weights import differences
 
-NAMES: Final = ("syncnet_v2.safetensors", "syncnet_v2.model")
 _SHOWN: Final = 5
 
 
@@ -24,7 +24,7 @@ def load_syncnet(path: Path) -> SyncNet:
         WeightsError: ``weights.not-found``; ``weights.unreadable`` for a file that holds anything but tensors;
             ``weights.mismatch`` names the first keys or shapes that differ.
     """
-    file = _file(path)
+    file = syncnet_file(path)
     stored = _read(file)
     network = SyncNet()
     found = differences(stored, network.state_dict())
@@ -38,19 +38,6 @@ def load_syncnet(path: Path) -> SyncNet:
         )
     network.load_state_dict(stored)
     return network.eval().requires_grad_(False)
-
-
-def _file(path: Path) -> Path:
-    candidates = [path / name for name in NAMES] if path.is_dir() else [path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise WeightsError(
-        code="weights.not-found",
-        where=str(path),
-        what="no SyncNet weights here",
-        hint=f"put {' or '.join(NAMES)} into the folder",
-    )
 
 
 def _read(file: Path) -> dict[str, Tensor]:

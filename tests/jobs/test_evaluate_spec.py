@@ -166,3 +166,10 @@ def test_two_videos_of_one_name_are_refused(tmp_path: Path) -> None:
         parse(folder=tmp_path, pairs=twice).find_pairs()
     (mistake,) = caught.value.mistakes
     assert (mistake.path, mistake.code) == ("spec.pairs[1]", "duplicate_name")
+
+
+def test_weights_of_syncnet_are_a_folder_and_go_with_the_measure_that_uses_them() -> None:
+    assert parse(**SYSTEMS, syncnet="weights").syncnet == Path("/jobs/weights")
+    assert parse(**SYSTEMS).syncnet is None
+    (mistake,) = mistakes_of(**SYSTEMS, syncnet="weights", measures=["niqe"])
+    assert (mistake.path, mistake.code) == ("spec.syncnet", "without_sync")

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from farm.evaluation import identity
+from farm.evaluation.judge import JudgeOptions, PairFiles, VideoJudge
 from infra.storage import open_store
-from jobs.errors import InputNotFound, OutputUnwritable, PairFailed, SubjectRefused
+from jobs.errors import FarmError, InputNotFound, OutputUnwritable, PairFailed, SubjectRefused
 from jobs.evaluate_spec import ALL_MEASURES
-from stages.evaluation.options import Part
+from stages.evaluation.options import EvaluationOptions, Part
 
 
 def test_the_report_has_systems_on_average_beside_the_truth_and_every_clip(
@@ -100,6 +101,50 @@ def test_other_measures_are_other_figures(
     evaluate()
     evaluate(**fields)
     assert judge.calls() == 2
+
+
+def test_plots_of_another_judgement_are_drawn_again(
+    write_videos: Any, evaluate: Any, judge: Any, tmp_path: Path
+) -> None:
+    video = tmp_path / "out" / "ours" / "a.mp4"
+    for content in ("LMD 1", "LMD 2", "LMD 1"):
+        write_videos("ours", a=content)
+        evaluate()
+    assert judge.calls() == 3
+    assert video.read_text() == "LMD 1"
+    evaluate()
+    assert judge.calls() == 3
+
+
+def test_other_weights_of_syncnet_are_other_figures(
+    write_videos: Any, evaluate: Any, judge: Any, tmp_path: Path
+) -> None:
+    write_videos("ours", a="LMD 1")
+    with pytest.raises(FarmError) as caught:
+        evaluate(syncnet="weights")
+    assert caught.value.code == "weights.not-found"
+    (tmp_path / "weights").mkdir()
+    for content in (b"one", b"another", b"another"):
+        (tmp_path / "weights" / "syncnet_v2.model").write_bytes(content)
+        evaluate(syncnet="weights")
+    assert judge.calls() == 2
+
+
+def test_the_measures_are_told_what_the_job_asks_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told: list[EvaluationOptions] = []
+
+    def evaluated(*_: Any, options: EvaluationOptions, **__: Any) -> Any:
+        told.append(options)
+        raise InterruptedError
+
+    monkeypatch.setattr("stages.evaluation.pair.evaluate_takes", evaluated)
+    files = PairFiles(takes=(tmp_path / "a.mp4",), reference=tmp_path / "b.mp4", speech=None)
+    options = JudgeOptions(measures=("niqe", "sync"), sample_every=3, syncnet=tmp_path / "weights")
+    with pytest.raises(InterruptedError):
+        VideoJudge().judge(files, options=options, plots=None)
+    (asked,) = told
+    assert (asked.parts, asked.sample_every) == ({Part.NIQE, Part.SYNC}, 3)
+    assert asked.syncnet == tmp_path / "weights"
 
 
 def test_an_asset_that_is_installed_later_is_measured_with(

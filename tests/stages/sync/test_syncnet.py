@@ -15,7 +15,8 @@ from stages.payloads import SAMPLES_PER_FRAME
 from stages.sync.face_crop import CROP, face_boxes, face_crops
 from stages.sync.mfcc import mfcc
 from stages.sync.syncnet import SyncNet, score_syncnet
-from stages.sync.syncnet_weights import NAMES, load_syncnet
+from stages.sync.syncnet_file import NAMES
+from stages.sync.syncnet_weights import load_syncnet
 
 
 @pytest.fixture(scope="module")
