@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@pytest.mark.parametrize("replicas", [1, 2, 3])
+@pytest.mark.parametrize("replicas", [1, 3])
 def test_the_number_of_replicas_changes_no_byte(
     example: Rendered, render_speech: RenderSpeech, example_speech: Path, replicas: int
 ) -> None:

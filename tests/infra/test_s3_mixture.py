@@ -95,8 +95,7 @@ def test_a_mixture_of_faults_ends_right(
 @pytest.mark.slow
 @pytest.mark.timeout(480)
 @pytest.mark.usefixtures("without_waits")
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.1), (1, 0.3), (2, 0.6)])
 @pytest.mark.parametrize("kind", ["s3", "signing_s3"])
 def test_a_long_mixture_of_faults_ends_right_or_in_one_coded_error(
     kind: str, seed: int, share: float, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

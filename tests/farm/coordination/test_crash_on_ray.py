@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ _PROGRAM = Path(__file__).with_name("farm_on_ray.py")
 _MARK = "FARM_TEST_MARK"
 # From the death of the coordinator to that of the last process that could work for it.
 _GRACE_S = 30.0
-# Ray's own agents do no work; they give up a head node that is gone after a minute.
+# Ray's own agents do no work; they give up a head node that is gone after a minute, which is waited for once.
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 _AGENTS_GRACE_S = 150.0
 
@@ -65,9 +66,20 @@ def left_after(seconds: float, *, mark: str, ignoring: tuple[str, ...] = ()) -> 
         time.sleep(0.2)
 
 
+@pytest.fixture(scope="module")
+def marks() -> Iterator[list[str]]:
+    """The marks of all farms of this file; in the end no process of any of them is left."""
+    used: list[str] = []
+    yield used
+    deadline = time.monotonic() + _AGENTS_GRACE_S
+    for mark in used:
+        assert not left_after(deadline - time.monotonic(), mark=mark)
+
+
 @pytest.fixture
-def mark() -> str:
-    return uuid.uuid4().hex
+def mark(marks: list[str]) -> str:
+    marks.append(uuid.uuid4().hex)
+    return marks[-1]
 
 
 @pytest.fixture(scope="module")
@@ -103,4 +115,3 @@ def test_a_coordinator_that_is_killed_loses_nothing_and_leaves_no_process(
     renders = len(list((tmp_path / "stages" / "notes").glob("render-*")))
     # One ran on the only renderer when the coordinator was killed.
     assert renders <= 4 + 1
-    assert not left_after(_AGENTS_GRACE_S, mark=mark)
