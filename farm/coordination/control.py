@@ -49,7 +49,7 @@ def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> boo
         except ValueError as error:
             floor.scribe.answer(each.request, _refused(_not_a_request(error)))
             continue
-        if not isinstance(request, (SubmitRequest, WhyRequest, CancelRequest)) and _is_planned_now(
+        if not isinstance(request, (SubmitRequest, WhyRequest, CancelRequest)) and _is_being_planned(
             floor, request.job
         ):
             continue
@@ -66,7 +66,7 @@ def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> boo
     return is_any
 
 
-def _is_planned_now(floor: Floor, name: str) -> bool:
+def _is_being_planned(floor: Floor, name: str) -> bool:
     arrival = floor.arrivals.get(name)
     return name in floor.restoring or (arrival is not None and not arrival.is_cancelled)
 
