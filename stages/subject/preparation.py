@@ -114,6 +114,8 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         raise SubjectError(
             code="subject.no-name", what="a subject needs a name", hint="give one with --name", where="--name"
         )
+    # Before its bytes are hashed: of gigabytes that are no clip one hears at once.
+    read_facts(request.clip)
     wanted = Claim(
         clip=str(request.clip),
         clip_sha256=file_sha256(request.clip),

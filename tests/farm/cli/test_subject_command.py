@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 
 from farm.cli import main
@@ -19,6 +20,19 @@ from stages.subject.report import Figures, QualityReport
 def consent(tmp_path: Path) -> Path:
     path = tmp_path / "agreement.pdf"
     path.write_bytes(b"I agree")
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A black picture, which is a video all the same."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        out.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        out.mux(stream.encode(None))
     return path
 
 
@@ -49,25 +63,25 @@ def test_no_consent_is_told_before_the_clip_is_looked_for(tmp_path: Path, capsys
     assert document["error"]["hint"]
 
 
-def test_what_is_no_video_is_refused(tmp_path: Path, consent: Path, capsys):
-    (tmp_path / "letter.mp4").write_text("dear")
+def test_what_is_no_video_is_refused_before_it_is_read_as_a_whole(tmp_path: Path, consent: Path, capsys):
+    with (tmp_path / "letter.mp4").open("wb") as file:
+        file.truncate(1 << 40)
     assert prepare(tmp_path / "letter.mp4", consent, tmp_path / "zoe") == ExitCode.CASTING
     assert "[clip.not-media]" in capsys.readouterr().err
+    assert not (tmp_path / "zoe").exists()
 
 
-def test_an_occupied_folder_is_not_touched(tmp_path: Path, consent: Path, capsys):
-    (tmp_path / "clip.mp4").write_text("dear")
+def test_an_occupied_folder_is_not_touched(tmp_path: Path, clip: Path, consent: Path, capsys):
     (tmp_path / "zoe").mkdir()
     (tmp_path / "zoe" / "letter.txt").write_text("dear")
-    assert prepare(tmp_path / "clip.mp4", consent, tmp_path / "zoe") == ExitCode.CASTING
+    assert prepare(clip, consent, tmp_path / "zoe") == ExitCode.CASTING
     assert "[subject.occupied]" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "zoe").iterdir()] == ["letter.txt"]
 
 
-def test_a_place_that_cannot_be_written_is_an_output(tmp_path: Path, consent: Path, capsys):
-    (tmp_path / "clip.mp4").write_text("dear")
+def test_a_place_that_cannot_be_written_is_an_output(tmp_path: Path, clip: Path, consent: Path, capsys):
     (tmp_path / "file").write_text("in the way")
-    assert prepare(tmp_path / "clip.mp4", consent, tmp_path / "file" / "zoe") == ExitCode.OUTPUT
+    assert prepare(clip, consent, tmp_path / "file" / "zoe") == ExitCode.OUTPUT
     assert "[output_unwritable]" in capsys.readouterr().err
 
 
