@@ -93,7 +93,7 @@ class StandInFarm:
     def _grant(self, request: AnyRequest, number: int) -> tuple[list[AnyJournalEvent], RequestAnswer]:
         refusal = self._refuse(request)
         if refusal is not None:
-            return [], RequestAnswer(error=refusal.as_record())
+            return [], RequestAnswer(job=refusal.where, error=refusal.as_record())
         if isinstance(request, SubmitRequest):
             name = f"{request.document['metadata']['name']}-{number}"
             return self._receive(name, request), RequestAnswer(job=name, text="it is taken in")

@@ -131,6 +131,25 @@ def test_a_refused_submit_ends_with_the_farm_s_own_words(journal: str, spec: Pat
         farm.stop()
 
 
+def test_a_submit_that_was_refused_after_the_patience_is_told_of_later(
+    journal: str, spec: Path, capsys: Any
+) -> None:
+    assert run("submit", spec, "--patience", "0.1") == ExitCode.OK
+    refusal = RequestRefused("north has 9 of 9", where="hello-1", code="queue_full", hint="later")
+    farm = StandInFarm(journal, refuse=lambda _request: refusal)
+    try:
+        assert run("submit", spec) == ExitCode.USAGE, "the second is answered after the first"
+    finally:
+        farm.stop()
+    capsys.readouterr()
+    for command in ("wait", "status"):
+        assert run(command, "hello-1") == ExitCode.USAGE
+        assert "error [queue_full] hello-1: north has 9 of 9" in capsys.readouterr().err
+        for name in ("hello-7", "other-1", "hello", "hello-99999999999999999999"):
+            assert run(command, name) == ExitCode.USAGE
+            assert "[unknown_job]" in capsys.readouterr().err
+
+
 def test_a_refused_change_ends_with_the_farm_s_own_words(journal: str, spec: Path, capsys: Any) -> None:
     refusal = RequestRefused("it is being planned", where="hello-1", code="not_ready", hint="later")
     farm = StandInFarm(

@@ -10,9 +10,10 @@ from fake_stages import Fault
 from held_desk import HeldDesk
 from small_farm import SmallFarm
 
+from farm.asking import refusal_of
 from farm.coordination import patience, recovery
 from farm.scheduling.shared.requests import FarmRules, PoolRules
-from jobs.errors import StoreError
+from jobs.errors import SpecError, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import ReasonKind
@@ -174,3 +175,15 @@ def test_gaps_that_were_filled_count_after_a_restart_as_well(tmp_path: Path) -> 
     farm.run()
     assert farm.job(name).state is JobState.FAILED
     assert "2 segments were given up, more than 1" in str(farm.job(name).error)
+
+
+def test_why_a_job_was_never_taken_in_can_be_asked_by_the_name_that_it_would_have_had(
+    farm: SmallFarm,
+) -> None:
+    refused, taken = farm.submit(sede=7), farm.submit()
+    farm.run()
+    error = refusal_of(farm.journal, refused)
+    assert isinstance(error, SpecError)
+    assert [mistake.path for mistake in error.mistakes] == ["spec.sede"]
+    assert refusal_of(farm.journal, taken) is None
+    assert refusal_of(farm.journal, f"other-{refused.rpartition('-')[2]}") is None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from small_farm import SmallFarm
 
+from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.floor import Unwatched
 from farm.execution.pools.no_pools import NoPools
+from jobs.lifecycle import SegmentState
 
 
 class Listening(Unwatched):
@@ -15,6 +17,35 @@ class Listening(Unwatched):
 
     def note(self, job: str, message: str) -> None:
         self.notes.append(message)
+
+
+def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: SmallFarm) -> None:
+    name, now, ear = farm.submit(scheduling={"on_quarantine": "hold"}), [0.0], Listening()
+    coordinator = FarmCoordinator(
+        house=farm.house,
+        journal=farm.journal,
+        backend=NoPools(),
+        rules=farm.rules,
+        pools=farm.pools,
+        watcher=ear,
+        owner="a test",
+        clock=lambda: now[0],
+    )
+    while name not in coordinator.floor.runs or coordinator.floor.runs[name].open is None:
+        now[0] += 0.01
+        coordinator.step()
+    entry = coordinator.floor.scheduler.jobs[name]
+    alarm = StandstillAlarm()
+    ear.notes.clear()
+    for given_up, told in ((1, 1), (len(entry.states), 0)):
+        entry.counts.clear()
+        entry.counts[SegmentState.QUARANTINED] = given_up
+        for _ in range(2):
+            now[0] += 100.0
+            alarm.look(coordinator.floor, now=now[0])
+        assert len(ear.notes) == told
+        ear.notes.clear()
+    coordinator.close()
 
 
 def test_jobs_that_wait_while_no_replica_comes_are_told_once_a_minute(farm: SmallFarm) -> None:
