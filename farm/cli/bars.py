@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -29,22 +30,12 @@ _UNITS = {
 }
 
 
-class StepBars:
-    """A bar for each step, on stderr while somebody watches; nothing otherwise."""
+class LiveBars:
+    """Bars on stderr for the length of a block, while somebody watches; nothing otherwise."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, *columns: ProgressColumn) -> None:
         self._terminal = terminal
-        self._rows: dict[str, TaskID] = {}
-        self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]:<9}"),
-            TimeElapsedColumn(),
-            console=terminal.err,
-            disable=not terminal.shows_progress,
-        )
+        self._progress = Progress(*columns, console=terminal.err, disable=not terminal.shows_progress)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -54,6 +45,22 @@ class StepBars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+class StepBars(LiveBars):
+    """A bar for each step."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._rows: dict[str, TaskID] = {}
+        super().__init__(
+            terminal,
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]:<9}"),
+            TimeElapsedColumn(),
+        )
 
     def show(self, step: str, *, done: int, total: int, unit: str = "") -> None:
         """`done` of `total` units of a step; a total of 0 is not known yet."""

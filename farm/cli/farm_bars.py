@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
+from farm.cli.bars import LiveBars
 from farm.cli.output import Terminal
 from farm.coordination.job_run import JobRun
 from farm.execution.pools.words import Joined
@@ -20,31 +18,20 @@ from jobs.manifest import SegmentRecord
 _TOLD = frozenset(JobState) - {JobState.STITCHING, JobState.DELIVERING, JobState.PLANNED}
 
 
-class FarmBars:
+class FarmBars(LiveBars):
     """A `Watcher` for a terminal; bars only while somebody looks."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
         self._bars: dict[str, TaskID] = {}
         self._replicas = 0
-        self._progress = Progress(
+        super().__init__(
+            terminal,
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("segments  {task.fields[state]}"),
             TimeElapsedColumn(),
-            console=terminal.err,
-            disable=not terminal.shows_progress,
         )
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
 
     def joined(self, joined: Joined) -> None:
         """Replicas come one by one; the first of a stage is worth a line, every notice too."""

@@ -151,7 +151,7 @@ def test_a_submit_that_was_refused_after_the_patience_is_told_of_later(
 
 
 def test_a_refused_change_ends_with_the_farm_s_own_words(journal: str, spec: Path, capsys: Any) -> None:
-    refusal = RequestRefused("it is being planned", where="hello-1", code="not_ready", hint="later")
+    refusal = RequestRefused("it is succeeded", where="hello-1", code="wrong_state", hint="later")
     farm = StandInFarm(
         journal, refuse=lambda request: None if isinstance(request, SubmitRequest) else refusal
     )

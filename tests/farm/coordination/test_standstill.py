@@ -19,21 +19,27 @@ class Listening(Unwatched):
         self.notes.append(message)
 
 
-def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: SmallFarm) -> None:
-    name, now, ear = farm.submit(scheduling={"on_quarantine": "hold"}), [0.0], Listening()
+def opened(farm: SmallFarm, name: str, *, now: list[float], watcher: Listening) -> FarmCoordinator:
+    """A farm without replicas, with everything ready for the job's first windows."""
     coordinator = FarmCoordinator(
         house=farm.house,
         journal=farm.journal,
         backend=NoPools(),
         rules=farm.rules,
         pools=farm.pools,
-        watcher=ear,
+        watcher=watcher,
         owner="a test",
         clock=lambda: now[0],
     )
     while name not in coordinator.floor.runs or coordinator.floor.runs[name].open is None:
         now[0] += 0.01
         coordinator.step()
+    return coordinator
+
+
+def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: SmallFarm) -> None:
+    name, now, ear = farm.submit(scheduling={"on_quarantine": "hold"}), [0.0], Listening()
+    coordinator = opened(farm, name, now=now, watcher=ear)
     entry = coordinator.floor.scheduler.jobs[name]
     alarm = StandstillAlarm()
     ear.notes.clear()
@@ -50,19 +56,7 @@ def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: Sm
 
 def test_jobs_that_wait_while_no_replica_comes_are_told_once_a_minute(farm: SmallFarm) -> None:
     name, now, ear = farm.submit(), [0.0], Listening()
-    coordinator = FarmCoordinator(
-        house=farm.house,
-        journal=farm.journal,
-        backend=NoPools(),
-        rules=farm.rules,
-        pools=farm.pools,
-        watcher=ear,
-        owner="a test",
-        clock=lambda: now[0],
-    )
-    while name not in coordinator.floor.runs or coordinator.floor.runs[name].open is None:
-        now[0] += 0.01
-        coordinator.step()
+    coordinator = opened(farm, name, now=now, watcher=ear)
     ear.notes.clear()
     for _ in range(30):
         now[0] += 5.0
