@@ -6,8 +6,11 @@ import logging
 import secrets
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 # The servers are plain modules beside the tests, not part of any package.
@@ -20,11 +23,46 @@ from rclone_server import ACCESS_KEY, SECRET_KEY, rclone_command, rclone_server
 from infra.settings import prepare_ray_environment
 
 MakeBucket = Callable[[], str]
+WriteAudio = Callable[..., Path]
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_configure() -> None:
     """Before any test module imports Ray, which reads its environment then and never again."""
     prepare_ray_environment(auth="token", embedded=True)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of research material."""
+    if not DATA.is_dir():
+        pytest.skip("the research material (../shared/data) is not on this machine")
+    return DATA
+
+
+@pytest.fixture
+def write_audio(tmp_path: Path) -> WriteAudio:
+    """write_audio(name, samples_SC, rate=, codec=): encode float samples into any audio file."""
+
+    def write(name: str, samples_SC: np.ndarray, *, rate: int, codec: str, layout: str | None = None) -> Path:
+        path = tmp_path / name
+        channels = samples_SC.shape[1]
+        layout = layout or {1: "mono", 2: "stereo"}[channels]
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=rate)
+            stream.layout = layout
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(samples_SC.T.astype(np.float32)), format="fltp", layout=layout
+            )
+            frame.sample_rate = rate
+            frame.pts = 0
+            frame.time_base = Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session")

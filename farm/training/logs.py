@@ -14,7 +14,7 @@ from stages.training.history import append_history, read_history
 from stages.training.trainer import Validation
 
 HISTORY: Final = "history.jsonl"
-"""What `stages.training.compare_runs` reads."""
+"""What `benchmarks.compare_runs` reads."""
 
 
 class TrainingLog(Protocol):

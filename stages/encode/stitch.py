@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -62,7 +62,13 @@ class MasterRecord:
 
 
 def stitch(
-    segments: Iterable[bytes], *, speech_path: Path, output: Path, fps: Fraction, metadata: Mapping[str, str]
+    segments: Iterable[bytes],
+    *,
+    speech_path: Path,
+    output: Path,
+    fps: Fraction,
+    metadata: Mapping[str, str],
+    when_whole: Callable[[Path, MasterRecord], None] | None = None,
 ) -> MasterRecord:
     """Join segments and speech into the master.
 
@@ -74,6 +80,7 @@ def stitch(
         output: Where the master goes; missing folders are made.
         fps: Frames per second of the segments.
         metadata: Shown in the file: title, comment and so on; `SYNTHETIC_MARK` is always added.
+        when_whole: Called with the whole master before it gets its name; what it raises leaves nothing behind.
 
     Raises:
         EncodeError: ``encode.output-unwritable``, ``encode.disk-full``, ``encode.bad-segment``, ``encode.no-frames``,
@@ -81,9 +88,12 @@ def stitch(
         SpeechError: The recording cannot be read.
     """
     with _written_whole(output) as partial:
-        return _write(
+        made = _write(
             segments, speech_path=speech_path, partial=partial, fps=fps, metadata=_described(metadata)
         )
+        if when_whole is not None:
+            when_whole(partial, made)
+    return made
 
 
 def _write(

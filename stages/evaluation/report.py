@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from stages.evaluation.figures import Evaluation
 from stages.evaluation.pair import TakesEvaluation
 from stages.evaluation.plots import draw_errors, draw_tracks
+from stages.evaluation.report_names import ERRORS, PAGE, RECORD, TRACKS, WORST, folder_of_take
 from stages.evaluation.table import diversity_table, markdown
 from stages.evaluation.worst_frames import draw_worst_frames
-
-RECORD: Final = "evaluation.json"
-PAGE: Final = "evaluation.md"
-TRACKS: Final = "tracks.png"
-ERRORS: Final = "errors.png"
-WORST: Final = "worst.png"
 
 
 def takes_record(judged: TakesEvaluation) -> dict[str, object]:
@@ -50,7 +44,7 @@ def write_report(judged: TakesEvaluation, folder: Path) -> None:
     (folder / RECORD).unlink(missing_ok=True)
     pages = []
     for number, take in enumerate(judged.takes, start=1):
-        home = f"take-{number}/" if len(judged.takes) > 1 else ""
+        home = folder_of_take(number, takes=len(judged.takes))
         write_pictures(take, folder / home)
         pictures = "\n\n".join(
             f"![{title}]({home}{name})"

@@ -21,7 +21,8 @@ from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, sm
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
-from stages.weights import load_weights, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_sizes
 
 Floats = NDArray[np.float32]
 

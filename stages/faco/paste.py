@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.landmarks import EYES, LIPS
-from stages.weights import read_header
+from stages.weights_header import read_header
 
 Floats = NDArray[np.float32]
 

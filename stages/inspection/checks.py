@@ -55,7 +55,7 @@ class Limits:
     """What is good, for each figure of `Figures`.
 
     The defaults are for a subject of whom nothing is known: wide enough for a renderer that was trained for
-    minutes. `stages.inspection.calibrate` fits them to a subject.
+    minutes. `recipes.inspection.calibrate` fits them to a subject.
     """
 
     faces: Range = Range(at_least=0.75)

@@ -88,7 +88,7 @@ def read_norms(folder: Path) -> tuple[Limits, Look] | None:
             code="subject.damaged",
             where=str(path),
             what=f"not the norms of a subject: {error}",
-            hint="fit them again with python -m stages.inspection.calibrate, or remove the file",
+            hint="remove the file, or fit them again with python -m recipes.inspection.calibrate of the source tree",
         ) from error
     return limits, look_LL3
 

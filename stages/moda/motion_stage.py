@@ -19,7 +19,8 @@ from stages.speech.context import CONTEXT_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_with_context
 from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
-from stages.weights import load_weights, read_header, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_header, read_sizes
 
 Floats = NDArray[np.float32]
 

@@ -45,7 +45,7 @@ class ModaConfig:
             keeps the lips the same in every take. Changes nothing but in dual attention, which alone has both.
         attention: both branches; SpecAttn alone ("w/o multimodal", Table 3); ProbAttn alone ("w/o specific"); or
             recurrent networks in their place ("LSTM"). Only ProbAttn draws: without it every take is the same.
-        calibrated: whether the weights hold a gain per channel, see `stages.training.calibrate_motion`.
+        calibrated: whether the weights hold a gain per channel, see `recipes.calibrate_motion`.
     """
 
     speech_width: int = 768

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages.render.generator import IMAGE_CHANNELS, condition_channels
+from stages.render.generator_config import IMAGE_CHANNELS, condition_channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

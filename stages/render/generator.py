@@ -5,59 +5,15 @@ Legend: B batch, C channels, H/W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from stages.render.temporal import TPE_CHANNELS, temporal_planes
+from stages.render.generator_config import IMAGE_CHANNELS, GeneratorConfig
+from stages.render.temporal import temporal_planes
 
 Network = TypeVar("Network", bound=nn.Module)
-
-IMAGE_CHANNELS = 3
-
-
-def condition_channels(*, temporal_encoding: bool) -> int:
-    """Channels that the networks read: condition and reference image, and mostly the planes of time."""
-    return 2 * IMAGE_CHANNELS + (TPE_CHANNELS if temporal_encoding else 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GeneratorConfig:
-    """Size of a generator: 8 levels at 512 px and 7 at 256 px leave a 2 x 2 bottleneck.
-
-    Attributes:
-        levels: halvings of the resolution.
-        width: channels of the outermost level.
-        temporal_encoding: whether G knows the time; False is "w/o TPE" (Table 5).
-        input_channels: read from weights files older than that switch, which all know the time; not used.
-    """
-
-    levels: int = 8
-    width: int = 64
-    temporal_encoding: bool = True
-    input_channels: int | None = None
-
-    def __post_init__(self) -> None:
-        if not (2 <= self.levels <= 11 and self.width >= 1):
-            raise ValueError(
-                f"a generator has 2 to 11 levels and a width, not {self.levels} and {self.width}"
-            )
-
-    @property
-    def inputs(self) -> int:
-        """Input channels: 19, or 6 without the encoding of time."""
-        return condition_channels(temporal_encoding=self.temporal_encoding)
-
-    @property
-    def size(self) -> int:
-        """Side of the picture in px."""
-        return 1 << (self.levels + 1)
-
-    def channels(self, level: int) -> int:
-        """Channels after down level 1..levels: width, 2, 4, then 8 times the width."""
-        return self.width * min(1 << (level - 1), 8)
 
 
 class ResidualBlock(nn.Module):

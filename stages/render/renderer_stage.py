@@ -14,18 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stages.errors import WeightsError
-from stages.payloads import FRAMES_PER_SECOND, PosedFace
+from stages.payloads import PosedFace
 from stages.render.condition import ConditionPainter
-from stages.render.generator import Generator, GeneratorConfig, channels_last
+from stages.render.generator import Generator, channels_last
+from stages.render.generator_config import GeneratorConfig
+from stages.render.renderer_facts import EXPECTED, RendererFacts
 from stages.render.temporal import ping_pong
 from stages.subject.package import SubjectPackage
-from stages.weights import WeightsHeader, build_network, load_weights, read_header
+from stages.weights import build_network, load_weights
 
 Frame = NDArray[np.uint8]
-
-_MOST_FRAMES: Final = 1 << 24
-"""Up to here a frame's number is a whole number in single precision, a week of clip."""
 
 _BATCH: Final = {"cpu": 1, "cuda": 10}
 """Frames rendered at once, fixed per kind of device; a last, short batch is padded to the same size."""
@@ -60,13 +58,13 @@ class RendererStage:
     def load(cls, *, subject: SubjectPackage, device: str) -> Self:
         """Load the subject's renderer. Raises WeightsError when its weights are of another network."""
         weights = subject.renderer_weights
-        header = read_header(weights)
+        facts = RendererFacts.of(subject)
         generator = build_network(weights, GeneratorConfig, Generator)
-        load_weights(weights, generator, expected={"architecture": "renderer", "fps": FRAMES_PER_SECOND})
+        load_weights(weights, generator, expected=EXPECTED)
         return cls(
             generator,
             reference_HW3=subject.reference_HW3,
-            trained_frames=_trained_frames(header, subject.name),
+            trained_frames=facts.trained_frames,
             device=torch.device(device),
         )
 
@@ -108,18 +106,3 @@ class RendererStage:
     def _pictures(self, frames_BHW3: NDArray[np.uint8]) -> Tensor:
         pictures_BCHW = torch.from_numpy(frames_BHW3).to(self._device).permute(0, 3, 1, 2)
         return pictures_BCHW.to(torch.float32) / 127.5 - 1.0
-
-
-def _trained_frames(header: WeightsHeader, subject: str) -> int:
-    trained = header.facts.get(f"trained_frames:{subject}")
-    if type(trained) is not int or not 1 <= trained <= _MOST_FRAMES:
-        known = ", ".join(
-            name.partition(":")[2] for name in header.facts if name.startswith("trained_frames:")
-        )
-        raise WeightsError(
-            code="weights.mismatch",
-            where=subject,
-            what=f"the renderer was not trained on this subject, but on {known or 'none named'}",
-            hint="use the weights that belong to the subject",
-        )
-    return trained

@@ -10,8 +10,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-FREQUENCIES: Final = 6
-TPE_CHANNELS: Final = 1 + 2 * FREQUENCIES
+from stages.render.generator_config import FREQUENCIES
+
 _FRAMES_PER_UNIT: Final = 1000.0
 
 

@@ -22,7 +22,8 @@ from torch.nn import functional
 
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.log_mel import HOP, MEL_BANDS, log_mel
-from stages.weights import load_weights, read_header, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_header, read_sizes
 
 ARCHITECTURE: Final = "encoder"
 _MEL_PER_FRAME: Final = SAMPLES_PER_FRAME // HOP

@@ -25,7 +25,8 @@ from stages.speech.context import WINDOW_FRAMES
 from stages.speech.encoder import encode_speech
 from stages.speech.loading import load_encoder
 from stages.subject.template import Template
-from stages.weights import load_weights, read_header, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_header, read_sizes
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -16,6 +16,20 @@ from stages.errors import SubjectError
 from stages.files import check_types, is_plain_file, read_record
 
 _FILE: Final = "preparation.json"
+_LEFT_IN_FOLDER: Final = (
+    _FILE,
+    "subject.yaml",
+    "template.npz",
+    "reference.png",
+    "consent.*",
+    "renderer.safetensors*",
+    "clip/frames.mp4",
+    "clip/observed.npz",
+    "clip/tracks.*",
+    "report/*",
+)
+"""What a subject's folder holds of its preparation, and of the training of its renderer."""
+
 _LARGEST_RECORD: Final = 1 << 30
 _LOOKED_AT: Final = 1_000_000
 """Bytes of a consent record, of which some must be more than blanks."""
@@ -91,12 +105,17 @@ class Claim:
             raise _occupied(folder, "it holds a preparation that cannot be read") from error
 
 
-def take_folder(folder: Path, wanted: Claim) -> Claim:
+def take_folder(folder: Path, wanted: Claim, *, overwrite: bool = False) -> Claim:
     """Claim a folder, or find that it is ours already; returns the claim with the work done so far.
+
+    Args:
+        folder: of the subject.
+        wanted: what is to be prepared in it.
+        overwrite: whether what the folder holds of another subject is removed; files of other names stay.
 
     Raises SubjectError (``subject.occupied``) when it holds anything else.
     """
-    held = Claim.load(folder)
+    held = _claim_to_keep(folder, wanted, overwrite=overwrite)
     if held is not None:
         if held.same_inputs(wanted):
             return held
@@ -107,6 +126,29 @@ def take_folder(folder: Path, wanted: Claim) -> Claim:
         raise _occupied(folder, "it is not an empty folder")
     wanted.save(folder)
     return wanted
+
+
+def _claim_to_keep(folder: Path, wanted: Claim, *, overwrite: bool) -> Claim | None:
+    """The claim that a folder is under; of one that may be overwritten only the same as is wanted."""
+    if not overwrite or not folder.is_dir():
+        return Claim.load(folder)
+    try:
+        held = Claim.load(folder)
+    except SubjectError:
+        held = None
+    if held is not None and held.same_inputs(wanted):
+        return held
+    _clear(folder)
+    wanted.save(folder)
+    return wanted
+
+
+def _clear(folder: Path) -> None:
+    """Remove every file that a preparation or a training leaves in a subject's folder, and no other."""
+    for pattern in _LEFT_IN_FOLDER:
+        for path in folder.glob(pattern):
+            if path.is_file() or path.is_symlink():
+                path.unlink()
 
 
 def keep_consent(consent: Path, folder: Path) -> str:
@@ -172,7 +214,10 @@ def _difference(held: Claim, wanted: Claim) -> str:
 
 def _occupied(folder: Path, what: str) -> SubjectError:
     return SubjectError(
-        code="subject.occupied", where=str(folder), what=what, hint="give an empty folder, or remove this one"
+        code="subject.occupied",
+        where=str(folder),
+        what=what,
+        hint="give an empty folder, or --overwrite to replace the subject in this one",
     )
 
 

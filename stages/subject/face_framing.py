@@ -6,26 +6,16 @@ Legend: N points, 2 = (x, y).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from stages.errors import SubjectError
 from stages.subject.framing import Framing
-from stages.subject.looks import Look, Looks, look_over
+from stages.subject.looks import Look, Looks
 
 _FACES_PER_CROP: Final = 2.6
 """Side of the crop in face heights: room for hair above and shoulders below."""
-
-
-def find_framing(clip: Path) -> Framing:
-    """Look a clip over and frame its longest shot.
-
-    Raises SubjectError when no face is found.
-    """
-    looks = look_over(clip)
-    return framing_of(looks, looks.within(*looks.longest_shot), where=str(clip))
 
 
 def framing_of(looks: Looks, chosen: Sequence[Look], *, where: str) -> Framing:

@@ -28,7 +28,9 @@ Floats = NDArray[np.float32]
 _FACTS: Final = "subject.yaml"
 _TEMPLATE: Final = "template.npz"
 _REFERENCE: Final = "reference.png"
-_RENDERER: Final = "renderer.safetensors"
+RENDERER_FILE: Final = "renderer.safetensors"
+"""Name of the renderer's weights in a package of its own."""
+
 _FIELDS: Final = ("name", "consent", "provenance", "licence", "renderer")
 _RECORD_FIELDS: Final = ("consent_record", "consent_sha256")
 """Name the consent's own document in the package, where there is one, and its hash."""
@@ -114,11 +116,20 @@ class SubjectPackage:
         Raises:
             SubjectError: no package in the folder, or a damaged one.
         """
-        facts = _facts_of(folder)
-        partial = folder / f".partial-{_RENDERER}"
+        _facts_of(folder)
+        partial = folder / f".partial-{RENDERER_FILE}"
         shutil.copyfile(weights, partial)
-        partial.replace(folder / _RENDERER)
-        _write_facts(folder, {**facts, "renderer": _RENDERER})
+        partial.replace(folder / RENDERER_FILE)
+        SubjectPackage.name_renderer(folder)
+
+    @staticmethod
+    def name_renderer(folder: Path) -> None:
+        """Have a package draw with the weights that lie in it as `RENDERER_FILE`.
+
+        Raises:
+            SubjectError: no package in the folder, or a damaged one.
+        """
+        _write_facts(folder, {**_facts_of(folder), "renderer": RENDERER_FILE})
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:

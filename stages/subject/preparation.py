@@ -89,6 +89,7 @@ class SubjectRequest:
         consent: document in which the person agrees.
         out: folder of the package to be.
         audio_lag: frames by which the sound lags the lips; None to find out.
+        overwrite: whether what the folder holds of another subject is removed.
     """
 
     clip: Path
@@ -96,6 +97,7 @@ class SubjectRequest:
     consent: Path
     out: Path
     audio_lag: int | None = None
+    overwrite: bool = False
 
 
 def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityReport:
@@ -123,7 +125,7 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         consent_sha256=consent_sha256,
         audio_lag=request.audio_lag,
     )
-    claim = take_folder(request.out, wanted)
+    claim = take_folder(request.out, wanted, overwrite=request.overwrite)
     folder = request.out / REPORT_FOLDER
     if QualityReport.is_complete(folder):
         report = QualityReport.load(folder)

@@ -23,7 +23,8 @@ from stages.sync.network import (
     sound_embeddings,
 )
 from stages.sync.offsets import SyncScore, check_length, score_embeddings
-from stages.weights import load_weights, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_sizes
 
 Floats = NDArray[np.float32]
 
@@ -32,7 +33,7 @@ class SyncJudge:
     """The network with its speech encoder: load it once, judge many clips."""
 
     def __init__(self, weights: Path | None = None) -> None:
-        """Args: weights: a file of `stages.sync.train`; the shipped one by default.
+        """Args: weights: a file of `recipes.sync.train`; the shipped one by default.
 
         Raises WeightsError when the file is absent, damaged or another network's.
         """

@@ -17,14 +17,16 @@ from stages.faco.composer_stage import ComposerStage
 from stages.metrics.niqe import niqe
 from stages.metrics.temporal import TemporalConsistency
 from stages.payloads import PosedFace
-from stages.render.generator import Generator, GeneratorConfig
+from stages.render.generator import Generator
+from stages.render.generator_config import GeneratorConfig
 from stages.render.renderer_stage import Frame, RendererStage
-from stages.training.evaluate_motion import Contestant, Row, reference_rows, rows_of
 from stages.training.motion_data import motion_clip
+from stages.training.motion_judging import Contestant, Row, reference_rows, rows_of
 from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_validation import held_out_frames, score_clip_frame
-from stages.weights import load_weights, read_sizes
+from stages.weights import load_weights
+from stages.weights_header import read_sizes
 
 _NIQE_EVERY = 5
 

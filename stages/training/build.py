@@ -19,7 +19,7 @@ from stages.training.renderer_config import Losses, Preset, RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_trainer import RendererTrainer
 from stages.training.trainer import Trainer, Workers
-from stages.weights import read_header, read_sizes
+from stages.weights_header import read_header, read_sizes
 
 Stage = Literal["moda", "faco", "renderer"]
 Attention = Literal["dual", "specific", "probabilistic", "lstm"]

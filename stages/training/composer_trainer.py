@@ -22,7 +22,8 @@ from stages.training.randomness import Stream, seed_torch, step_random
 from stages.training.renderer_config import Losses, Preset
 from stages.training.schedule import cosine_rate, set_rate, update_average
 from stages.training.trainer import KeptParts, Validation, Workers
-from stages.weights import WeightsHeader, load_weights, save_weights
+from stages.weights import load_weights, save_weights
+from stages.weights_header import WeightsHeader
 
 _BETAS: Final = (0.5, 0.999)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,18 +38,3 @@ def read_history(path: Path) -> list[HistoryEntry]:
     if not path.is_file():
         return []
     return [HistoryEntry(**json.loads(line)) for line in path.read_text().splitlines()]
-
-
-def seconds_to_reach(history: list[HistoryEntry], *, measure: str, value: float) -> float | None:
-    """Training time until `measure` first got from below to `value`, linear between validations; None if never."""
-    before: HistoryEntry | None = None
-    for entry in history:
-        reached = entry.losses[measure]
-        if reached >= value:
-            if before is None:
-                return entry.seconds
-            start = before.losses[measure]
-            share = (value - start) / (reached - start) if math.isfinite(reached) else 1.0
-            return before.seconds + share * (entry.seconds - before.seconds)
-        before = entry
-    return None

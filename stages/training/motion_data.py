@@ -24,13 +24,12 @@ from stages.speech.context import WINDOW_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_speech
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks, clip_folder
-from stages.training.corpus import corpus_clips
 from stages.training.motion_config import MotionTraining
 from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
 from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
-from stages.weights import Scalar
+from stages.weights_header import Scalar
 
 Floats = NDArray[np.float32]
 
@@ -79,13 +78,6 @@ class MotionClip:
             rows_TC=self.rows_TC[start:stop],
             mesh_TN3=self.mesh_TN3[start:stop],
         )
-
-
-def load_motion_clips(work: Path, encoder: SpeechEncoder, *, held_out: bool) -> list[MotionClip]:
-    """The corpus's prepared clips, those for training or those held out."""
-    return [
-        motion_clip(entry.folder(work), encoder) for entry in corpus_clips() if entry.held_out is held_out
-    ]
 
 
 def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:

@@ -33,7 +33,8 @@ from stages.training.parallel import data_parallel
 from stages.training.randomness import Stream, seed_torch, torch_seed
 from stages.training.schedule import cosine_rate, set_rate, update_average
 from stages.training.trainer import KeptParts, Validation, Workers
-from stages.weights import WeightsHeader, load_weights, save_weights
+from stages.weights import load_weights, save_weights
+from stages.weights_header import WeightsHeader
 
 _LARGEST_GRADIENT: Final = 5.0
 

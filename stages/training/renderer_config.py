@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from stages.render.discriminator import DiscriminatorConfig
-from stages.render.generator import GeneratorConfig
+from stages.render.generator_config import GeneratorConfig
 from stages.training.renderer_losses import LossWeights
 
 Preset = Literal["paper", "cpu"]

@@ -27,7 +27,8 @@ from stages.training.renderer_data import Batch, RendererClip, RendererSampler
 from stages.training.renderer_validation import validate_renderer
 from stages.training.schedule import cosine_rate, set_rate, update_average
 from stages.training.trainer import KeptParts, Validation, Workers
-from stages.weights import WeightsHeader, load_weights, save_weights
+from stages.weights import load_weights, save_weights
+from stages.weights_header import WeightsHeader
 
 
 class RendererTrainer(KeptParts):

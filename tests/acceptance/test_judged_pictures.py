@@ -24,7 +24,7 @@ from jobs.errors import SegmentRejected
 from jobs.manifest import Manifest
 from jobs.parse import parse_job
 from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
-from stages.weights import read_header
+from stages.weights_header import read_header
 
 if TYPE_CHECKING:
     from conftest import Rendered

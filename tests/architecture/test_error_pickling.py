@@ -22,7 +22,7 @@ STAGE_ERRORS = tree(stages.errors.StageError)
 JOB_ERRORS = [
     kind
     for _, kind in inspect.getmembers(jobs.errors, inspect.isclass)
-    if issubclass(kind, Exception) and kind.__module__ == jobs.errors.__name__
+    if issubclass(kind, Exception) and kind.__module__ in {"jobs.errors", "jobs.farm_error"}
 ]
 
 

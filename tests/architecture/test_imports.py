@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("farm", "infra", "jobs", "stages")
+PACKAGES = ("benchmarks", "farm", "infra", "jobs", "recipes", "stages")
 
 
 def sources() -> list[Path]:
@@ -33,6 +33,8 @@ def loaded_by(statement: str) -> set[str]:
         ("infra", {"torch", "ray", "boto3", "stages", "farm"}),
         ("stages", {"torch", "ray", "boto3", "jobs", "infra", "farm"}),
         ("farm", {"torch", "boto3", "mediapipe", "transformers"}),
+        ("recipes", {"torch", "ray", "stages", "infra", "farm"}),
+        ("benchmarks", {"torch", "ray", "stages", "infra", "farm", "recipes"}),
     ],
 )
 def test_importing_a_package_loads_nothing_heavy(package: str, never: set[str]):

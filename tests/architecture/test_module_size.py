@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("farm", "infra", "jobs", "stages")
+PACKAGES = ("benchmarks", "farm", "infra", "jobs", "recipes", "stages")
 SOURCES = [
     str(path.relative_to(ROOT)) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 ]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("farm", "infra", "jobs", "stages")
+INSTALLED = ("farm", "infra", "jobs", "stages")
+PACKAGES = (*INSTALLED, "benchmarks", "recipes")
 INITS = sorted(
     str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")
 )
@@ -43,7 +44,7 @@ def reexported(path: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", INSTALLED)
 def test_a_package_says_that_it_is_typed(package: str):
     assert (ROOT / package / "py.typed").is_file()
 

@@ -16,9 +16,11 @@ import torch
 from average_actor import average_template
 from prepared_clip import save_with_pictures
 
-from stages.render.generator import Generator, GeneratorConfig
+from stages.render.generator import Generator
+from stages.render.generator_config import GeneratorConfig
 from stages.subject.package import SubjectPackage
-from stages.weights import WeightsHeader, save_weights
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
 
 RENDERER = GeneratorConfig(levels=4, width=2)
 

@@ -1,4 +1,4 @@
-"""Recordings and clips made on the spot, by FFmpeg, so that no test needs a file that is not here."""
+"""Clips made on the spot, by FFmpeg, so that no test needs a file that is not here."""
 
 from __future__ import annotations
 
@@ -11,44 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-WriteAudio = Callable[..., Path]
 WriteClip = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of research material."""
-    if not DATA.is_dir():
-        pytest.skip("the research material (../shared/data) is not on this machine")
-    return DATA
-
-
-@pytest.fixture
-def write_audio(tmp_path: Path) -> WriteAudio:
-    """write_audio(name, samples_SC, rate=, codec=): encode float samples into any audio file."""
-
-    def write(
-        name: str, samples_SC: NDArray[np.float32], *, rate: int, codec: str, layout: str | None = None
-    ) -> Path:
-        path = tmp_path / name
-        channels = samples_SC.shape[1]
-        layout = layout or {1: "mono", 2: "stereo"}[channels]
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=rate)
-            stream.layout = layout
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(samples_SC.T.astype(np.float32)), format="fltp", layout=layout
-            )
-            frame.sample_rate = rate
-            frame.pts = 0
-            frame.time_base = Fraction(1, rate)
-            container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        return path
-
-    return write
 
 
 @pytest.fixture

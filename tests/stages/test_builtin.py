@@ -5,7 +5,7 @@ import pytest
 from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
 from stages.errors import SubjectError
 from stages.subject.package import SubjectPackage
-from stages.weights import read_header
+from stages.weights_header import read_header
 
 
 def test_an_unknown_subject_is_refused_with_the_known_ones():

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from stages.errors import WeightsError
-from stages.weights import WeightsHeader, load_weights, read_header, save_weights
+from stages.weights import load_weights, save_weights
+from stages.weights_header import WeightsHeader, read_header
 
 HEADER = WeightsHeader(
     architecture="moda",

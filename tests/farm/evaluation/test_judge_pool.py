@@ -109,8 +109,8 @@ def test_real_measures_of_real_videos(evaluate: Any, settings: Any, tmp_path: Pa
 
 def write_actor(path: Path, *, name: str) -> None:
     """A second of a built-in actor who sways, with a tone."""
+    from benchmarks.baselines.make import write_baseline
     from stages.builtin import builtin_subject
-    from stages.evaluation.make_baselines import write_baseline
     from stages.payloads import SAMPLES_PER_FRAME
     from stages.subject.package import SubjectPackage
 

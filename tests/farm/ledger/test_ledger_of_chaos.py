@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+import troubled_farm
+from troubled_farm import Chaos
 
 from farm.ledger import Ledger, load_ledger, moved_event
 from farm.scheduling.shared.events import FarmEvent, SegmentsReady, Submit
 from farm.scheduling.shared.farm_state import Moved
 from farm.scheduling.shared.refusals import RequestRefused
 from farm.scheduling.shared.requests import JobRequest
-from farm.simulation import chaos as chaos_module
 from farm.simulation import simulator as simulator_module
-from farm.simulation.chaos import Chaos
 from farm.simulation.simulator import Simulator
 from infra.journal import Snapshot, open_journal
 from jobs.journal_events import AnyJournalEvent, JobPlanned, JobReceived, StateMoved, event_from_json
@@ -77,7 +77,7 @@ def a_farm_that_writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         simulator_module, "job_request", lambda job: replace(request_of(job), motion_merged=False)
     )
-    monkeypatch.setattr(chaos_module, "Simulator", WritingSimulator)
+    monkeypatch.setattr(troubled_farm, "Simulator", WritingSimulator)
     return
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-import re
 import tracemalloc
 import zlib
 
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_lives import events_of_a_farm
 
-from farm.ledger import Ledger, SegmentStates, snapshot_cost
+from farm.ledger import Ledger, SegmentStates
 from jobs.errors import JournalCorrupt
 from jobs.journal_events import (
     AnyJournalEvent,
@@ -145,14 +144,6 @@ def test_a_snapshot_grows_by_little_with_every_segment_that_is_committed() -> No
     assert len(body) - before < 1000, "bytes, of 1000 segments"
     assert Ledger.from_json(body) == ledger
     assert Ledger.from_json(body).jobs["film"].segments.count(SegmentState.COMMITTED) == 1000
-
-
-def test_what_a_snapshot_costs_can_be_measured(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["snapshot_cost", "--jobs", "2", "--segments", "50"])
-    snapshot_cost.main()
-    assert re.fullmatch(r"0\.00 MB, written in \d+\.\d\d s, read in \d+\.\d\d s\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from troubled_farm import DOINGS, Chaos
 
-from farm.simulation.chaos import DOINGS, Chaos
 from jobs.lifecycle import AttemptState, JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.states import TRANSITIONS
 

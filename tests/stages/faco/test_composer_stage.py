@@ -17,9 +17,11 @@ from stages.faco.network import FaceComposer, FacoConfig
 from stages.geometry.canonical import canonicalise
 from stages.geometry.landmarks import LIPS, REST
 from stages.payloads import MOTION_CHANNELS, Motion, PosedFace
-from stages.render.generator import Generator, GeneratorConfig
+from stages.render.generator import Generator
+from stages.render.generator_config import GeneratorConfig
 from stages.subject.package import SubjectPackage
-from stages.weights import WeightsHeader, save_weights
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
 
 FRAMES = 150
 SUBJECT = average_subject(renderer_weights=SubjectPackage.load(builtin_subject("actor-a")).renderer_weights)

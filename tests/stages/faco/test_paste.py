@@ -11,8 +11,10 @@ from average_actor import average_template
 from stages.errors import WeightsError
 from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.landmarks import EYES, LIPS, REST
-from stages.render.generator import Generator, GeneratorConfig
-from stages.weights import WeightsHeader, save_weights
+from stages.render.generator import Generator
+from stages.render.generator_config import GeneratorConfig
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
 
 CONFIG = GeneratorConfig(levels=3, width=2)
 

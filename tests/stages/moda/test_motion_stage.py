@@ -12,7 +12,8 @@ from stages.errors import WeightsError
 from stages.moda.motion_stage import MotionStage
 from stages.moda.network import Moda, ModaConfig
 from stages.payloads import SAMPLES_PER_FRAME, Motion
-from stages.weights import WeightsHeader, save_weights
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
 
 SIZES = ModaConfig(speech_width=4, width=16, latent=8, layers=1, heads=2, mode="cvae", lips_see_noise=False)
 SUBJECT = average_subject()

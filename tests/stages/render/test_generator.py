@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.render.generator import Generator, GeneratorConfig, assemble_input
+from stages.render.generator import Generator, assemble_input
+from stages.render.generator_config import GeneratorConfig
 from stages.render.temporal import temporal_planes
 
 LEVELS_AT_512 = [(64, 256), (128, 128), (256, 64), (512, 32), (512, 16), (512, 8), (512, 4), (512, 2)]

@@ -11,9 +11,11 @@ from average_actor import average_subject
 from safetensors.torch import load_file, save_file
 
 from stages.errors import WeightsError
-from stages.render.generator import Generator, GeneratorConfig
+from stages.render.generator import Generator
+from stages.render.generator_config import GeneratorConfig
 from stages.render.renderer_stage import RendererStage
-from stages.weights import WeightsHeader, save_weights
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
 
 CONFIG = GeneratorConfig(levels=3, width=2)
 HEADER = WeightsHeader(

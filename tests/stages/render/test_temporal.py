@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.render.temporal import TPE_CHANNELS, ping_pong, temporal_planes
+from stages.render.generator_config import TPE_CHANNELS
+from stages.render.temporal import ping_pong, temporal_planes
 
 frames = st.integers(0, 10**7)
 ranges = st.integers(1, 5000)

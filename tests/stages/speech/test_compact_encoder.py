@@ -15,7 +15,8 @@ from stages.speech.compact import CompactConfig, CompactEncoder, CompactNetwork
 from stages.speech.context import CONTEXT_FRAMES, speech_slice
 from stages.speech.encoder import encode_speech, encode_with_context
 from stages.speech.loading import load_encoder
-from stages.weights import WeightsHeader, read_header, save_weights
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader, read_header
 
 CPU = torch.device("cpu")
 TINY = CompactConfig(width=16, heads=2, attention_blocks=2, reach=4, features=24)

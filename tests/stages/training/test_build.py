@@ -12,7 +12,7 @@ from noisy_clip import noisy_clip
 from stages.errors import SubjectError, WeightsError
 from stages.training.build import TrainingRequest, build_trainer
 from stages.training.trainer import Workers
-from stages.weights import read_header
+from stages.weights_header import read_header
 
 ALONE = Workers()
 

@@ -21,7 +21,7 @@ from stages.geometry.landmarks import EYES
 from stages.moda.network import ModaConfig
 from stages.render.condition import ConditionPainter
 from stages.render.discriminator import DiscriminatorConfig
-from stages.render.generator import GeneratorConfig
+from stages.render.generator_config import GeneratorConfig
 from stages.training.checkpoint import checkpoint_bytes, checkpoint_state
 from stages.training.composer_trainer import ComposerTrainer, ComposerTraining
 from stages.training.motion_config import MotionTraining
@@ -32,7 +32,8 @@ from stages.training.renderer_data import RendererClip
 from stages.training.renderer_losses import LossWeights
 from stages.training.renderer_trainer import RendererTrainer
 from stages.training.trainer import Trainer, Workers
-from stages.weights import load_weights, read_header
+from stages.weights import load_weights
+from stages.weights_header import read_header
 
 FRAMES, STEPS, SIZE = 200, 4, 32
 ALONE = Workers()

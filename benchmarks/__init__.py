@@ -1,0 +1,16 @@
+"""Commands that print figures. Run them from the root of the source tree; nothing of the product imports them.
+
+| `python -m ...` | prints |
+|---|---|
+| `benchmarks.inference_times` | seconds from speech to video by length of the speech (Table 6) |
+| `benchmarks.scheduler_throughput` | dispatch decisions a second |
+| `benchmarks.journal_throughput` | events a second that a journal takes in and gives back |
+| `benchmarks.snapshot_cost` | size and time of a snapshot of many long jobs |
+| `benchmarks.evaluate_motion` | motion of MODA's weights on speech that no training heard |
+| `benchmarks.evaluate_renderer` | pictures of a renderer on the ends of clips that no training saw |
+| `benchmarks.compare_runs` | quality against training time of several runs |
+| `benchmarks.sync.evaluate` | how far the judge of lip-sync may be trusted |
+| `benchmarks.baselines.make` | the names of the videos that it makes, for an EvaluateJob to compare with (Table 1) |
+
+What is measured by `farm evaluate` (Tables 1 and 3 to 5), `farm simulate` and the tests is not among them.
+"""

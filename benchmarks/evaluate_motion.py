@@ -1,0 +1,106 @@
+"""Motion on speech that no training heard: `python -m benchmarks.evaluate_motion --work DIR --moda FILE ...`.
+
+Two tables, of speakers never seen and of the held-out ends of the training clips: every network beside itself on
+another clip's speech, a face that keeps still at its mean, and the truth. The ends are only fair to weights whose
+training left them out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from recipes.calibrate_motion import calibration_clips
+from recipes.corpus import load_motion_clips
+from stages.builtin import builtin_weights
+from stages.faco.composer_stage import ComposerStage
+from stages.training.motion_data import MotionClip
+from stages.training.motion_judging import Contestant, Row, reference_rows, rows_of
+from stages.training.report import markdown_table
+
+_COLUMNS: Final = {
+    "lmd": "LMD px",
+    "lmd_v": "LMD-v px",
+    "mouth_area": "MA inner",
+    "outer_mouth_area": "MA outer",
+    "opening": "opening corr.",
+    "mouth_amplitude": "mouth ampl.",
+    "head_amplitude": "head ampl.",
+    "head_speed": "head speed",
+}
+_DIVERSE: Final = {"face": "Diverse", "lips": "lips", "eyes": "eyes", "head": "head"}
+
+
+def cells(row: Row) -> list[str]:
+    """The line's cells, the name first."""
+    drawn = asdict(row.diversity) if row.diversity is not None else {}
+    return [
+        row.name,
+        *(f"{asdict(row.scores)[name]:.3f}" for name in _COLUMNS),
+        *(f"{drawn[name]:.3f}" if drawn else "-" for name in _DIVERSE),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows over the same clips."""
+
+    title: str
+    speakers: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def markdown(self) -> str:
+        """The table with its title, for the terminal and for documents alike."""
+        columns = ["motion", *_COLUMNS.values(), *_DIVERSE.values()]
+        table = markdown_table(columns, [cells(row) for row in self.rows])
+        return f"{self.title}: {', '.join(self.speakers)}\n\n{table}\n"
+
+
+def evaluate(
+    contestants: Sequence[Contestant], composer: ComposerStage, *, work: Path, takes: int
+) -> list[Table]:
+    """Both tables, over the clips of the corpus that lie prepared in `work`."""
+    tables = []
+    for title, held_out in (("Speakers never seen", True), ("Speakers seen, held-out ends of clips", False)):
+        rows: list[Row] = []
+        clips: list[MotionClip] = []
+        for contestant in contestants:
+            clips = load_motion_clips(work, contestant.encoder, held_out=held_out)
+            if not held_out:
+                clips = calibration_clips(clips)
+            rows += rows_of(contestant, clips, composer, takes=takes)
+        rows += reference_rows(clips)
+        speakers = tuple(clip.speaker for clip in clips)
+        tables.append(Table(title=title, speakers=speakers, rows=tuple(rows)))
+    return tables
+
+
+def main() -> None:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True, help="folder with prepared tracks")
+    parser.add_argument(
+        "--moda", type=Path, action="append", help="weights of MODA, given several times to compare"
+    )
+    parser.add_argument("--faco", type=Path, default=builtin_weights("faco"), help="weights of FaCo-Net")
+    parser.add_argument("--takes", type=int, default=10, help="takes that Diverse is taken over")
+    parser.add_argument("--json", action="store_true", help="write JSON instead of tables")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    contestants = [Contestant(path) for path in options.moda or [builtin_weights("moda")]]
+    composer = ComposerStage.load(weights=options.faco, device="cpu")
+    tables = evaluate(contestants, composer, work=options.work, takes=options.takes)
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(table) for table in tables], indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(table.markdown() for table in tables))
+
+
+if __name__ == "__main__":
+    main()

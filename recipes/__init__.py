@@ -1,0 +1,15 @@
+"""How what ships was made. Run from the root of the source tree; nothing of the product imports a recipe.
+
+| `python -m ...` | makes |
+|---|---|
+| `recipes.prepare_corpus` | tracks of every clip of the corpus, which `recipes/corpus.yaml` lists |
+| `recipes.calibrate_motion` | trained weights of MODA with their true amplitude |
+| `recipes.encoder.speech_prompts` | text for speech synthesisers to read |
+| `recipes.encoder.distil` | the compact speech encoder, from Whisper and much speech |
+| `recipes.sync.train` | the judge of lip-sync |
+| `recipes.average_face` | the average face on which head poses are fitted |
+| `recipes.publish` | the files in `stages/builtin`: weights, and the packages of the digital actors |
+| `recipes.inspection.calibrate` | a subject's own limits of the inspection, `inspection.json` |
+
+The networks themselves are trained by `farm train`; docs/training.md has the order of it all.
+"""

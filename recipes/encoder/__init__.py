@@ -1,0 +1,1 @@
+"""Distilling the second layer of Whisper into the compact speech encoder."""

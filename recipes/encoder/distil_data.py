@@ -1,0 +1,177 @@
+"""Speech without labels for distilling the speech encoder: excerpts of many recordings, each made another voice.
+
+A window is put together from a few excerpts, so that a step hears several voices; every excerpt is drawn, sped up or
+slowed down (which moves pitch and formants alike), coloured and placed in a room of its own.
+
+Legend: S samples at 16 kHz, W frequency bins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+from scipy.signal import resample as resample_by_fourier
+
+from recipes.corpus import corpus_clips
+from stages.errors import SpeechError
+from stages.payloads import SAMPLE_RATE, SAMPLES_PER_FRAME
+from stages.speech.context import CONTEXT_FRAMES
+from stages.speech.decode import read_speech
+
+Floats = NDArray[np.float32]
+
+_SUFFIXES: Final = frozenset({".wav", ".flac", ".mp3", ".mp4", ".mpg", ".avi", ".m4a", ".ogg"})
+_SHORTEST_FRAMES: Final = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variety:
+    """How far excerpts are changed.
+
+    Attributes:
+        excerpt_frames: shortest and longest excerpt.
+        speed: shortest and longest duration an excerpt is squeezed or stretched to, as a factor.
+        tilt_db: standard deviation of the gain at each of a few frequencies.
+        level_db: range of an excerpt's peak below full scale.
+        reverberant: share of excerpts in a room; `decay_s` is how long its echo takes to fade by 60 dB.
+        noisy: share of windows with noise, at a signal-to-noise ratio within `noise_db`.
+        silent_start: share of windows that begin with the silence before a recording.
+    """
+
+    excerpt_frames: tuple[int, int] = (60, 200)
+    speed: tuple[float, float] = (0.8, 1.25)
+    tilt_db: float = 4.0
+    level_db: tuple[float, float] = (-24.0, -0.5)
+    reverberant: float = 0.3
+    decay_s: tuple[float, float] = (0.1, 0.5)
+    noisy: float = 0.6
+    noise_db: tuple[float, float] = (10.0, 40.0)
+    silent_start: float = 0.2
+
+
+class SpeechPool:
+    """Recordings in groups that are drawn from by their shares, within a group a recording by its length."""
+
+    def __init__(
+        self, groups: Sequence[Sequence[Floats]], *, shares: Sequence[float], variety: Variety
+    ) -> None:
+        """Raises SpeechError when a group holds nothing long enough."""
+        self._variety = variety
+        self._groups = [[speech_S for speech_S in group if _is_long_enough(speech_S)] for group in groups]
+        if not self._groups or not all(self._groups):
+            raise SpeechError(
+                code="speech.none",
+                where="training speech",
+                what=f"a folder has no recording of {_SHORTEST_FRAMES} frames or more",
+                hint="name folders of recordings with --speech",
+            )
+        self._group_shares = np.array(shares) / sum(shares)
+        self._shares = []
+        for group in self._groups:
+            lengths = np.array([len(speech_S) for speech_S in group], dtype=np.float64)
+            self._shares.append(lengths / lengths.sum())
+
+    @property
+    def seconds(self) -> float:
+        """Length of all recordings."""
+        return sum(len(speech_S) for group in self._groups for speech_S in group) / SAMPLE_RATE
+
+    def digest(self) -> str:
+        """sha256 over what is learned from."""
+        digest = hashlib.sha256()
+        for group in self._groups:
+            for speech_S in group:
+                digest.update(np.ascontiguousarray(speech_S).tobytes())
+        return digest.hexdigest()
+
+    def window(self, random: np.random.Generator, *, frames: int) -> Floats:
+        """(640 frames,) samples in [-1, 1] that no recording holds like this."""
+        samples = frames * SAMPLES_PER_FRAME
+        shortest, longest = self._variety.excerpt_frames
+        parts: list[Floats] = []
+        while sum(map(len, parts)) < samples:
+            parts.append(self._excerpt(random, frames=int(random.integers(shortest, longest + 1))))
+        window_S = np.concatenate(parts)[:samples]
+        if random.random() < self._variety.silent_start:
+            window_S[: CONTEXT_FRAMES * SAMPLES_PER_FRAME] = 0.0
+        if random.random() < self._variety.noisy:
+            window_S = window_S + _noise(window_S, random, decibels=random.uniform(*self._variety.noise_db))
+        return np.clip(window_S, -1.0, 1.0).astype(np.float32)
+
+    def _excerpt(self, random: np.random.Generator, *, frames: int) -> Floats:
+        variety = self._variety
+        which = int(random.choice(len(self._groups), p=self._group_shares))
+        speech_S = self._groups[which][int(random.choice(len(self._groups[which]), p=self._shares[which]))]
+        speed = float(np.exp(random.uniform(*np.log(variety.speed))))
+        count = min(len(speech_S), round(frames * speed) * SAMPLES_PER_FRAME)
+        start = int(random.integers(len(speech_S) - count + 1))
+        target = max(1, round(count / speed / SAMPLES_PER_FRAME)) * SAMPLES_PER_FRAME
+        voice_S = resample_by_fourier(speech_S[start : start + count], target)
+        if random.random() < variety.reverberant:
+            voice_S = _in_a_room(voice_S, random, decay_s=random.uniform(*variety.decay_s))
+        voice_S = _coloured(voice_S, random, decibels=variety.tilt_db)
+        peak = float(np.abs(voice_S).max())
+        gain = 10 ** (random.uniform(*variety.level_db) / 20)
+        louder_S: Floats = (voice_S * (gain / max(peak, 1e-4))).astype(np.float32)
+        return louder_S
+
+
+def read_folder(folder: Path, *, without: frozenset[Path] = frozenset()) -> list[Floats]:
+    """Every recording below a folder, sound tracks of video included, in the order of their paths.
+
+    Files in `without` are left out.
+
+    Raises SpeechError when a file cannot be read, see `read_speech`.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    return [read_speech(path).samples_S for path in paths if path not in without]
+
+
+def read_corpus(data: Path) -> tuple[list[Floats], list[Floats]]:
+    """The recordings below the corpus's data folder: those to learn from, and those of held-out speakers."""
+    held_out = tuple(data / clip.path for clip in corpus_clips() if clip.held_out)
+    learned = read_folder(data, without=frozenset(held_out))
+    return learned, [read_speech(path).samples_S for path in held_out]
+
+
+def _is_long_enough(speech_S: Floats) -> bool:
+    return len(speech_S) >= _SHORTEST_FRAMES * SAMPLES_PER_FRAME
+
+
+def _coloured(speech_S: Floats, random: np.random.Generator, *, decibels: float) -> Floats:
+    """Through a random smooth equaliser."""
+    bins_hz_W = rfftfreq(len(speech_S), 1 / SAMPLE_RATE)
+    corners_hz = np.geomspace(80.0, SAMPLE_RATE / 2, 7)
+    gains_W = np.interp(np.log(np.maximum(bins_hz_W, 1.0)), np.log(corners_hz), random.normal(0, decibels, 7))
+    filtered_S: Floats = irfft(rfft(speech_S) * 10 ** (gains_W / 20), len(speech_S))
+    return filtered_S
+
+
+def _in_a_room(speech_S: Floats, random: np.random.Generator, *, decay_s: float) -> Floats:
+    """With a diffuse echo that fades by 60 dB in `decay_s`, behind the direct sound."""
+    length = round(decay_s * SAMPLE_RATE)
+    tail_S = random.normal(size=length) * 10 ** (-3.0 * np.arange(length) / length)
+    tail_S *= random.uniform(0.1, 0.6) / np.sqrt(np.sum(tail_S**2))
+    tail_S[0] += 1.0
+    tail_S = tail_S.astype(np.float32)
+    size = next_fast_len(len(speech_S) + length, real=True)
+    echoed_S = np.asarray(irfft(rfft(speech_S, size) * rfft(tail_S, size), size), dtype=np.float32)
+    return echoed_S[: len(speech_S)]
+
+
+def _noise(speech_S: Floats, random: np.random.Generator, *, decibels: float) -> Floats:
+    """Noise between white and brown, so many decibels below the speech."""
+    bins_W = np.maximum(rfftfreq(len(speech_S), 1 / SAMPLE_RATE), 40.0)
+    spectrum_W = rfft(random.standard_normal(len(speech_S), dtype=np.float32)) * bins_W ** -random.uniform(
+        0.0, 1.0
+    )
+    noise_S = irfft(spectrum_W, len(speech_S))
+    loudness = float(np.sqrt(np.mean(speech_S**2)) / np.sqrt(np.mean(noise_S**2)))
+    return np.asarray(noise_S * loudness * 10 ** (-decibels / 20), dtype=np.float32)

@@ -1,0 +1,173 @@
+"""Training of the compact speech encoder on what Whisper's second layer hears.
+
+Legend: B batch, F mel bands, K spectral frames, T frames, D feature width, P projections.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from recipes.encoder.distil_data import SpeechPool
+from recipes.encoder.distil_teacher import Teacher, mel_batch
+from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
+from stages.speech.compact import ARCHITECTURE, CompactConfig, CompactNetwork
+from stages.speech.context import CONTEXT_FRAMES, WINDOW_FRAMES, speech_slice
+from stages.training.randomness import Stream, seed_torch, step_random
+from stages.training.schedule import cosine_rate, set_rate, update_average
+from stages.training.trainer import KeptParts, Validation
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
+
+NAME: Final = "compact-1"
+"""Name of the encoder that this distillation makes; another one needs another."""
+
+WINDOW_WITH_CONTEXT: Final = WINDOW_FRAMES + 2 * CONTEXT_FRAMES
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """Everything that shapes the training but the speech.
+
+    Attributes:
+        windows: windows of 14 s a step.
+        warm_up: steps over which the rate rises.
+        cosine, projected: weights of the angle and of the distance in MODA's eyes, beside the distance itself.
+    """
+
+    steps: int
+    windows: int = 1
+    frames: int = WINDOW_WITH_CONTEXT
+    learning_rate: float = 1.5e-3
+    final_learning_rate: float = 1e-5
+    warm_up: int = 100
+    weight_decay: float = 0.01
+    ema_decay: float = 0.998
+    cosine: float = 0.5
+    projected: float = 0.5
+    seed: int = 0
+    network: CompactConfig = field(default_factory=CompactConfig)
+
+
+class EncoderTrainer(KeptParts):
+    """The compact network, its teacher and the speech: a `Trainer`."""
+
+    kept = ("network", "average", "optimiser")
+
+    def __init__(
+        self,
+        config: Distillation,
+        pool: SpeechPool,
+        held_out: Sequence[Floats],
+        *,
+        teacher: Teacher,
+        projection_PD: Tensor | None = None,
+    ) -> None:
+        """`projection_PD` is what MODA makes of a row first."""
+        seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
+        self.config, self.pool, self.step, self.steps = config, pool, 0, config.steps
+        self.teacher, facts = teacher, teacher.facts
+        self.network = CompactNetwork(config.network)
+        self.network.mean_D.copy_(facts.mean_D)
+        self.network.spread_D.copy_(facts.spread_D)
+        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._projection_PD = None if projection_PD is None else projection_PD * facts.spread_D
+        self._held_out_mels = [
+            mel_batch([window_S]) for speech_S in held_out for window_S in _windows(speech_S)
+        ]
+        self._held_out_rows = [self.teacher.rows(mel_BFK) for mel_BFK in self._held_out_mels]
+
+    def train_step(self) -> dict[str, float]:
+        """See `Trainer`: windows that no other step hears."""
+        config = self.config
+        rate = cosine_rate(
+            self.step, steps=self.steps, rate=config.learning_rate, final=config.final_learning_rate
+        )
+        set_rate(self.optimiser, rate * min(1.0, (self.step + 1) / config.warm_up))
+        random = step_random(seed=config.seed, step=self.step, stream=Stream.BATCH)
+        mel_BFK = mel_batch([self.pool.window(random, frames=config.frames) for _ in range(config.windows)])
+        wanted_BTD = self._standardised(self.teacher.rows(mel_BFK))
+        losses = self._losses(self._standardised(self.network(mel_BFK)), wanted_BTD)
+        total = losses["distance"] + config.cosine * losses["angle"] + config.projected * losses["projected"]
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        update_average(self.average, self.network, step=self.step, decay=config.ema_decay)
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _standardised(self, rows_BTD: Tensor) -> Tensor:
+        facts = self.teacher.facts
+        return (rows_BTD - facts.mean_D) / facts.spread_D
+
+    def _losses(self, heard_BTD: Tensor, wanted_BTD: Tensor) -> dict[str, Tensor]:
+        projected = heard_BTD.new_zeros(())
+        if self._projection_PD is not None:
+            wanted_BTP = wanted_BTD @ self._projection_PD.T
+            error_BTP = (heard_BTD - wanted_BTD) @ self._projection_PD.T
+            projected = error_BTP.square().mean() / wanted_BTP.var(dim=(0, 1)).mean()
+        return {
+            "distance": functional.smooth_l1_loss(heard_BTD, wanted_BTD),
+            "angle": 1.0 - functional.cosine_similarity(heard_BTD, wanted_BTD, dim=-1).mean(),
+            "projected": projected,
+        }
+
+    def validate(self) -> Validation:
+        """See `Trainer`: share of the variance explained and how the rows point, on held-out speakers."""
+        with torch.inference_mode():
+            heard = [
+                self.average(mel_BFK)[0, CONTEXT_FRAMES:-CONTEXT_FRAMES] for mel_BFK in self._held_out_mels
+            ]
+        wanted = [rows_BTD[0, CONTEXT_FRAMES:-CONTEXT_FRAMES] for rows_BTD in self._held_out_rows]
+        heard_TD, wanted_TD = self._standardised(torch.cat(heard)), self._standardised(torch.cat(wanted))
+        unexplained_D = (heard_TD - wanted_TD).square().mean(0) / wanted_TD.var(0)
+        losses = {
+            "r2": 1.0 - float(unexplained_D.mean()),
+            "r2_worst_tenth": 1.0 - float(unexplained_D.quantile(0.9)),
+            "cosine": float(functional.cosine_similarity(heard_TD, wanted_TD, dim=-1).mean()),
+        }
+        if self._projection_PD is not None:
+            error_TP = (heard_TD - wanted_TD) @ self._projection_PD.T
+            spread_P = (wanted_TD @ self._projection_PD.T).var(0)
+            losses["r2_projected"] = 1.0 - float(error_TP.square().mean(0).sum() / spread_P.sum())
+        return Validation(losses=losses, score=float(unexplained_D.mean()))
+
+    def export(self, path: Path) -> None:
+        """See `Trainer`."""
+        header = WeightsHeader(
+            architecture=ARCHITECTURE,
+            sizes=asdict(self.config.network),
+            encoder=NAME,
+            fps=FRAMES_PER_SECOND,
+            training_data=self.pool.digest(),
+            facts={
+                "teacher": "whisper-base-layer-2",
+                "steps": self.step,
+                "speech_seconds": round(self.pool.seconds),
+                **{name: round(value, 4) for name, value in self.validate().losses.items()},
+            },
+        )
+        save_weights(path, self.average, header)
+
+
+def _windows(speech_S: Floats) -> list[Floats]:
+    """A recording as rendering hears it: windows of up to 300 frames with context."""
+    frames = len(speech_S) // SAMPLES_PER_FRAME
+    return [
+        speech_slice(speech_S, first_frame=first, frame_count=min(WINDOW_FRAMES, frames - first))
+        for first in range(0, frames, WINDOW_FRAMES)
+    ]

@@ -1,0 +1,1 @@
+"""Fitting the limits of the inspection to a subject."""

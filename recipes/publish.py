@@ -1,0 +1,70 @@
+"""Put trained weights and the digital actors where they ship.
+
+`python -m recipes.publish --renderer FILE --actors FOLDER... --licence LICENSE.ICT-FaceKit
+[--moda FILE] [--faco FILE] [--encoder FILE]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from stages.builtin import BuiltinNetwork, builtin_weights
+from stages.render.generator_config import GeneratorConfig
+from stages.subject.package import SubjectPackage
+from stages.subject.template import Template
+from stages.subject.tracks import ClipTracks
+from stages.training.renderer_config import RendererTraining
+from stages.training.renderer_data import RendererClip
+from stages.training.split import HELD_OUT_SHARE
+from stages.weights_header import read_sizes
+
+_ACTOR_FACTS: Final = {
+    "consent": "Not needed: a fictional person, invented for this project; no real person's likeness.",
+    "provenance": "Digital actor: geometry from ICT-FaceKit, everything else procedural; reference picture and "
+    "renderer made from its rendered clip.",
+    "licence": "Apache-2.0; geometry MIT, see LICENSE.ICT-FaceKit",
+}
+
+
+def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
+    """Write the package of the actor in a prepared clip's folder beside `renderer`, which actors share."""
+    clip = RendererClip(folder, config=RendererTraining(generator=read_sizes(renderer, GeneratorConfig)))
+    package = renderer.parent / clip.speaker
+    SubjectPackage.write(
+        package,
+        facts={"name": clip.speaker, **_ACTOR_FACTS, "renderer": f"../{renderer.name}"},
+        template=Template.from_clips([ClipTracks.load(folder)], share=1 - HELD_OUT_SHARE),
+        reference_HW3=np.array(clip.frames_THW3[clip.reference_frame]),
+    )
+    shutil.copyfile(licence, package / licence.name)
+    return package
+
+
+def main() -> None:
+    """Command line of the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    networks: tuple[BuiltinNetwork, ...] = ("moda", "faco", "encoder", "renderer")
+    for network in networks:
+        parser.add_argument(f"--{network}", type=Path, help=f"weights of {network}")
+    parser.add_argument("--actors", type=Path, nargs="*", default=[], help="prepared clips of the actors")
+    parser.add_argument("--licence", type=Path, help="the licence notice of the actors' geometry")
+    options = parser.parse_args()
+    for network in networks:
+        weights: Path | None = getattr(options, network)
+        if weights is not None:
+            target = builtin_weights(network)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(weights, target)
+    if options.actors and options.licence is None:
+        parser.error("--actors needs --licence: the notice ships beside every actor")
+    for folder in options.actors:
+        publish_actor(folder, renderer=builtin_weights("renderer"), licence=options.licence)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What a renderer's weights say of themselves, for whoever plans a render: read without loading the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from stages.errors import WeightsError
+from stages.payloads import FRAMES_PER_SECOND
+from stages.render.generator_config import GeneratorConfig
+from stages.subject.package import SubjectPackage
+from stages.weights_header import Scalar, check_header, read_header, read_sizes
+
+EXPECTED: Final[Mapping[str, Scalar]] = {"architecture": "renderer", "fps": FRAMES_PER_SECOND}
+"""What the header of a renderer's weights holds."""
+
+_MOST_FRAMES: Final = 1 << 24
+"""Up to here a frame's number is a whole number in single precision, a week of clip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RendererFacts:
+    """A subject's renderer.
+
+    Attributes:
+        size: Side of its pictures in px.
+        trained_frames: Frames of the subject's clip that it has seen.
+    """
+
+    size: int
+    trained_frames: int
+
+    @classmethod
+    def of(cls, subject: SubjectPackage) -> Self:
+        """Read them from the header of the subject's weights.
+
+        Raises:
+            WeightsError: They are no weights, of another network, or were trained on somebody else.
+        """
+        weights = subject.renderer_weights
+        check_header(weights, expected=EXPECTED)
+        sizes = read_sizes(weights, GeneratorConfig)
+        facts = read_header(weights).facts
+        trained = facts.get(f"trained_frames:{subject.name}")
+        if type(trained) is not int or not 1 <= trained <= _MOST_FRAMES:
+            known = [name.partition(":")[2] for name in facts if name.startswith("trained_frames:")]
+            raise WeightsError(
+                code="weights.mismatch",
+                where=subject.name,
+                what=f"the renderer was not trained on this subject, but on {', '.join(known) or 'none named'}",
+                hint="use the weights that belong to the subject",
+            )
+        return cls(size=sizes.size, trained_frames=trained)

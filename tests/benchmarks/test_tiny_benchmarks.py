@@ -1,0 +1,89 @@
+"""Every benchmark prints its figures, here for as little as it takes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from motion_clips import moving_clip
+from noisy_clip import noisy_clip
+from prepared_clip import save_with_pictures
+
+from benchmarks import evaluate_motion, evaluate_renderer, journal_throughput, scheduler_throughput
+from benchmarks.baselines import make
+from stages.builtin import builtin_weights
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """printed(benchmark, *arguments): its standard output."""
+
+    def run(benchmark: ModuleType, *arguments: object) -> str:
+        monkeypatch.setattr("sys.argv", [benchmark.__name__, *map(str, arguments)])
+        benchmark.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_dispatch_decisions(printed):
+    out = printed(scheduler_throughput, "--jobs", 3, "--segments", 4, "--replicas", 2, "--budget", 1e6)
+    assert re.fullmatch(r"\d+ dispatches a second\n", out)
+
+
+def test_events_of_a_journal(printed):
+    lines = printed(journal_throughput, "--seconds", 0.02).splitlines()
+    assert len(lines) == 5
+    assert all(re.fullmatch(r".+: \d+ a second", line) for line in lines)
+
+
+def test_motion_of_weights_and_its_references(printed, monkeypatch: pytest.MonkeyPatch):
+    def clips(work: Path, encoder: object, *, held_out: bool) -> list[object]:
+        return [moving_clip(frames=210, seed=seed, speech_width=encoder.width) for seed in range(2)]  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(evaluate_motion, "load_motion_clips", clips)
+    out = printed(evaluate_motion, "--work", "nowhere", "--moda", builtin_weights("moda"), "--takes", 2)
+    assert out.count("| truth") == 2
+
+
+def test_pictures_of_a_renderer(printed, tmp_path: Path):
+    clip, sheet = noisy_clip(tmp_path / "jane"), tmp_path / "sheet.png"
+    weights = builtin_weights("renderer")
+    out = printed(evaluate_renderer, "--weights", weights, "--clips", clip, "--every", 9, "--sheet", sheet)
+    assert re.search(r"\| jane +\| +2 \|", out)
+    assert sheet.stat().st_size > 0
+
+
+def test_baselines_of_an_actor(printed, tmp_path: Path):
+    save_with_pictures(tmp_path / "words", frames=20)
+    clip = tmp_path / "words"
+    out = printed(
+        make,
+        "--subject",
+        "builtin:actor-a",
+        "--clip",
+        clip,
+        "--other",
+        clip,
+        "--out",
+        tmp_path,
+        "--only",
+        "still-picture",
+    )
+    video = tmp_path / "still-picture" / "words.mp4"
+    assert out == f"{video}\n"
+    assert video.stat().st_size > 0
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_seconds_from_speech_to_video(printed):
+    # Imported here: it brings the whole command line.
+    from benchmarks import inference_times
+
+    out = printed(inference_times, "--seconds", 1)
+    assert re.search(r"\| 1 s +\| +[\d.]+ \|", out)
+    assert np.isfinite(float(out.splitlines()[-1].split("|")[2]))
