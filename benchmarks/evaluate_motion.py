@@ -21,7 +21,7 @@ from recipes.corpus import load_motion_clips
 from stages.builtin import builtin_weights
 from stages.faco.composer_stage import ComposerStage
 from stages.training.motion_data import MotionClip
-from stages.training.motion_judging import Contestant, Row, reference_rows, rows_of
+from stages.training.motion_judging import Contestant, ContestantRow, reference_rows, rows_of
 from stages.training.report import markdown_table
 
 _COLUMNS: Final = {
@@ -37,7 +37,7 @@ _COLUMNS: Final = {
 _DIVERSE: Final = {"face": "Diverse", "lips": "lips", "eyes": "eyes", "head": "head"}
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: ContestantRow) -> list[str]:
     """The line's cells, the name first."""
     drawn = asdict(row.diversity) if row.diversity is not None else {}
     return [
@@ -53,7 +53,7 @@ class Table:
 
     title: str
     speakers: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ContestantRow, ...]
 
     def markdown(self) -> str:
         """The table with its title, for the terminal and for documents alike."""
@@ -68,7 +68,7 @@ def evaluate(
     """Both tables, over the clips of the corpus that lie prepared in `work`."""
     tables = []
     for title, held_out in (("Speakers never seen", True), ("Speakers seen, held-out ends of clips", False)):
-        rows: list[Row] = []
+        rows: list[ContestantRow] = []
         clips: list[MotionClip] = []
         for contestant in contestants:
             clips = load_motion_clips(work, contestant.encoder, held_out=held_out)

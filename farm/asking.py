@@ -16,6 +16,7 @@ from jobs.errors import (
     FarmError,
     InfrastructureError,
     InputError,
+    InternalError,
     OutputError,
     RenderError,
     SpecError,
@@ -35,6 +36,7 @@ _FAMILIES: Final[Mapping[int, type[FarmError]]] = {
     ExitCode.INFRASTRUCTURE: InfrastructureError,
     ExitCode.TRAINING: TrainingError,
     ExitCode.EVALUATION: EvaluationError,
+    ExitCode.INTERNAL: InternalError,
     ExitCode.INTERRUPTED: Cancelled,
 }
 
@@ -81,7 +83,9 @@ def error_from_record(record: Mapping[str, Any]) -> FarmError:
         found = [SpecMistake(**mistake) for mistake in mistakes]
         return SpecError(message, mistakes=found, where=where, hint=hint, code=code)
     family = _FAMILIES.get(record.get("exit_code", ExitCode.RENDER), RenderError)
-    return family(message, where=where, hint=hint, code=code)
+    error = family(message, where=where, hint=hint, code=code)
+    error.traceback_file = str(record.get("traceback_file", ""))
+    return error
 
 
 def future_name(request: SubmitRequest, number: int) -> str:

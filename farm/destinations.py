@@ -39,7 +39,7 @@ def check_destination(path: Path, *, need_bytes: int = 0, where: str) -> None:
                 # Reserving asks the file system itself, so quotas and limits count; its free space alone does not.
                 os.posix_fallocate(file.fileno(), 0, need_bytes)
     except OSError as error:
-        raise _explained(error, path=path, where=where, need_bytes=need_bytes) from error
+        raise explained(error, path=path, where=where, need_bytes=need_bytes) from error
 
 
 def write_whole(path: Path, data: bytes, *, where: str) -> None:
@@ -49,7 +49,7 @@ def write_whole(path: Path, data: bytes, *, where: str) -> None:
         OutputUnwritable: The path cannot be written; what was there before is still there.
         DiskFull: There is no room; what was there before is still there.
     """
-    with _in_folder(path, where=where, need_bytes=len(data)) as partial:
+    with in_folder(path, where=where, need_bytes=len(data)) as partial:
         with partial.open("xb") as file:
             file.write(data)
             file.flush()
@@ -94,7 +94,7 @@ def _any() -> str:
 
 
 @contextmanager
-def _in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
+def in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
     """A temporary name beside `path`; after an error it is gone, and so are folders made for it."""
     made: list[Path] = []
     temporary = path.with_name(f".{path.name}.{_any()}.part")
@@ -107,7 +107,7 @@ def _in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
         yield temporary
         done = True
     except OSError as error:
-        raise _explained(error, path=path, where=where, need_bytes=need_bytes) from error
+        raise explained(error, path=path, where=where, need_bytes=need_bytes) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -116,7 +116,8 @@ def _in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _explained(error: OSError, *, path: Path, where: str, need_bytes: int) -> FarmError:
+def explained(error: OSError, *, path: Path, where: str, need_bytes: int) -> FarmError:
+    """The farm's error for a place that the operating system refused to write or to look at."""
     if error.errno in _NO_ROOM:
         return DiskFull(
             f"'{path.parent}' has no room for the {max(need_bytes, 1) / 1e6:.1f} MB that may be needed",

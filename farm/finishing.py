@@ -15,17 +15,17 @@ from pathlib import Path
 
 from farm.destinations import write_whole
 from farm.filling import FilledTake
-from farm.preparation import Cast
+from farm.preparation import Cast, check_master
 from farm.report import FinishedTake
 from farm.translation import translated
 from infra.delivery import deliver
 from infra.storage import ObjectStore
 from jobs.errors import DiskFull, SegmentDivergence
-from jobs.locations import is_s3, take_location
+from jobs.locations import is_s3, manifest_location, take_location
 from jobs.manifest import FilledRecord, Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
 from jobs.parse import LoadedJob
 from jobs.plan import RenderPlan
-from stages.encode.stitch import stitch
+from stages.encode.stitch import StitchedMaster, stitch
 from stages.speech.decode import Speech
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,14 @@ class Finisher:
         pieces = FilledTake(
             self.plan, segments=segments, filled=filled, store=self.store, profile=self.cast.profile
         )
+        key = self.plan.master_key(take=take, filled=filled)
+
+        def keep(master: Path, made: StitchedMaster) -> None:
+            # A second run of the plan proves here that its master has the same bytes.
+            self.store.put_if_absent(key, master, sha256=made.sha256)
+            # Only now: somebody may have put a file there since the job was planned.
+            check_master(self.loaded, take=take, known=lambda: {made.sha256: made.size_bytes})
+
         with _local_place(location) as path:
             with translated(location):
                 made = stitch(
@@ -73,9 +81,8 @@ class Finisher:
                     output=path,
                     fps=self.plan.fps,
                     metadata=self._metadata(take),
+                    when_whole=keep,
                 )
-            # A second run of the plan proves here that its master has the same bytes.
-            self.store.put_if_absent(self.plan.master_key(take=take, filled=filled), path, sha256=made.sha256)
             if is_s3(location):
                 deliver(path, location, content_type="video/mp4")
         master = MasterRecord(
@@ -89,12 +96,12 @@ class Finisher:
         manifest = self._manifest(
             take=take, segments=segments, filled=pieces.records(), master=master
         ).to_json()
-        _deliver_manifest(manifest, manifest_place(location))
+        _deliver_manifest(manifest, manifest_location(location))
         _keep_manifest(manifest, key=self.plan.manifest_key(take=take, filled=filled), store=self.store)
         return FinishedTake(
             take=take,
             master=location,
-            manifest=manifest_place(location),
+            manifest=manifest_location(location),
             sha256=made.sha256,
             size_bytes=made.size_bytes,
         )
@@ -148,11 +155,6 @@ class Finisher:
     def _as_written(self, take: int) -> str:
         """The master's place as the job spells it: the folders of this machine are nobody else's business."""
         return take_location(self.loaded.job.master_uri, take=take)
-
-
-def manifest_place(master: str) -> str:
-    """Where a manifest goes: ``hello.manifest.json`` beside ``hello.mp4``, so that one folder can hold several."""
-    return f"{master.rpartition('.')[0]}.manifest.json"
 
 
 @contextmanager

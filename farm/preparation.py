@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Final
 
+from farm.committed import committed_segments, flagged_before
 from farm.destinations import check_destination
 from farm.engine import engine_identity
+from farm.execution.calls import ReplicaSetup
 from farm.execution.stages_factory import ContextFrames, SharedWeights, StageFactory, Subject
+from farm.outputs import check_replaceable
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
-from jobs.errors import UnknownSubject
+from infra.storage import ObjectStore
+from jobs.errors import SegmentRejected, UnknownSubject, WeightsMismatch
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
-from jobs.locations import builtin_name, is_s3
+from jobs.locations import builtin_name, is_s3, manifest_location
+from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
+from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import Identities, RenderPlan, plan_render
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_speech
 
 # Bytes that a pixel of a frame takes in the store or the master, with room to spare: a third of it was measured.
 _BYTES_PER_PIXEL = 0.1
+
+_STORE_FOLDERS: Final = ("renders", "training", "evaluations")
+"""What the store's keys start with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,7 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         FarmError: Something is missing, may not be read, or is refused.
     """
     # The cheapest first: a wrong path is told at once, not after libraries have loaded.
+    check_places(loaded.places())
     speech = fetch_file(loaded.speech, cache=cache, where="spec.speech")
     folder = _subject_folder(loaded.subject, stages=stages, cache=cache)
     with translated("spec.output.profile"):
@@ -61,6 +74,13 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         weights = stages.shared_weights()
     with translated("spec.subject"):
         subject = stages.load_subject(folder)
+        size = stages.picture_size(subject)
+    if size != profile.size:
+        raise WeightsMismatch(
+            f"the renderer of {subject.name} draws {size} px, profile {profile.name} wants {profile.size}",
+            where="spec.output.profile",
+            hint="choose the profile that the subject was trained for",
+        )
     return Cast(
         speech=speech,
         subject_folder=folder,
@@ -97,6 +117,107 @@ def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: s
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """A job that is known to be possible, as far as that can be known before a replica starts.
+
+    Attributes:
+        loaded: The job.
+        cast: What it names.
+        speech: Its speech.
+        plan: Its plan.
+        setup: What its replicas must have loaded.
+        records: The record of every segment that the store holds, by take and index.
+        flagged: What is not good about these.
+        places: What it reads and writes.
+    """
+
+    loaded: LoadedJob
+    cast: Cast
+    speech: Speech
+    plan: RenderPlan
+    setup: ReplicaSetup
+    records: dict[tuple[int, int], SegmentRecord]
+    flagged: list[SegmentRejected]
+    places: FoundPlaces
+
+
+def prepare_job(
+    loaded: LoadedJob,
+    *,
+    cast: Cast,
+    speech: Speech,
+    store: ObjectStore,
+    device_kind: str,
+    name: str = "",
+    is_new: bool = True,
+) -> Preparation:
+    """Plan a job whose cast and speech are known, and find everything that would end it before its first frame.
+
+    Whoever shows a plan, renders it, or takes the job in comes through here, so that they agree.
+
+    Args:
+        loaded: The job.
+        cast: What it names.
+        speech: Its speech.
+        store: Where its segments are committed.
+        device_kind: Kind of processor that renders.
+        name: What to call it beside other jobs.
+        is_new: An earlier run has not begun it: what lies where its masters go cannot be its own.
+
+    Raises:
+        FarmError: The store failed, there is no room, a file of the studio's is in the way, or what is committed may
+            not be used.
+    """
+    places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
+    plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind)
+    if is_new:
+        for take in plan.take_numbers:
+            check_master(loaded, take=take, known=partial(_kept_master, plan, take=take, store=store))
+    records = committed_segments(plan, store=store)
+    policy = loaded.job.spec.inspection.policy
+    missing = plan.takes * len(plan.segments) - len(records)
+    check_room(loaded, plan=plan, store=store.uri, missing=missing)
+    return Preparation(
+        loaded=loaded,
+        cast=cast,
+        speech=speech,
+        plan=plan,
+        setup=ReplicaSetup(
+            weights=cast.weights,
+            subject=cast.subject_folder,
+            store=store.uri,
+            profile=cast.profile.name,
+            fps=plan.fps,
+            inspection=policy,
+        ),
+        records=records,
+        flagged=flagged_before(records, policy=policy),
+        places=places,
+    )
+
+
+def check_master(loaded: LoadedJob, *, take: int, known: Callable[[], Mapping[str, int]]) -> None:
+    """See that nothing but the farm's own lies where a take's master and its manifest go, or that it may be replaced.
+
+    Args:
+        loaded: The job.
+        take: Number of the take.
+        known: Asked for sizes, by SHA-256, of masters that may be replaced although no manifest names them.
+
+    Raises:
+        OutputRefused: There is a file that the farm did not write.
+        OutputUnwritable: The place cannot be looked at.
+    """
+    location = loaded.master(take=take)
+    check_replaceable(
+        [Place(location=location, field="spec.output.uri")],
+        manifest=Place(location=manifest_location(location), field="spec.output.uri"),
+        overwrite=loaded.overwrite,
+        known=known,
+    )
+
+
 def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: str, missing: int) -> None:
     """Prove, before anything is rendered, that masters and segments can be written.
 
@@ -113,12 +234,38 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: str, missing: int)
     master_bytes = _expected_bytes(plan, frames=plan.frame_count)
     for take in plan.take_numbers:
         # The takes lie in one folder: the last one must fit beside those before it.
-        _check_place(loaded.master(take=take), need_bytes=take * master_bytes, where="spec.output.uri")
+        master = loaded.master(take=take)
+        _check_place(master, need_bytes=take * master_bytes, where="spec.output.uri")
+        if not is_s3(master):
+            # Its name is longer.
+            _check_place(manifest_location(master), need_bytes=0, where="spec.output.uri")
     share = missing / len(plan.segments)
     segment_bytes = _expected_bytes(plan, frames=int(plan.frame_count * share))
     _check_place(
         f"{store.rstrip('/')}/probe", need_bytes=segment_bytes + plan.takes * master_bytes, where="store"
     )
+
+
+def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:
+    """The master that an earlier run of the plan made: it may lie there before its manifest does."""
+    facts = store.head(plan.master_key(take=take))
+    return {} if facts is None else {facts.sha256: facts.size_bytes}
+
+
+def _with_store(loaded: LoadedJob, *, name: str, cast: Cast, store: str) -> JobPlaces:
+    """The places of a job with those that it reads without naming them."""
+    places = loaded.places(name=name)
+    unnamed = [Place(location=str(cast.subject_folder), field="spec.subject", is_folder=True)]
+    unnamed += [
+        Place(location=str(path), field="the weights that all subjects share")
+        for path in cast.weights.by_name().values()
+    ]
+    unnamed += [
+        Place(location=f"{store.rstrip('/')}/{name}", field="the store", is_folder=True)
+        for name in _STORE_FOLDERS
+        if is_s3(store) or Path(store).is_absolute()
+    ]
+    return replace(places, reads=(*places.reads, *unnamed))
 
 
 def _check_place(location: str, *, need_bytes: int, where: str) -> None:

@@ -28,7 +28,7 @@ class Step(StrEnum):
         return {Stage.MOTION: cls.MOTION, Stage.FACE: cls.FACE, Stage.RENDER: cls.RENDER}[stage]
 
 
-class Listener(Protocol):
+class RenderListener(Protocol):
     """Watches one render."""
 
     def advance(self, step: Step, *, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ import time
 
 from farm.coordination.job_run import JobRun
 from farm.execution.pools.words import Joined
-from farm.progress import Listener, Step, StopWatch
+from farm.progress import RenderListener, Step, StopWatch
 from farm.report import FinishedTake
 from farm.scheduling.shared.farm_state import Moved
 from farm.scheduling.units import Stage, Unit
@@ -18,7 +18,7 @@ from jobs.manifest import SegmentRecord
 class RenderWatcher:
     """Watches a farm that has one job."""
 
-    def __init__(self, listener: Listener, watch: StopWatch) -> None:
+    def __init__(self, listener: RenderListener, watch: StopWatch) -> None:
         self._listener = listener
         self._watch = watch
         self._done = dict.fromkeys(Stage, 0)

@@ -23,8 +23,8 @@ from farm.execution.opening import OpenBackend
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.no_pools import NoPools
 from farm.execution.stages_factory import StageFactory
-from farm.preparation import Cast, gather_cast, make_plan, read_job_speech
-from farm.progress import Listener, Step, StopWatch
+from farm.preparation import Cast, gather_cast, prepare_job, read_job_speech
+from farm.progress import RenderListener, Step, StopWatch
 from farm.render_watcher import RenderWatcher
 from farm.report import RenderReport
 from farm.scheduling.shared.requests import FarmRules, PoolRules
@@ -55,7 +55,7 @@ class _Render:
     house: House
     pools: PoolSizes
     open_backend: OpenBackend
-    listener: Listener
+    listener: RenderListener
     watch: StopWatch
     watcher: RenderWatcher
 
@@ -67,7 +67,7 @@ def render_job(
     pools: PoolSizes,
     stages: StageFactory,
     open_backend: OpenBackend,
-    listener: Listener,
+    listener: RenderListener,
     device_kind: str,
 ) -> RenderReport:
     """Render a job.
@@ -101,8 +101,8 @@ def render_job(
     cast = gather_cast(loaded, stages=stages, cache=settings.cache)
     with ExitStack() as stack:
         speech, backend = _read_and_open(cast, render=render, stack=stack)
-        plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind)
-        run = new_run(plan.name, loaded, cast=cast, plan=plan, speech=speech, house=house)
+        prepared = prepare_job(loaded, cast=cast, speech=speech, store=house.store, device_kind=device_kind)
+        run = new_run(prepared.plan.name, prepared)
         is_missing = run.found < run.segment_count
         if not is_missing:
             # One that was opened while the speech was read is not started, and cannot be waited for.

@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from farm.crashes import said_by, traceback_of
+from infra.storage.s3_problems import S3Problem
 from jobs.errors import (
     DiskFull,
     FarmError,
@@ -41,12 +43,13 @@ _BY_CLASS: tuple[tuple[type[StageError], type[FarmError]], ...] = (
 )
 
 
-def translate(error: Exception, *, where: str) -> FarmError:
-    """The farm's error for anything that a stage or the store raised.
+def translate(error: Exception, *, where: str, otherwise: type[FarmError] = SegmentFailed) -> FarmError:
+    """The farm's error for anything that a stage or the store raised. Raises nothing, whatever the exception does.
 
     Args:
         error: What was raised; an error of the farm comes back as it is.
         where: What was worked on; used where the error does not know it.
+        otherwise: What it is where nobody foresaw it; it carries the traceback then.
     """
     if isinstance(error, FarmError):
         return error
@@ -56,9 +59,14 @@ def translate(error: Exception, *, where: str) -> FarmError:
         )
         return kind(error.what, where=error.where or where, hint=error.hint, code=error.code)
     if isinstance(error, MemoryError):
-        return InfrastructureError("the machine is out of memory", where=where, hint="use fewer replicas")
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return SegmentFailed(message, where=where, hint=f"raised at {_origin(error)}")
+        return InfrastructureError(
+            "the machine is out of memory",
+            where=where,
+            hint="use fewer replicas",
+            traceback=traceback_of(error),
+        )
+    hint = f"raised at {_origin(error)}"
+    return otherwise(said_by(error), where=where, hint=hint, traceback=traceback_of(error))
 
 
 @contextmanager
@@ -77,8 +85,9 @@ def is_final(error: FarmError) -> bool:
     """
     if isinstance(error, (SegmentFailed, InfrastructureError)):
         return False
-    # A failing store is worth a second attempt; the nondeterminism alarm, a leaf of it, is not.
-    return type(error) is not StoreError
+    # A failing store is worth a second attempt; the nondeterminism alarm, a leaf of it, is not, and neither is an
+    # endpoint that sends elsewhere.
+    return type(error) is not StoreError or error.code == S3Problem.REDIRECTED.value
 
 
 def _origin(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Masters that a studio wants in a bucket; local ones are renamed into place by whoever finishes them.
+"""What a studio wants in a bucket, such as a master; local files are renamed into place by whoever finishes them.
 
 Unlike the store, the place is the studio's own: delivering again replaces what an earlier run delivered. S3
 shows a reader the old object or the new one, never a part.
@@ -6,7 +6,7 @@ shows a reader the old object or the new one, never a part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,13 +60,68 @@ def deliver(
         )
 
 
+def delivered_sha256(location: str, *, sizes: Container[int], where: str) -> str | None:
+    """What the object at a location hashes to.
+
+    Args:
+        location: ``s3://`` URI of the object.
+        sizes: Sizes in bytes that are of interest; an object of another size is not read.
+        where: Field of the job that names the location, for errors.
+
+    Returns:
+        None where there is no object, empty where it is of another size.
+
+    Raises:
+        OutputUnwritable: It cannot be found out.
+    """
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_read import read_bytes, remote_facts
+
+    address = s3_address(location)
+    with _translated(location, where=where, verb="looked at"):
+        client = s3_client()
+        facts = remote_facts(client, address)
+        if facts is None:
+            return None
+        if facts.size_bytes not in sizes:
+            return ""
+        # Some servers lose the hash that the farm writes beside its objects.
+        return facts.sha256 or read_bytes(client, address)[1]
+
+
+def read_delivered(location: str, *, where: str, largest: int) -> bytes | None:
+    """The bytes of a small object at a location, such as a manifest.
+
+    Args:
+        location: ``s3://`` URI of the object.
+        where: Field of the job that names the location, for errors.
+        largest: More bytes are not read.
+
+    Returns:
+        None where there is no object, or a larger one.
+
+    Raises:
+        OutputUnwritable: It cannot be read.
+    """
+    from infra.storage.s3_client import s3_client
+    from infra.storage.s3_read import read_bytes, remote_facts
+
+    address = s3_address(location)
+    with _translated(location, where=where, verb="read"):
+        client = s3_client()
+        facts = remote_facts(client, address)
+        if facts is None or facts.size_bytes > largest:
+            return None
+        return read_bytes(client, address)[0]
+
+
 @contextmanager
-def _translated(location: str, *, where: str) -> Iterator[None]:
+def _translated(location: str, *, where: str, verb: str = "written") -> Iterator[None]:
     try:
         yield
     except S3Error as error:
         raise OutputUnwritable(
-            f"'{location}' cannot be written: {error.text}",
+            f"'{location}' cannot be {verb}: {error.text}",
             where=where,
             hint=error.hint,
             is_outage=error.is_outage,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.download import Wanted, download_once
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from jobs.errors import CastingError, DiskFull, FarmError, InputError, InputNotFound, UnknownSubject
 from jobs.identity import sha256_of_record
 from jobs.locations import S3Address, is_s3, s3_address
@@ -48,7 +48,7 @@ def fetch_file(location: str, *, cache: Path, where: str) -> Path:
         client = s3_client()
         facts = remote_facts(client, address)
         if facts is None:
-            raise S3Error(Problem.NO_OBJECT, "there is nothing")
+            raise S3Error(S3Problem.NO_OBJECT, "there is nothing")
         name = address.key.rpartition("/")[2] or "object"
         folder = cache / "inputs" / sha256_of_record([location, facts.etag, facts.size_bytes])[:32]
         download_once([Wanted(address=address, name=name, etag=facts.etag)], client=client, folder=folder)
@@ -140,7 +140,7 @@ def _wanted(client: Any, address: S3Address, *, prefix: S3Address, where: str) -
         )
     facts = remote_facts(client, address)
     if facts is None:
-        raise S3Error(Problem.CHANGED, f"'{name}' was listed and is gone")
+        raise S3Error(S3Problem.CHANGED, f"'{name}' was listed and is gone")
     return Wanted(address=address, name=name, etag=facts.etag)
 
 
@@ -154,13 +154,13 @@ def _translated(
     except S3Error as error:
         message = f"'{location}' cannot be read: {error.text}"
         match error.problem:
-            case Problem.NO_OBJECT | Problem.NO_BUCKET:
+            case S3Problem.NO_OBJECT | S3Problem.NO_BUCKET:
                 raise missing(f"no such object: '{location}'", where=where, hint=error.hint) from error
-            case Problem.DENIED:
+            case S3Problem.DENIED:
                 raise missing(message, where=where, code="not_readable", hint=error.hint) from error
-            case Problem.CHANGED:
+            case S3Problem.CHANGED:
                 code = f"{noun}_changed"
-            case Problem.DAMAGED | Problem.GARBLED:
+            case S3Problem.DAMAGED | S3Problem.GARBLED:
                 code = f"{noun}_damaged"
             case _:
                 code = f"{noun}_unreachable"

@@ -14,6 +14,7 @@
     │   └── WeightsMismatch           weights of another architecture, size or training
     ├── OutputError               what the job writes
     │   ├── OutputUnwritable          the place of the master cannot be written
+    │   ├── OutputRefused             something of the studio's would be lost there
     │   ├── DiskFull                  no space left where the farm writes
     │   └── StoreError                the object store refused, lost or corrupted an object
     │       ├── ObjectNotFound            nothing is committed under that key
@@ -32,6 +33,7 @@
     │   └── JournalError              the journal cannot be read or written
     │       ├── JournalFenced             a later run of the farm writes it now
     │       └── JournalCorrupt            it is damaged, or tells what cannot have happened
+    ├── InternalError             the farm itself failed in a way that nobody foresaw
     ├── NotEnded                  jobs were waited for, and the time was up before they ended
     ├── TokenTaken                the token of a request was used for another one
     └── Cancelled                 somebody asked the farm to stop
@@ -48,10 +50,11 @@ A caller who wants one line per failure needs no more than the base class::
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any
 
 from jobs.exit_codes import ExitCode as ExitCode
+from jobs.farm_error import FarmError as FarmError
 from jobs.spec_mistake import SpecMistake as SpecMistake
 
 _AWAY = frozenset(
@@ -62,69 +65,6 @@ _AWAY = frozenset(
 def is_away(error: OSError) -> bool:
     """Whether the operating system says that a disk, such as one of the network, does not answer for now."""
     return error.errno in _AWAY
-
-
-class FarmError(Exception):
-    """What happened, to which object, and what to do about it.
-
-    Attributes:
-        code: Stable, short name of the failure for scripts, such as ``input_not_found``.
-        where: The field (``spec.speech``) or object (a key, a path, a replica) it happened to.
-        message: What happened, in one sentence without a full stop.
-        hint: What the reader can do; may be empty.
-        is_outage: Something that the farm needs did not answer, or was too busy: the same may succeed later.
-    """
-
-    exit_code: ClassVar[ExitCode] = ExitCode.RENDER
-    default_code: ClassVar[str] = "farm_error"
-
-    # Instance attributes only: Ray raises a class derived from both its own error and ours, which
-    # finds our fields through the original instance and would find class attributes first.
-    code: str
-    where: str
-    message: str
-    hint: str
-    is_outage: bool
-
-    def __init__(
-        self, message: str, *, where: str = "", hint: str = "", code: str = "", is_outage: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
-        self.code = code or self.default_code
-        self.is_outage = is_outage
-
-    def line(self) -> str:
-        """The failure in one line: ``[code] where: message``."""
-        place = f"{self.where}: " if self.where else ""
-        return f"[{self.code}] {place}{self.message}"
-
-    def as_record(self) -> dict[str, Any]:
-        """The failure as plain data for ``--json`` and logs."""
-        return {
-            "code": self.code,
-            "where": self.where,
-            "message": self.message,
-            "hint": self.hint,
-            "exit_code": int(self.exit_code),
-        }
-
-    def __str__(self) -> str:
-        return self.line()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only arguments are lost by the default pickling of exceptions, and ours cross actors.
-        return _revive, (type(self), self.message, self._fields())
-
-    def _fields(self) -> dict[str, Any]:
-        always = {"where": self.where, "hint": self.hint, "code": self.code}
-        return always | ({"is_outage": True} if self.is_outage else {})
-
-
-def _revive(kind: type[FarmError], message: str, fields: Mapping[str, Any]) -> FarmError:
-    return kind(message, **fields)
 
 
 class SpecError(FarmError):
@@ -237,6 +177,12 @@ class OutputUnwritable(OutputError):
     """The place of the master cannot be written."""
 
     default_code = "output_unwritable"
+
+
+class OutputRefused(OutputError):
+    """An output would replace what a job reads, what another job writes, or a file that the farm did not write."""
+
+    default_code = "output_refused"
 
 
 class DiskFull(OutputError):
@@ -364,6 +310,13 @@ class JournalCorrupt(JournalError):
     """The journal is damaged, or an entry tells what cannot have happened; the error names the first such entry."""
 
     default_code = "journal_corrupt"
+
+
+class InternalError(FarmError):
+    """The farm itself failed in a way that nobody foresaw; the traceback is kept in the file that the error names."""
+
+    exit_code = ExitCode.INTERNAL
+    default_code = "internal_error"
 
 
 class NotEnded(FarmError):

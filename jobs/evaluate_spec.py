@@ -35,6 +35,10 @@ Measure = Literal["pictures", "niqe", "sync", "identity"]
 
 ALL_MEASURES: Final[tuple[Measure, ...]] = ("pictures", "niqe", "sync", "identity")
 
+REPORT_FILES: Final = ("report.json", "report.md", "manifest.json")
+PLOTS_FOLDER: Final = "plots"
+"""What lies in the folder of a report; the plots of a pair in one of their own, by system and clip."""
+
 MOST_WORKERS = 1024
 MOST_TAKES = 99  # as in a render job
 MOST_SYSTEMS = 100  # rows of a table that can still be read

@@ -21,7 +21,9 @@ class ExitCode(IntEnum):
     TRAINING = 8, "training failed"
     EVALUATION = 9, "some videos could not be judged"
     NOT_ENDED = 10, "the jobs had not ended when the time was up"
+    INTERNAL = 70, "the farm itself failed; the named file says where"
     INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
+    OUTPUT_CLOSED = 141, "whoever read the output closed it, as head does"
 
     def __new__(cls, value: int, meaning: str) -> Self:
         """Make a member that is its number and carries its meaning."""

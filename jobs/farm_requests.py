@@ -23,6 +23,7 @@ class SubmitRequest(Request):
         folder: Where its relative paths start.
         studio: Who pays.
         on_hold: It shall wait for a resume.
+        overwrite: Its masters may replace files that the farm did not write.
     """
 
     kind: Literal["submit"] = "submit"
@@ -30,6 +31,7 @@ class SubmitRequest(Request):
     folder: str
     studio: str
     on_hold: bool = False
+    overwrite: bool = False
 
 
 class PauseRequest(Request):

@@ -32,6 +32,7 @@ class JobReceived(JournalEvent):
         document: The render job as plain data, every default filled in.
         folder: Where its relative paths start.
         on_hold: It waits for somebody to resume it.
+        overwrite: Its masters may replace files that the farm did not write.
     """
 
     kind: Literal["job received"] = "job received"
@@ -40,6 +41,7 @@ class JobReceived(JournalEvent):
     document: dict[str, Any]
     folder: str
     on_hold: bool = False
+    overwrite: bool = False
 
 
 class JobPlanned(JournalEvent):

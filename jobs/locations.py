@@ -104,3 +104,9 @@ def take_location(location: str, *, take: int) -> str:
         return location
     stem, dot, suffix = location.rpartition(".")
     return f"{stem}.take{take}{dot}{suffix}"
+
+
+def manifest_location(location: str) -> str:
+    """Where the manifest of a file goes: ``hello.manifest.json`` beside ``hello.mp4``; one folder can hold several."""
+    folder, slash, name = location.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}.manifest.json"

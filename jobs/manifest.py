@@ -1,10 +1,13 @@
-"""The record that travels with a master: what it was made from, piece by piece, for anyone to check."""
+"""The record that travels with a master: what it was made from, piece by piece, for anyone to check.
+
+Other files that the farm writes have a smaller one beside them: it says which they are, and so which are not.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from jobs.errors import StoreError
 from jobs.inspection import InspectionRecord
@@ -165,3 +168,70 @@ class Manifest(ManifestModel):
                 code="bad_manifest",
                 hint="render the job again, or read it with the engine version that wrote it",
             ) from error
+
+
+class WrittenFile(ManifestModel):
+    """One file that a command wrote.
+
+    Attributes:
+        name: Its path from the folder of the manifest, with slashes.
+        sha256: Hash of its bytes.
+        size_bytes: Number of them.
+    """
+
+    name: str
+    sha256: Sha256
+    size_bytes: Count
+
+
+class WrittenManifest(ManifestModel):
+    """The manifest of weights, reports and plots, beside them.
+
+    Attributes:
+        schema_version: Version of this form.
+        engine_version: Version of the code that wrote them.
+        by: The command.
+        of: What they were made from, in the words of the command; empty while they are being replaced.
+        files: The files. While they are being replaced, both the old and the new.
+    """
+
+    schema_version: Literal["farm.written/v1"] = "farm.written/v1"
+    engine_version: str
+    by: str
+    of: str = ""
+    files: list[WrittenFile]
+
+    def to_json(self) -> bytes:
+        """The manifest as it is written."""
+        return self.model_dump_json(indent=2).encode("utf-8") + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes) -> WrittenManifest | None:
+        """Read one; None where the bytes are none of this version."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError:
+            return None
+
+
+class _Hashed(BaseModel):
+    sha256: Sha256
+    size_bytes: Count
+
+
+class _AnyManifest(BaseModel):
+    """What every version of either manifest has."""
+
+    schema_version: Annotated[str, Field(pattern=r"^farm\.(manifest|written)/")]
+    master: _Hashed | None = None
+    files: list[_Hashed] = []
+
+
+def files_in_manifest(data: bytes) -> dict[str, int] | None:
+    """Every file that a manifest of any version says the farm wrote, its size by its SHA-256; None for other bytes."""
+    try:
+        found = _AnyManifest.model_validate_json(data)
+    except ValidationError:
+        return None
+    written = [*found.files, *([] if found.master is None else [found.master])]
+    return {each.sha256: each.size_bytes for each in written}

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
-from jobs.evaluate_spec import EvaluateJob
+from jobs.evaluate_spec import PLOTS_FOLDER, REPORT_FILES, EvaluateJob
 from jobs.evaluation_pairs import EvaluationPair, find_pairs
 from jobs.farm_spec import Farm
 from jobs.folders import FoundClips, find_clips, matches
 from jobs.kinds import EVALUATE_JOB, FARM, RENDER_JOB, SIMULATION, TRAIN_JOB
-from jobs.locations import resolve_location, take_location
+from jobs.locations import builtin_name, is_s3, manifest_location, resolve_location, take_location
 from jobs.mistakes import mistake_at
+from jobs.places import JobPlaces, Place
 from jobs.reading import read_document, read_file, validated
 from jobs.simulation_spec import Simulation
 from jobs.spec import RenderJob
-from jobs.train_spec import BASE, TrainJob
+from jobs.train_spec import BASE, WRITTEN_TO_SUBJECT, TrainJob, weights_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,14 @@ class LoadedJob:
     Attributes:
         job: The job exactly as written.
         folder: Absolute folder of the job's file.
+        file: The job's file; None for text of another origin.
+        overwrite: Whether files that the farm did not write may be replaced. No part of the job.
     """
 
     job: RenderJob
     folder: Path
+    file: Path | None = None
+    overwrite: bool = False
 
     @property
     def speech(self) -> str:
@@ -48,6 +53,27 @@ class LoadedJob:
         """Absolute path or ``s3://`` URI of a take's master; takes count from 1."""
         return take_location(resolve_location(self.job.master_uri, folder=self.folder), take=take)
 
+    def places(self, *, name: str = "") -> JobPlaces:
+        """What it reads and writes.
+
+        Args:
+            name: What to call the job beside others.
+        """
+        reads = [Place(location=self.speech, field="spec.speech"), *_own_file(self.file)]
+        if builtin_name(self.subject) is None:
+            reads.append(Place(location=self.subject, field="spec.subject", is_folder=True))
+        given = self.job.spec.output.uri is not None
+        field = "spec.output.uri" if given else "metadata.name (it names the master)"
+        writes = []
+        for take in range(1, self.job.spec.takes + 1):
+            master = self.master(take=take)
+            said = field if take == 1 else f"{field} (take {take})"
+            writes += [
+                Place(location=master, field=said),
+                Place(location=manifest_location(master), field=f"{said} (manifest)"),
+            ]
+        return JobPlaces(job=name, reads=tuple(reads), writes=tuple(writes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedTraining:
@@ -56,10 +82,14 @@ class LoadedTraining:
     Attributes:
         job: The job exactly as written.
         folder: Absolute folder of the job's file.
+        file: The job's file; None for text of another origin.
+        overwrite: Whether files that the farm did not write may be replaced. No part of the job.
     """
 
     job: TrainJob
     folder: Path
+    file: Path | None = None
+    overwrite: bool = False
 
     @property
     def clip_patterns(self) -> tuple[str, ...]:
@@ -96,6 +126,35 @@ class LoadedTraining:
         """
         return find_clips(self.clip_patterns, held_out=self.held_out_patterns)
 
+    def places(self) -> JobPlaces:
+        """What it reads and writes.
+
+        Raises:
+            InputNotFound: A pattern matches nothing, or nothing is left to learn from.
+        """
+        found, subject = self.find_clips(), self.subject
+        given = self.job.spec.output.uri is not None
+        field = "spec.output.uri" if given else "metadata.name (it names the weights)"
+        reads = list(_own_file(self.file))
+        reads += [Place(location=str(clip), field="spec.clips", is_folder=True) for clip in found.training]
+        reads += [Place(location=str(clip), field="spec.held_out", is_folder=True) for clip in found.held_out]
+        if self.start_from not in (None, BASE):
+            assert self.start_from is not None
+            reads.append(Place(location=self.start_from, field="spec.start_from"))
+        writes = [
+            Place(location=self.output, field=field),
+            Place(location=weights_manifest(self.output), field=f"{field} (manifest)"),
+        ]
+        if subject is None:
+            return JobPlaces(reads=tuple(reads), writes=tuple(writes))
+        # The one clip whose folder is written to: what else lies there is held against the outputs file by file.
+        reads = [each for each in reads if not (each.is_folder and _is_same_folder(each.location, subject))]
+        written = [subject / name for name in WRITTEN_TO_SUBJECT]
+        kept = [path for path in sorted(subject.rglob("*")) if path.is_file() and path not in written]
+        reads += [Place(location=str(path), field="spec.subject") for path in kept]
+        writes += [Place(location=str(path), field="spec.subject") for path in written]
+        return JobPlaces(reads=tuple(reads), writes=tuple(writes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedEvaluation:
@@ -104,10 +163,14 @@ class LoadedEvaluation:
     Attributes:
         job: The job exactly as written.
         folder: Absolute folder of the job's file.
+        file: The job's file; None for text of another origin.
+        overwrite: Whether files that the farm did not write may be replaced. No part of the job.
     """
 
     job: EvaluateJob
     folder: Path
+    file: Path | None = None
+    overwrite: bool = False
 
     @property
     def output(self) -> str:
@@ -129,15 +192,55 @@ class LoadedEvaluation:
         """
         return find_pairs(self.job.spec, folder=self.folder)
 
+    def places(self, pairs: Sequence[EvaluationPair]) -> JobPlaces:
+        """What it reads and writes.
 
-def load_job(path: Path) -> LoadedJob:
+        Args:
+            pairs: What `find_pairs` found.
+        """
+        spec, output = self.job.spec, self.output.rstrip("/")
+        reads = list(_own_file(self.file))
+        if self.syncnet is not None:
+            reads.append(Place(location=str(self.syncnet), field="spec.syncnet", is_folder=True))
+        for pair in pairs:
+            videos = dict.fromkeys((*pair.generated, pair.reference, pair.speech))
+            reads += [Place(location=video, field=pair.field) for video in videos if video is not None]
+        given = spec.output.uri is not None
+        field = "spec.output.uri" if given else "metadata.name (it names the folder of the report)"
+        writes = [Place(location=f"{output}/{name}", field=field) for name in REPORT_FILES]
+        if spec.output.plots and not is_s3(output):
+            writes += [
+                Place(location=f"{output}/{PLOTS_FOLDER}/{pair}", field=field, is_folder=True)
+                for pair in pairs
+            ]
+        return JobPlaces(reads=tuple(dict.fromkeys(reads)), writes=tuple(writes))
+
+
+def _own_file(file: Path | None) -> Iterator[Place]:
+    if file is not None:
+        yield Place(location=str(file.absolute()), field="the job's file")
+
+
+def _is_same_folder(location: str, folder: Path) -> bool:
+    try:
+        return folder.samefile(location)
+    except OSError:
+        return False
+
+
+def load_job(path: Path, *, overwrite: bool = False) -> LoadedJob:
     """Read a render job from a YAML or JSON file.
+
+    Args:
+        path: The file.
+        overwrite: Whether files that the farm did not write may be replaced.
 
     Raises:
         SpecError: The file cannot be read, or the job in it has mistakes.
     """
     text, folder, json_only = read_file(path, RENDER_JOB)
-    return parse_job(text, folder=folder, where=str(path), json_only=json_only)
+    loaded = parse_job(text, folder=folder, where=str(path), json_only=json_only)
+    return replace(loaded, file=path, overwrite=overwrite)
 
 
 def parse_job(text: str, *, folder: Path, where: str = "", json_only: bool = False) -> LoadedJob:
@@ -167,7 +270,8 @@ def load_training(path: Path, *, fields: Mapping[FieldPath, Any] | None = None) 
         SpecError: The file cannot be read, or the job in it has mistakes.
     """
     text, folder, json_only = read_file(path, TRAIN_JOB)
-    return parse_training(text, folder=folder, where=str(path), json_only=json_only, fields=fields)
+    loaded = parse_training(text, folder=folder, where=str(path), json_only=json_only, fields=fields)
+    return replace(loaded, file=path)
 
 
 def parse_training(
@@ -205,14 +309,19 @@ def parse_training(
     return loaded
 
 
-def load_evaluation(path: Path) -> LoadedEvaluation:
+def load_evaluation(path: Path, *, overwrite: bool = False) -> LoadedEvaluation:
     """Read an evaluate job from a YAML or JSON file.
+
+    Args:
+        path: The file.
+        overwrite: Whether files that the farm did not write may be replaced.
 
     Raises:
         SpecError: The file cannot be read, or the job in it has mistakes.
     """
     text, folder, json_only = read_file(path, EVALUATE_JOB)
-    return parse_evaluation(text, folder=folder, where=str(path), json_only=json_only)
+    loaded = parse_evaluation(text, folder=folder, where=str(path), json_only=json_only)
+    return replace(loaded, file=path, overwrite=overwrite)
 
 
 def parse_evaluation(

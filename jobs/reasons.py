@@ -26,6 +26,7 @@ class ReasonKind(StrEnum):
     BUDGET = "budget"  # the job spent its GPU seconds
     RIVAL = "rival"  # another attempt of the same segment was first
     AGE = "age"  # nobody came back to it
+    INTERNAL = "internal"  # the farm itself failed: something that nobody foresaw happened
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,9 +175,11 @@ def _job_rows() -> Rows:
     yield from _rows("DELIVERING", event.CANCEL_ASKED, state.CANCEL_REQUESTED, R.USER)
     yield from _rows("CANCEL_REQUESTED CANCELLED", event.CANCEL_ASKED, None, R.USER)
     yield from _rows("CANCEL_REQUESTED", event.QUIET, state.CANCELLED, R.WORK)
-    yield from _rows("VALIDATING QUEUED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
-    yield from _rows("RUNNING PAUSE_REQUESTED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY)
-    yield from _rows("STITCHING DELIVERING", event.FAILED, state.FAILED, R.OUTPUT)
+    # Where the farm itself fails over a job, the job ends wherever it stands; one that is being cancelled is cancelled.
+    yield from _rows("VALIDATING QUEUED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY, R.INTERNAL)
+    yield from _rows("RUNNING PAUSE_REQUESTED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY, R.INTERNAL)
+    yield from _rows("STITCHING DELIVERING", event.FAILED, state.FAILED, R.OUTPUT, R.INTERNAL)
+    yield from _rows("RECEIVED PLANNED HELD PAUSED", event.FAILED, state.FAILED, R.INTERNAL)
     yield from _rows("FAILED", event.RETRIED, state.QUEUED, R.USER)
     # The store may turn out to hold what a job is held for.
     yield from _rows("HELD", event.RETRIED, state.QUEUED, R.USER, R.STORE)

@@ -29,6 +29,14 @@ from jobs.spec_model import Metadata, Seed, Slug, SpecModel, finding
 BASE: Final = "base"
 """The word for the base renderer that ships with the farm; a file of that name is written ``./base``."""
 
+WRITTEN_TO_SUBJECT: Final = (
+    "renderer.safetensors",
+    "renderer.safetensors.manifest.json",
+    "subject.yaml",
+)
+"""What a package gets of a training, of all its files."""
+
+
 MOST_WORKERS = 1024  # more than any cluster has GPUs for networks of this size
 MOST_STEPS = 100_000_000
 LARGEST_BATCH = 65_536
@@ -43,6 +51,11 @@ _NETWORK_FIELDS: Final[dict[str, TrainStage]] = {
     "composed_face": "renderer",
 }
 """Fields of the network that one stage alone has; the others belong to all."""
+
+
+def weights_manifest(name: str) -> str:
+    """What the manifest beside weights is called; a master of the same name has another."""
+    return f"{name}.manifest.json"
 
 
 def _checked_folder(folder: str) -> str:

@@ -109,7 +109,7 @@ class AblationOptions:
                 hint="add --ablations, or leave them out",
             )
 
-    def request(self, *, out: Path | None) -> AblationRequest:
+    def request(self, *, out: Path | None, overwrite: bool) -> AblationRequest:
         """The request, with paths that do not depend on the current folder; `out` is ``ablations`` by default."""
         return AblationRequest(
             clips=tuple(str(Path(clip).absolute()) for clip in self.clips),
@@ -121,4 +121,5 @@ class AblationOptions:
             takes=TAKES,
             seed=0,
             out=(out or Path("ablations")).absolute(),
+            overwrite=overwrite,
         )

@@ -8,14 +8,19 @@ from farm.cli.bars import StepBars
 from farm.cli.output import Terminal, UsageError, libraries_quiet
 from farm.cli.training_bars import TrainingBars
 from farm.cli.wiring import Wiring
+from farm.destinations import check_destination
 from farm.evaluation.ablation_report import markdown_report
 from farm.evaluation.ablations import run_ablations
 from farm.evaluation.variants import TABLES, AblationRequest
+from farm.outputs import WRITTEN_MANIFEST, OutputFiles, check_replaceable
 from farm.training.report import TrainingReport
 from farm.translation import translated
 from infra.settings import FarmSettings
-from jobs.errors import Cancelled, DiskFull, ExitCode
+from jobs.errors import Cancelled, ExitCode
+from jobs.folders import find_clips
 from jobs.parse import LoadedTraining
+from jobs.places import JobPlaces, Place, check_places
+from jobs.train_spec import weights_manifest
 
 REPORT_NAME = "ablations"
 
@@ -29,6 +34,7 @@ def run_ablation_tables(
         FarmError: A table lacks its clips, or see `farm.training.run.train`.
     """
     _check(request)
+    report = _report_files(request)
     hardware = wiring.probe()
 
     def train(job: LoadedTraining) -> TrainingReport:
@@ -49,17 +55,46 @@ def run_ablation_tables(
             listener.close()
     text = markdown_report(tables)
     record = {"tables": [table.as_record() for table in tables]}
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-        (request.out / f"{REPORT_NAME}.md").write_text(text)
-        (request.out / f"{REPORT_NAME}.json").write_text(json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise DiskFull.or_unwritable(
-            error, where=str(request.out), hint="give another folder with --out"
-        ) from error
+    with report.writing() as folder:
+        (folder / f"{REPORT_NAME}.md").write_text(text, encoding="utf-8")
+        (folder / f"{REPORT_NAME}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if not terminal.result(record):
         terminal.out.print(text, markup=False)
     return ExitCode.OK
+
+
+def _report_files(request: AblationRequest) -> OutputFiles:
+    """The report's files, held against the clips and against what is there before anything is trained."""
+    names = (f"{REPORT_NAME}.md", f"{REPORT_NAME}.json")
+    clips = [] if request.portrait is None else [(request.portrait, "--portrait")]
+    if request.clips:
+        found = find_clips(request.clips, held_out=request.held_out)
+        clips += [(clip, "--clips") for clip in found.training]
+        clips += [(clip, "--held-out") for clip in found.held_out]
+    reads = [Place(location=str(clip), field=field, is_folder=True) for clip, field in clips]
+    writes = [Place(location=str(request.out / name), field="--out") for name in (*names, WRITTEN_MANIFEST)]
+    weights = {
+        str(request.weights_of(variant)): variant for table in request.tables for variant in TABLES[table]
+    }
+    for path in weights:
+        writes += [Place(location=place, field="--out") for place in (path, weights_manifest(path))]
+    check_places(JobPlaces(reads=tuple(reads), writes=tuple(writes)))
+    check_destination(request.out / WRITTEN_MANIFEST, where="--out")
+    for path in weights:
+        check_replaceable(
+            [Place(location=path, field="--out")],
+            manifest=Place(location=weights_manifest(path), field="--out"),
+            overwrite=request.overwrite,
+        )
+    report = OutputFiles(
+        home=str(request.out),
+        manifest=WRITTEN_MANIFEST,
+        field="--out",
+        by="evaluate --ablations",
+        overwrite=request.overwrite,
+    )
+    report.check(names)
+    return report
 
 
 class _Shown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,14 @@ from farm.cli.ablation_options import (
     TableOption,
 )
 from farm.cli.ablations import run_ablation_tables
-from farm.cli.common_options import EXIT_CODES, JsonOption, ReplicasOption, SpecArgument, StoreOption
+from farm.cli.common_options import (
+    EXIT_CODES,
+    JsonOption,
+    OverwriteOption,
+    ReplicasOption,
+    SpecArgument,
+    StoreOption,
+)
 from farm.cli.control_app import control_app
 from farm.cli.doctor import run_doctor
 from farm.cli.evaluate import run_evaluate
@@ -33,9 +41,9 @@ from farm.cli.evaluate_options import (
     SpeechOption,
     SyncNetOption,
 )
-from farm.cli.guarding import guarded
+from farm.cli.guarding import Guard, guarded
 from farm.cli.journal import journal_app
-from farm.cli.output import Terminal, UsageError
+from farm.cli.output import OutputClosed, Terminal, UsageError
 from farm.cli.plan import run_plan
 from farm.cli.render import run_render
 from farm.cli.simulate import run_simulate
@@ -57,7 +65,7 @@ from farm.cli.train_options import (
 )
 from farm.cli.wiring import Wiring
 from infra.settings import FarmSettings
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, FarmError
 from jobs.version import engine_version
 
 app = typer.Typer(
@@ -90,15 +98,23 @@ def main(arguments: Sequence[str] | None = None, *, wiring: Wiring | None = None
         The exit code.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        outcome = app(arguments, standalone_mode=False, prog_name="farm", obj=wiring or Wiring())
-    except typer.TyperException as error:
-        # Unknown options, missing arguments: the parser's own errors, in our form.
-        message = error.format_message().rstrip(".")
-        usage = UsageError(message, where="command line", hint="see farm --help")
-        Terminal(as_json="--json" in arguments).error(usage)
-        return ExitCode.USAGE
-    return int(outcome or 0)
+
+    def run() -> int:
+        try:
+            return int(app(arguments, standalone_mode=False, prog_name="farm", obj=wiring or Wiring()) or 0)
+        except typer.TyperException as error:
+            # Unknown options, missing arguments: the parser's own errors, in our form.
+            message = error.format_message().rstrip(".")
+            raise UsageError(message, where="command line", hint="see farm --help") from error
+        except SystemExit as end:
+            # So ends the parser where nobody reads its help any more.
+            raise OutputClosed from end
+
+    # Commands have a guard of their own; this one is for what happens before and after them.
+    guard = Guard(name="farm", terminal=Terminal(as_json="--json" in arguments))
+    with suppress(FarmError):
+        guard.cache = FarmSettings.from_environment().cache
+    return guard.code_of(run)
 
 
 @app.callback(invoke_without_command=True)
@@ -117,6 +133,7 @@ def _render(
     context: typer.Context,
     spec: SpecArgument,
     replicas: ReplicasOption = None,
+    overwrite: OverwriteOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -126,7 +143,12 @@ def _render(
     """
     guarded(
         lambda settings, terminal, wiring: run_render(
-            spec, replicas=replicas, settings=settings, terminal=terminal, wiring=wiring
+            spec,
+            replicas=replicas,
+            overwrite=overwrite,
+            settings=settings,
+            terminal=terminal,
+            wiring=wiring,
         ),
         context=context,
         store=store,
@@ -136,12 +158,16 @@ def _render(
 
 @app.command("plan", epilog=f"Exit codes:\n\n{EXIT_CODES}")
 def _plan(
-    context: typer.Context, spec: SpecArgument, store: StoreOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    spec: SpecArgument,
+    overwrite: OverwriteOption = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
     guarded(
         lambda settings, terminal, wiring: run_plan(
-            spec, settings=settings, terminal=terminal, wiring=wiring
+            spec, overwrite=overwrite, settings=settings, terminal=terminal, wiring=wiring
         ),
         context=context,
         store=store,
@@ -163,6 +189,7 @@ def _train(
     steps: StepsOption = None,
     workers: WorkersOption = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,7 +211,12 @@ def _train(
     )
     guarded(
         lambda settings, terminal, wiring: run_train(
-            spec, options=options, settings=settings, terminal=terminal, wiring=wiring
+            spec,
+            options=options,
+            overwrite=overwrite,
+            settings=settings,
+            terminal=terminal,
+            wiring=wiring,
         ),
         context=context,
         store=store,
@@ -209,6 +241,7 @@ def _evaluate(
     portrait: PortraitOption = None,
     motion_steps: MotionStepsOption = None,
     renderer_steps: RendererStepsOption = None,
+    overwrite: OverwriteOption = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -232,12 +265,13 @@ def _evaluate(
         syncnet=syncnet,
         out=out,
         sample_every=sample_every,
+        overwrite=overwrite,
     )
 
     def run(settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
         studies.check_alone(wanted=ablations, videos=spec is not None or options.names_videos)
         if ablations:
-            request = studies.request(out=out)
+            request = studies.request(out=out, overwrite=overwrite)
             return run_ablation_tables(request, settings=settings, terminal=terminal, wiring=wiring)
         if spec is None:
             return run_evaluate(options, terminal=terminal)
@@ -256,11 +290,14 @@ def _simulate(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw what each replica did when.", show_default=False),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate a shared farm on a virtual clock: shares, waits, cold loads, re-renders."""
     guarded(
-        lambda _settings, terminal, _wiring: run_simulate(scenario, plot=plot, terminal=terminal),
+        lambda _settings, terminal, _wiring: run_simulate(
+            scenario, plot=plot, overwrite=overwrite, terminal=terminal
+        ),
         context=context,
         store=None,
         as_json=as_json,
@@ -307,6 +344,7 @@ def _subject_prepare(
             show_default=False,
         ),
     ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prepare a subject from a clip: package, training data and a quality report.
@@ -315,7 +353,13 @@ def _subject_prepare(
     """
     guarded(
         lambda _settings, terminal, _wiring: run_prepare(
-            clip, name=name, consent=consent, out=out, audio_lag=audio_lag, terminal=terminal
+            clip,
+            name=name,
+            consent=consent,
+            out=out,
+            audio_lag=audio_lag,
+            overwrite=overwrite,
+            terminal=terminal,
         ),
         context=context,
         store=None,

@@ -38,3 +38,10 @@ ReplicasOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")
 ]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files that the farm did not write. What a job reads is never written over.",
+    ),
+]

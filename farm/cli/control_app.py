@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from farm.cli.common_options import EXIT_CODES, JsonOption, ReplicasOption, StoreOption
+from farm.cli.common_options import EXIT_CODES, JsonOption, OverwriteOption, ReplicasOption, StoreOption
 from farm.cli.control import checked_budget, frames_of, run_request
 from farm.cli.control_options import (
     AllOption,
@@ -86,11 +86,14 @@ def _submit(
     hold: HoldOption = False,
     token: TokenOption = None,
     wait: WaitOption = False,
+    overwrite: OverwriteOption = False,
     patience: PatienceOption = _PATIENCE_S,
     as_json: JsonOption = False,
 ) -> None:
     """Hand jobs to the shared farm whose journal is FARM_JOURNAL; it tells the names they have there."""
-    options = SubmitOptions(studio=studio, hold=hold, token=token, wait=wait, patience_s=patience)
+    options = SubmitOptions(
+        studio=studio, hold=hold, token=token, wait=wait, overwrite=overwrite, patience_s=patience
+    )
     guarded(
         lambda settings, terminal, _wiring: run_submit(
             specs, options=options, settings=settings, terminal=terminal
@@ -243,6 +246,7 @@ def _replay(
     bundle: BundleArgument,
     out: KeepOption = None,
     timeout: TimeoutOption = 900.0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Render a segment that the farm gave up again, alone in a fresh process.
@@ -251,7 +255,7 @@ def _replay(
     """
     guarded(
         lambda _settings, terminal, wiring: run_replay(
-            bundle, out=out, timeout_s=timeout, terminal=terminal, wiring=wiring
+            bundle, out=out, timeout_s=timeout, overwrite=overwrite, terminal=terminal, wiring=wiring
         ),
         context=context,
         store=None,

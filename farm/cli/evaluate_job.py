@@ -15,7 +15,7 @@ from jobs.parse import load_evaluation
 
 
 class EvaluationBars(StepBars):
-    """A `farm.evaluation.rounds.Listener`: one bar of pairs."""
+    """A `farm.evaluation.rounds.EvaluationListener`: one bar of pairs."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__(terminal)
@@ -55,7 +55,7 @@ def run_evaluate_job(
             where="command line",
             hint="give one of them: farm evaluate SPEC, or farm evaluate --generated A.mp4 --reference B.mp4",
         )
-    loaded = load_evaluation(spec)
+    loaded = load_evaluation(spec, overwrite=options.overwrite)
     open_pool = partial(
         opened_judges,
         judge=wiring.judge,

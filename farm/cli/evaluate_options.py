@@ -77,6 +77,7 @@ class EvaluateOptions:
     syncnet: Path | None
     out: Path | None
     sample_every: int | None
+    overwrite: bool = False
 
     @property
     def names_videos(self) -> bool:

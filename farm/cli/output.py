@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from rich.console import Console
 
+from farm.crashes import one_line as one_line
 from jobs.errors import ExitCode, FarmError, SpecError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,21 @@ class UsageError(FarmError):
     default_code = "usage"
 
 
+class OutputClosed(Exception):
+    """Whoever read stdout is gone, as `head` is once it has enough: nobody wants the rest."""
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        raise OutputClosed
+
+
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        # Nobody reads what is told on the side; the work goes on, and the exit code tells its end.
+        self.quiet = True
+
+
 class Terminal:
     """Where a command writes: results to stdout; progress and errors to stderr."""
 
@@ -33,8 +50,8 @@ class Terminal:
             # Names on a command line may be any bytes. What is no text is shown escaped, as stderr has it anyway.
             sys.stdout.reconfigure(errors="backslashreplace")
         # Rich would break a key or a path in the middle; scripts and people copy them whole.
-        self.out = Console(file=sys.stdout, soft_wrap=True, highlight=False)
-        self.err = Console(file=sys.stderr, soft_wrap=True, highlight=False)
+        self.out: Console = _Stdout(file=sys.stdout, soft_wrap=True, highlight=False)
+        self.err: Console = _Stderr(file=sys.stderr, soft_wrap=True, highlight=False)
 
     @property
     def is_json(self) -> bool:
@@ -65,6 +82,31 @@ class Terminal:
             return
         self._error_line(error.code, error.where, error.message, error.hint)
 
+    def bare_error(self, error: FarmError) -> None:
+        """The same where that failed: ASCII alone, past all that could fail; where even that does, nothing."""
+        text = json.dumps({"ok": False, "error": error.as_record()}) if self._as_json else error.line()
+        number = 1 if self._as_json else 2
+        with suppress(OSError):
+            os.write(number, one_line(text).encode("ascii", errors="backslashreplace") + b"\n")
+
+    def flush(self) -> None:
+        """Write all that a buffer holds back.
+
+        Raises:
+            OutputClosed: Nobody reads it.
+        """
+        try:
+            self.out.file.flush()
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+
+    def let_go_of_output(self) -> None:
+        """After an error: what stdout still holds and cannot write must not raise once more when the process ends."""
+        try:
+            self.out.file.flush()
+        except (OSError, ValueError):
+            give_up_output()
+
     def note(self, message: str) -> None:
         """One sentence on the side; silent with --json."""
         if not self._as_json:
@@ -78,8 +120,11 @@ class Terminal:
             self.err.print(f"  hint: {one_line(hint)}", markup=False, style="dim")
 
     def _write_json(self, record: Mapping[str, Any]) -> None:
-        self.out.file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-        self.out.file.flush()
+        try:
+            self.out.file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+        self.flush()
 
 
 @contextmanager
@@ -100,6 +145,9 @@ class _LogLines(io.TextIOBase):
         return len(text)
 
 
-def one_line(text: str) -> str:
-    """Text from anywhere, such as a bundle or a store, in one line; what a terminal would obey becomes a space."""
-    return "".join(each if each.isprintable() else " " for each in " ".join(text.split()))
+def give_up_output() -> None:
+    """What is still in the buffer of stdout goes nowhere: Python would complain about it when it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +12,83 @@ from rich.text import Text
 
 from farm.cli.output import Terminal, libraries_quiet
 from farm.cli.wiring import Wiring
-from farm.committed import committed_segments
-from farm.preparation import gather_cast, make_plan, read_job_speech
+from farm.destinations import write_whole
+from farm.execution.replica import try_stages
+from farm.execution.stages_factory import StageFactory
+from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
 from infra.settings import FarmSettings
 from infra.storage import open_store
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, OutputError
+from jobs.identity import sha256_of_record
 from jobs.parse import LoadedJob, load_job
 from jobs.plan import RenderPlan
 
 
-def run_plan(spec: Path, *, settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
+def run_plan(
+    spec: Path, *, overwrite: bool, settings: FarmSettings, terminal: Terminal, wiring: Wiring
+) -> ExitCode:
     """Plan the job in a file and show the plan.
 
     Raises:
-        FarmError: Whatever would stop the render before it starts.
+        FarmError: Whatever would stop the render before its first frame.
     """
-    loaded = load_job(spec)
+    loaded = load_job(spec, overwrite=overwrite)
+    # What is wrong is found in the order in which a render finds it, so that both say the same.
+    device_kind, store = wiring.probe().device_kind, open_store(settings.store)
     with libraries_quiet():
         cast = gather_cast(loaded, stages=wiring.stages, cache=settings.cache)
-        speech = read_job_speech(cast)
-        device_kind = wiring.probe().device_kind
-        plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind)
-        found = len(committed_segments(plan, store=open_store(settings.store)))
+        prepared = prepare_job(
+            loaded,
+            cast=cast,
+            speech=read_job_speech(cast),
+            store=store,
+            device_kind=device_kind,
+        )
+        plan, found = prepared.plan, len(prepared.records)
+        is_missing = found < plan.takes * len(plan.segments)
+        # Where all is committed, no replica starts.
+        notices = _tried(prepared, settings=settings, stages=wiring.stages) if is_missing else []
     masters = [loaded.master(take=take) for take in plan.take_numbers]
+    notes = [*notices, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
     record: dict[str, Any] = {
         "plan": plan.as_record(),
         "keys": list(plan.segment_keys()),
         "masters": masters,
         "store": settings.store,
         "already_committed": found,
+        "notes": notes,
     }
     if not terminal.result(record):
         _show(loaded, plan=plan, found=found, store=settings.store, terminal=terminal)
+        for note in notes:
+            terminal.note(note)
     return ExitCode.OK
+
+
+def _tried(prepared: Preparation, *, settings: FarmSettings, stages: StageFactory) -> list[str]:
+    """See that replicas can load what the job needs; returns what they would have a person know.
+
+    Only loading proves it, which takes seconds; so what was once loaded on this machine is remembered.
+
+    Raises:
+        FarmError: They cannot.
+    """
+    identities = prepared.plan.identities
+    wanted = [
+        identities.engine_version,
+        identities.weights_sha256,
+        identities.subject_sha256,
+        prepared.setup.profile,
+    ]
+    proof = settings.cache / "loaded-once" / f"{sha256_of_record(wanted)[:32]}.json"
+    with suppress(OSError, ValueError):
+        notices: list[str] = json.loads(proof.read_text(encoding="utf-8"))
+        return notices
+    notices = try_stages(prepared.setup, stages=stages)
+    # Where it cannot be remembered, the next plan takes as long as this one.
+    with suppress(OutputError):
+        write_whole(proof, json.dumps(notices).encode(), where="FARM_CACHE")
+    return notices
 
 
 def _show(loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str, terminal: Terminal) -> None:

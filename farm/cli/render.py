@@ -20,14 +20,20 @@ from jobs.parse import load_job
 
 
 def run_render(
-    spec: Path, *, replicas: int | None, settings: FarmSettings, terminal: Terminal, wiring: Wiring
+    spec: Path,
+    *,
+    replicas: int | None,
+    overwrite: bool,
+    settings: FarmSettings,
+    terminal: Terminal,
+    wiring: Wiring,
 ) -> ExitCode:
     """Render the job in a file and show the result.
 
     Raises:
         FarmError: See `farm.rendering.render_job`.
     """
-    loaded = load_job(spec)
+    loaded = load_job(spec, overwrite=overwrite)
     hardware = wiring.probe()
     with libraries_quiet(), Bars(terminal) as bars:
         report = render_job(

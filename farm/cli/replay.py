@@ -11,12 +11,15 @@ from typing import Any
 
 from farm.cli.output import Terminal, one_line
 from farm.cli.wiring import Wiring
+from farm.destinations import check_destination
 from farm.engine import engine_identity
+from farm.outputs import WRITTEN_MANIFEST, OutputFiles
 from farm.replay.bundle import BundleRecord
 from farm.replay.reading import ReplayBundle, read_bundle
 from farm.replay.running import LOG_NAME, ReplayOutcome, replay
 from jobs.errors import DiskFull, ExitCode
 from jobs.identity import sha256_of_file
+from jobs.places import JobPlaces, Place, check_places
 
 _LAST_LINES = 20
 _LONGEST_LINE = 200
@@ -24,7 +27,13 @@ SEGMENT_NAME = "segment.mp4"
 
 
 def run_replay(
-    folder: Path, *, out: Path | None, timeout_s: float, terminal: Terminal, wiring: Wiring
+    folder: Path,
+    *,
+    out: Path | None,
+    timeout_s: float,
+    overwrite: bool,
+    terminal: Terminal,
+    wiring: Wiring,
 ) -> ExitCode:
     """Replay a bundle and show what became of it.
 
@@ -36,6 +45,7 @@ def run_replay(
         FarmError: The bundle cannot be used, or the output cannot be written.
     """
     bundle = read_bundle(folder)
+    kept = None if out is None else _kept_files(out.absolute(), folder, overwrite=overwrite)
     hardware = wiring.probe()
     with _work_folder(out) as work:
         outcome = replay(
@@ -45,8 +55,8 @@ def run_replay(
             folder=work,
             timeout_s=timeout_s,
         )
-        if out is not None:
-            _keep(outcome, work=work, out=out)
+        if kept is not None:
+            _keep(outcome, work=work, kept=kept)
     notes = _differences(bundle.record, device_kind=hardware.device_kind, wiring=wiring)
     if not terminal.result(_as_record(bundle, outcome, notes)):
         _show(bundle, outcome, notes, terminal)
@@ -68,15 +78,27 @@ def _work_folder(out: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _keep(outcome: ReplayOutcome, *, work: Path, out: Path) -> None:
+def _kept_files(out: Path, bundle: Path, *, overwrite: bool) -> OutputFiles:
+    """What is kept, held against the bundle and against what is there before anything is rendered."""
+    names = (LOG_NAME, SEGMENT_NAME)
+    reads = [Place(location=str(bundle.absolute()), field="BUNDLE", is_folder=True)]
+    writes = [Place(location=str(out / name), field="--out") for name in (*names, WRITTEN_MANIFEST)]
+    check_places(JobPlaces(reads=tuple(reads), writes=tuple(writes)))
+    check_destination(out / WRITTEN_MANIFEST, where="--out")
+    kept = OutputFiles(
+        home=str(out), manifest=WRITTEN_MANIFEST, field="--out", by="replay", overwrite=overwrite
+    )
+    kept.check(names)
+    return kept
+
+
+def _keep(outcome: ReplayOutcome, *, work: Path, kept: OutputFiles) -> None:
     """Leave what is of use in the folder that was asked for."""
-    try:
+    with kept.writing() as folder:
         if (work / LOG_NAME).exists():
-            shutil.copyfile(work / LOG_NAME, out / LOG_NAME)
+            shutil.copyfile(work / LOG_NAME, folder / LOG_NAME)
         if outcome.rendered:
-            shutil.copyfile(outcome.rendered.path, out / SEGMENT_NAME)
-    except OSError as error:
-        raise DiskFull.or_unwritable(error, where=str(out), hint="name another folder with --out") from error
+            shutil.copyfile(outcome.rendered.path, folder / SEGMENT_NAME)
 
 
 def _differences(record: BundleRecord, *, device_kind: str, wiring: Wiring) -> list[str]:

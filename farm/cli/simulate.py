@@ -7,24 +7,29 @@ from pathlib import Path
 from rich.table import Table
 
 from farm.cli.output import Terminal
-from farm.simulation.figures import Figures, figures_of
+from farm.destinations import check_destination
+from farm.outputs import OutputFiles
+from farm.simulation.figures import SimulationFigures, figures_of
 from farm.simulation.simulator import Simulator
 from farm.simulation.timeline import draw_timeline
 from jobs.errors import ExitCode
 from jobs.parse import load_simulation
+from jobs.places import JobPlaces, Place, check_places
 
 
-def run_simulate(scenario: Path, *, plot: Path | None, terminal: Terminal) -> ExitCode:
+def run_simulate(scenario: Path, *, plot: Path | None, overwrite: bool, terminal: Terminal) -> ExitCode:
     """Run the scenario in a file and show what it came to.
 
     Raises:
         FarmError: The scenario has mistakes, or the picture cannot be drawn.
     """
     simulation = load_simulation(scenario)
+    picture = None if plot is None else _picture_file(plot.absolute(), scenario, overwrite=overwrite)
     run = Simulator(simulation.spec)
     run.run()
-    if plot is not None:
-        draw_timeline(run.pool.spans, plot, title=simulation.metadata.name)
+    if plot is not None and picture is not None:
+        with picture.writing() as folder:
+            draw_timeline(run.pool.spans, folder / plot.name, title=simulation.metadata.name)
     figures = figures_of(run)
     record = {"name": simulation.metadata.name, "figures": figures.as_record()}
     if not terminal.result({**record, "plot": None if plot is None else str(plot)}):
@@ -32,7 +37,21 @@ def run_simulate(scenario: Path, *, plot: Path | None, terminal: Terminal) -> Ex
     return ExitCode.OK
 
 
-def _show(figures: Figures, terminal: Terminal) -> None:
+def _picture_file(plot: Path, scenario: Path, *, overwrite: bool) -> OutputFiles:
+    """The picture's file, held against the scenario and against what is there."""
+    check_destination(plot, where="--plot")
+    manifest = f"{plot.name}.manifest.json"
+    writes = [Place(location=str(place), field="--plot") for place in (plot, plot.with_name(manifest))]
+    reads = [Place(location=str(scenario.absolute()), field="SCENARIO")]
+    check_places(JobPlaces(reads=tuple(reads), writes=tuple(writes)))
+    picture = OutputFiles(
+        home=str(plot.parent), manifest=manifest, field="--plot", by="simulate", overwrite=overwrite
+    )
+    picture.check([plot.name])
+    return picture
+
+
+def _show(figures: SimulationFigures, terminal: Terminal) -> None:
     shares = Table(box=None, pad_edge=False)
     columns = (
         "studio",
@@ -61,7 +80,7 @@ def _show(figures: Figures, terminal: Terminal) -> None:
     terminal.out.print(facts)
 
 
-def _facts(figures: Figures) -> list[tuple[str, str]]:
+def _facts(figures: SimulationFigures) -> list[tuple[str, str]]:
     ended = ", ".join(f"{count} {state}" for state, count in figures.ended.items())
     waits = ", ".join(f"{tier} {_number(wait)} s" for tier, wait in figures.wait_by_tier.items())
     jain = "never contended" if figures.jain is None else f"{figures.jain:.4f}"

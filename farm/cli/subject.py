@@ -14,6 +14,7 @@ from farm.cli.bars import StepBars
 from farm.cli.output import Terminal, libraries_quiet
 from farm.translation import translated
 from jobs.errors import DiskFull, ExitCode
+from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
     from stages.subject.report import QualityReport
@@ -22,18 +23,33 @@ _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
 
 
 def run_prepare(
-    clip: Path, *, name: str, consent: Path, out: Path, audio_lag: int | None, terminal: Terminal
+    clip: Path,
+    *,
+    name: str,
+    consent: Path,
+    out: Path,
+    audio_lag: int | None,
+    overwrite: bool,
+    terminal: Terminal,
 ) -> ExitCode:
     """Prepare a subject and show what was found.
 
     Raises:
         FarmError: no consent, an occupied folder, an unusable or refused clip, or no room to write.
     """
+    reads = (
+        Place(location=str(clip.absolute()), field="CLIP"),
+        Place(location=str(consent.absolute()), field="--consent"),
+    )
+    writes = (Place(location=str(out.absolute()), field="--out", is_folder=True),)
+    check_places(JobPlaces(reads=reads, writes=writes))
     # Loads torch, MediaPipe and matplotlib: not before they are needed.
     with translated(str(clip)):
         from stages.subject.preparation import SubjectRequest, prepare_subject
 
-        request = SubjectRequest(clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag)
+        request = SubjectRequest(
+            clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag, overwrite=overwrite
+        )
         try:
             with libraries_quiet(), StepBars(terminal) as bars:
                 report = prepare_subject(

@@ -17,9 +17,9 @@ from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.errors import Cancelled, ExitCode, FarmError
 from jobs.farm_requests import RequestAnswer, SubmitRequest
-from jobs.kinds import RENDER_JOB
 from jobs.locations import is_slug
-from jobs.reading import read_document, read_file, validated
+from jobs.parse import LoadedJob, load_job
+from jobs.places import PlacesInHand, find_places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class SubmitOptions:
         hold: The jobs wait for a resume.
         token: The same token is the same submit, however often it is given.
         wait: Until the jobs have ended.
+        overwrite: The masters may replace files that the farm did not write.
         patience_s: How long to wait for the farm's answer.
     """
 
@@ -38,6 +39,7 @@ class SubmitOptions:
     hold: bool
     token: str | None
     wait: bool
+    overwrite: bool
     patience_s: float
 
 
@@ -75,11 +77,14 @@ def run_submit(
 
     Raises:
         SpecError: A job has mistakes.
+        OutputRefused: A job writes what it or another of them reads or writes.
         TokenTaken: The token was used for another job.
         JournalError: The journal cannot be written.
     """
     _check(specs, options)
-    requests = [_request(spec, options) for spec in specs]
+    jobs = [load_job(spec, overwrite=options.overwrite) for spec in specs]
+    _hold_against_one_another(jobs, specs=specs)
+    requests = [_request(job, options) for job in jobs]
     journal = open_journal(settings.journal)
     try:
         numbers = [
@@ -109,20 +114,30 @@ def _check(specs: Sequence[Path], options: SubmitOptions) -> None:
         raise UsageError("is empty", where="--token", hint="leave it out, or choose any text")
 
 
-def _request(spec: Path, options: SubmitOptions) -> SubmitRequest:
-    text, folder, json_only = read_file(spec, RENDER_JOB)
-    document = read_document(text, json_only=json_only, where=str(spec))
-    validated(document, RENDER_JOB, where=str(spec))
+def _hold_against_one_another(jobs: Sequence[LoadedJob], *, specs: Sequence[Path]) -> None:
+    places = PlacesInHand()
+    for number, (job, spec) in enumerate(zip(jobs, specs, strict=True), start=1):
+        # One file may be named twice.
+        name = str(spec) if specs.count(spec) == 1 else f"{spec} (job {number})"
+        places.add(name, find_places(job.places(name=name)))
+
+
+def _request(job: LoadedJob, options: SubmitOptions) -> SubmitRequest:
     return SubmitRequest(
-        document=document.value, folder=str(folder), studio=options.studio, on_hold=options.hold
+        # As written: the farm fills in the defaults.
+        document=job.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
+        folder=str(job.folder),
+        studio=options.studio,
+        on_hold=options.hold,
+        overwrite=options.overwrite,
     )
 
 
 def _await_answer(journal: Journal, spec: Path, name: str, number: int, *, until: float) -> _Submitted:
     answer = answer_to(journal, number, within_s=max(0.0, until - time.monotonic()))
-    return _Submitted(
-        spec=spec, request=number, job=answer.job if answer and answer.job else name, answer=answer
-    )
+    # What is said of a refused job need not begin with its name.
+    job = answer.job if answer and answer.job and not answer.error else name
+    return _Submitted(spec=spec, request=number, job=job, answer=answer)
 
 
 def _outcome(

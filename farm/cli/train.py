@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -22,13 +23,20 @@ _EMPTY_JOB: Final = '{"apiVersion": "farm/v1", "kind": "TrainJob", "metadata": {
 
 
 def run_train(
-    spec: Path | None, *, options: TrainOptions, settings: FarmSettings, terminal: Terminal, wiring: Wiring
+    spec: Path | None,
+    *,
+    options: TrainOptions,
+    overwrite: bool,
+    settings: FarmSettings,
+    terminal: Terminal,
+    wiring: Wiring,
 ) -> ExitCode:
     """Train what a file or the options ask for and show the result.
 
     Args:
         spec: The file; None where the options are the whole job.
         options: They win over the file.
+        overwrite: Whether files that the farm did not write may be replaced.
         settings: Of this process.
         terminal: Where to show.
         wiring: The engine and the machine.
@@ -37,6 +45,7 @@ def run_train(
         FarmError: See `farm.training.run.train`.
     """
     loaded = _from_options(options) if spec is None else load_training(spec, fields=options.fields())
+    loaded = replace(loaded, overwrite=overwrite)
     clips = loaded.find_clips()
     job = loaded.job
     held_out = f", {len(clips.held_out)} held out" if clips.held_out else ""

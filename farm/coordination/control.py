@@ -12,12 +12,14 @@ from farm.coordination.intake import cancel_arrival, note_account, receive
 from farm.coordination.patience import Patience
 from farm.coordination.planning import parse_document
 from farm.coordination.recovery import cancel_return, retry
+from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
+from farm.crashes import caught
 from farm.scheduling.shared.control import requeued_of
 from farm.scheduling.shared.events import Cancel, Pause, Requeue, Resume, Retry, Waive
 from farm.scheduling.shared.job_entry import JobEntry
 from farm.scheduling.shared.refusals import RequestRefused, unknown_job
 from infra.journal.base import Asked
-from jobs.errors import FarmError
+from jobs.errors import FarmError, JournalError
 from jobs.farm_requests import (
     AnyRequest,
     CancelRequest,
@@ -44,26 +46,69 @@ def answer_requests(floor: Floor, asked: list[Asked] | tuple[Asked, ...]) -> boo
     """
     is_any = False
     for each in asked:
-        try:
-            request = request_from_json(each.body)
-        except ValueError as error:
-            floor.scribe.answer(each.request, _refused(_not_a_request(error)))
-            continue
-        if not isinstance(request, (SubmitRequest, WhyRequest, CancelRequest)) and _is_being_planned(
-            floor, request.job
-        ):
-            continue
-        is_any = True
-        try:
-            answer = _grant(floor, request, number=each.request)
-        except FarmError as refusal:
-            answer = _refused(refusal)
-            # Whoever asked may be gone.
-            floor.watcher.note("", f"{request.kind} is refused: {refusal.line()}")
-        floor.scribe.answer(each.request, answer)
-        # The next request, and what replicas say, find everything as this one left it.
-        follow_up(floor)
+        with caught() as mishap:
+            is_any |= _answer(floor, each)
+            # The next request, and what replicas say, find everything as this one left it.
+            follow_up(floor)
+        if mishap.error is not None:
+            is_any = True
+            _answer_in_spite(floor, each, mishap.error)
     return is_any
+
+
+def _answer(floor: Floor, asked: Asked) -> bool:
+    """Grant or refuse a request; False where it waits, or is none."""
+    try:
+        request = request_from_json(asked.body)
+    except ValueError as error:
+        floor.scribe.answer(asked.request, _refused(_not_a_request(error)))
+        return False
+    if not isinstance(request, (SubmitRequest, WhyRequest, CancelRequest)) and _is_being_planned(
+        floor, request.job
+    ):
+        return False
+    try:
+        answer = _grant(floor, request, number=asked.request)
+    except (JournalError, FarmCannotGoOn):
+        raise
+    except FarmError as refusal:
+        answer = _refused(refusal)
+        # Whoever asked may be gone.
+        floor.watcher.note("", f"{request.kind} is refused: {refusal.line()}")
+    floor.scribe.answer(asked.request, answer)
+    return True
+
+
+def _answer_in_spite(floor: Floor, asked: Asked, error: Exception) -> None:
+    """A request over which the farm itself failed is refused, or every later run would fail over it as well.
+
+    The job that it was about ends: what was done of the request, and what not, is not known.
+
+    Raises:
+        JournalError: It is one.
+        FarmCannotGoOn: See `give_up`.
+    """
+    name = _concerned(asked)
+    internal = unforeseen(error, where=name or f"request {asked.request}")
+    keep(floor, name or "request", internal)
+    if not floor.scribe.has_answered(asked.request):
+        floor.scribe.answer(asked.request, _refused(internal))
+    if name:
+        give_up(floor, name, internal)
+        with ends_alone(floor, name):
+            follow_up(floor)
+
+
+def _concerned(asked: Asked) -> str:
+    """The job that a request may have changed; empty where there is none."""
+    name = ""
+    with caught():
+        request = request_from_json(asked.body)
+        if isinstance(request, SubmitRequest):
+            name = future_name(request, asked.request)
+        elif not isinstance(request, WhyRequest):
+            name = request.job
+    return name
 
 
 def _is_being_planned(floor: Floor, name: str) -> bool:
@@ -90,7 +135,7 @@ def _grant(floor: Floor, request: AnyRequest, *, number: int) -> RequestAnswer:
         return _change(floor, request)
     assert line is not None
     if isinstance(request, RetryRequest) and line.state is JobState.FAILED and line.is_planned:
-        loaded = parse_document(line.document, folder=line.folder, where=name)
+        loaded = parse_document(line.document, folder=line.folder, where=name, overwrite=line.overwrite)
         retry(floor, line, loaded)
         return RequestAnswer(job=name, text="what failed is tried again")
     raise RequestRefused(
@@ -131,6 +176,7 @@ def _submit(floor: Floor, request: SubmitRequest, *, number: int) -> RequestAnsw
         folder=request.folder,
         studio=request.studio,
         on_hold=request.on_hold,
+        overwrite=request.overwrite,
     )
     return RequestAnswer(job=name, text="it is taken in")
 

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from farm.config import PoolSizes
 from farm.coordination import endings, fronts, renders
@@ -24,6 +25,7 @@ from farm.coordination.intake import adopt
 from farm.coordination.job_run import JobRun
 from farm.coordination.recovery import restore_all
 from farm.coordination.scribe import Scribe
+from farm.coordination.unforeseen import ends_alone
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.words import (
     Advanced,
@@ -38,7 +40,7 @@ from farm.execution.pools.words import (
     TakenBack,
 )
 from farm.ledger import moved_event
-from farm.scheduling.shared.actions import FarmAction, Finish, StopFinish
+from farm.scheduling.shared.actions import Dispatch, FarmAction, Finish, Recall, Stop, StopFinish
 from farm.scheduling.shared.events import Drain, Progressed, Recalled, ReplicaJoined, Started, Stopped, Tick
 from farm.scheduling.shared.farm_state import Moved
 from farm.scheduling.shared.requests import FarmRules
@@ -171,25 +173,40 @@ class FarmCoordinator:
         floor = self.floor
         while True:
             fronts.open_fronts(floor)
+            endings.follow_up(floor)
             endings.forget_ended(floor)
             endings.follow_up(floor)
             floor.scribe.write()
-            if not floor.actions:
-                break
             while floor.actions:
                 self._carry_out(floor.actions.popleft())
                 endings.follow_up(floor)
-        fronts.hand_out(floor)
+            if floor.scribe.has_unwritten:
+                continue
+            fronts.hand_out(floor)
+            if not (floor.actions or floor.moves or floor.scribe.has_unwritten):
+                break
 
     def _carry_out(self, action: FarmAction) -> None:
+        """What raises ends the job that the action is for; where it is for none, the farm."""
+        floor = self.floor
         if isinstance(action, Finish):
-            endings.finish(self.floor, action)
+            with ends_alone(floor, action.job, undo=partial(floor.finishing.pop, action.job, None)):
+                endings.finish(floor, action)
         elif isinstance(action, StopFinish):
-            endings.stop_finish(self.floor, action)
+            with ends_alone(floor, action.job):
+                endings.stop_finish(floor, action)
+        elif isinstance(action, Dispatch):
+            undo = partial(floor.tasks.pop, floor.key_of(action.attempt), None)
+            with ends_alone(floor, action.job, attempt=action.attempt, undo=undo):
+                renders.carry_out(floor, action)
+        elif isinstance(action, (Recall, Stop)) and action.attempt in floor.scheduler.state.attempts:
+            with ends_alone(floor, floor.scheduler.state.attempts[action.attempt].job):
+                renders.carry_out(floor, action)
         else:
-            renders.carry_out(self.floor, action)
+            renders.carry_out(floor, action)
 
     def _take_in(self, happening: Happening) -> None:
+        """What raises ends the job that it happened to; where it happened to none, the farm."""
         floor = self.floor
         if isinstance(happening, Joined):
             self._joined(happening)
@@ -199,15 +216,21 @@ class FarmCoordinator:
             floor.tell(Drain(happening.replica))
         elif isinstance(happening, (Began, Advanced)):
             assignment = floor.tasks.get(happening.key)
-            if assignment is not None and isinstance(happening, Began):
-                assignment.since = self._clock()
-            if assignment is not None and assignment.attempt is not None:
-                told = Started if isinstance(happening, Began) else Progressed
-                floor.tell(told(assignment.attempt))
+            if assignment is not None:
+                with ends_alone(floor, assignment.job):
+                    self._goes_on(assignment, happening)
         else:
             assignment = floor.tasks.pop(happening.key, None)
             if assignment is not None:
-                self._answered(assignment, happening)
+                with ends_alone(floor, assignment.job, attempt=assignment.attempt):
+                    self._answered(assignment, happening)
+
+    def _goes_on(self, assignment: Assignment, happening: Began | Advanced) -> None:
+        if isinstance(happening, Began):
+            assignment.since = self._clock()
+        if assignment.attempt is not None:
+            told = Started if isinstance(happening, Began) else Progressed
+            self.floor.tell(told(assignment.attempt))
 
     def _answered(
         self, assignment: Assignment, answer: Finished | Refused | TakenBack | StoppedAsAsked

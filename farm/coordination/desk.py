@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from farm.translation import translate
-from jobs.errors import FarmError
+from jobs.errors import FarmError, InternalError
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Desk:
 
         Args:
             work: Is done in a thread.
-            then: Is called in the thread of the loop.
+            then: Is called in the thread of the loop; it raises nothing but what ends the farm.
             lane: Where it is done.
             after_s: Seconds that pass before it is tried again, in the lane for that; no thread waits for them.
         """
@@ -122,7 +122,7 @@ def _take(future: Future[T], then: Callable[[T | FarmError], None]) -> None:
     try:
         result: T | FarmError = future.result()
     except Exception as error:
-        result = translate(error, where="")
+        result = translate(error, where="", otherwise=InternalError)
         if not isinstance(error, FarmError):
-            logger.exception("beside the loop: %s", result.line(), exc_info=error)
+            logger.info("beside the loop: %s", result.line(), exc_info=error)
     then(result)

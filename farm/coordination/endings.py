@@ -11,6 +11,8 @@ from farm.coordination.floor import Finishing, Floor
 from farm.coordination.fronts import close_front, settle_face, want_faces
 from farm.coordination.job_run import JobRun
 from farm.coordination.quarantine import write_replay_bundle
+from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.crashes import point_to
 from farm.finishing import Finisher
 from farm.report import FinishedTake
 from farm.scheduling.shared.actions import Finish, StopFinish
@@ -18,7 +20,7 @@ from farm.scheduling.shared.events import Delivered, FinishFailed, FinishStopped
 from farm.scheduling.shared.farm_state import Moved
 from jobs.errors import FarmError
 from jobs.journal_events import JobErred, TakeDelivered
-from jobs.lifecycle import JobState, SegmentState
+from jobs.lifecycle import JobEvent, JobState, SegmentState
 
 logger = logging.getLogger(__name__)
 
@@ -33,19 +35,13 @@ def follow_up(floor: Floor) -> None:
         blocked: defaultdict[str, list[int]] = defaultdict(list)
         while floor.moves:
             moved = floor.moves.popleft()
-            floor.watcher.moved(moved)
-            name, _, rest = moved.subject.partition("/")
-            run = floor.runs.get(name)
-            if run is None or "#" in rest:
-                continue
-            if isinstance(moved.after, SegmentState):
-                _segment_moved(floor, run, int(rest), moved)
-                if moved.after is SegmentState.BLOCKED:
-                    blocked[name].append(int(rest))
-            elif isinstance(moved.after, JobState):
-                _job_moved(floor, run, moved)
+            name = moved.subject.partition("/")[0]
+            with ends_alone(floor, name):
+                _follow_move(floor, moved, blocked=blocked[name])
         for name, segments in blocked.items():
-            want_faces(floor, floor.runs[name], segments)
+            if segments:
+                with ends_alone(floor, name):
+                    want_faces(floor, floor.runs[name], segments)
 
 
 def forget_ended(floor: Floor) -> None:
@@ -54,6 +50,7 @@ def forget_ended(floor: Floor) -> None:
         if entry.state.is_terminal and not entry.attempts and not entry.finishing:
             floor.tell(Forget(name))
             floor.runs.pop(name, None)
+            floor.places.remove(name)
 
 
 def finish(floor: Floor, action: Finish) -> None:
@@ -71,6 +68,20 @@ def stop_finish(floor: Floor, action: StopFinish) -> None:
         work.stop.set()
 
 
+def _follow_move(floor: Floor, moved: Moved, *, blocked: list[int]) -> None:
+    floor.watcher.moved(moved)
+    name, _, rest = moved.subject.partition("/")
+    run = floor.runs.get(name)
+    if run is None or "#" in rest:
+        return
+    if isinstance(moved.after, SegmentState):
+        _segment_moved(floor, run, int(rest), moved)
+        if moved.after is SegmentState.BLOCKED:
+            blocked.append(int(rest))
+    elif isinstance(moved.after, JobState):
+        _job_moved(floor, run, moved)
+
+
 def _segment_moved(floor: Floor, run: JobRun, segment: int, moved: Moved) -> None:
     if moved.after not in _SETTLED or moved.before is moved.after:
         return
@@ -82,11 +93,12 @@ def _segment_moved(floor: Floor, run: JobRun, segment: int, moved: Moved) -> Non
 
 
 def _job_moved(floor: Floor, run: JobRun, moved: Moved) -> None:
-    if moved.after is JobState.QUEUED:
+    if moved.event is JobEvent.RETRIED:
         run.error = None
     elif moved.after is JobState.FAILED:
         if run.error is None:
             run.error = _verdict(run, moved)
+        keep(floor, run.name, run.error)
         floor.scribe.note(JobErred(job=run.name, error=run.error.as_record()))
     if isinstance(moved.after, JobState) and (moved.after.is_terminal or moved.after in _CLOSED):
         close_front(floor, run)
@@ -96,13 +108,21 @@ def _verdict(run: JobRun, moved: Moved) -> FarmError:
     if run.given_up is None:
         # Only what the farm itself decided is left: it is told with the reason.
         return FarmError(moved.reason.text, where=run.name, code="job_failed")
-    return run.verdict(run.given_up, moved.reason.text)
+    error = run.verdict(run.given_up, moved.reason.text)
+    last = run.errors.get(run.given_up)
+    point_to(error, "" if last is None else last.traceback_file)
+    return error
 
 
 def _finish(floor: Floor, work: Finishing, *, after_s: float = 0.0) -> None:
     floor.desk.ask(
         partial(_finish_takes, floor, work),
-        partial(_finished, floor, work),
+        callback_of(
+            floor,
+            work.run.name,
+            partial(_finished, floor, work),
+            undo=partial(floor.finishing.pop, work.run.name, None),
+        ),
         lane=Lane.FINISH,
         after_s=after_s,
     )

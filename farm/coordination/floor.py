@@ -22,12 +22,14 @@ from farm.report import FinishedTake
 from farm.scheduling.shared.actions import FarmAction
 from farm.scheduling.shared.events import AttemptId, FarmEvent
 from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.shared.refusals import RequestRefused
 from farm.scheduling.shared.requests import FarmRules
 from farm.scheduling.shared.scheduler import SharedScheduler
 from farm.scheduling.units import Stage, Unit
 from infra.storage import ObjectStore
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
+from jobs.places import PlacesInHand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +182,11 @@ class Floor:
         finishing: Jobs whose masters are being joined.
         arrivals: Jobs that are being planned for the first time.
         restoring: Jobs that are being planned again.
+        places: What the jobs at hand read and write.
         muted: Jobs whose next transition the journal has already, in other words.
         counted: Windows and faces handed out so far.
+        is_in_doubt: The scheduler raised in the middle of an event, and was not found to be sound since.
+        kept: Files with tracebacks, by the digests of these.
     """
 
     house: House
@@ -203,8 +208,11 @@ class Floor:
     finishing: dict[str, Finishing] = field(default_factory=dict)
     arrivals: dict[str, Arrival] = field(default_factory=dict)
     restoring: dict[str, Return] = field(default_factory=dict)
+    places: PlacesInHand = field(default_factory=PlacesInHand)
     muted: set[str] = field(default_factory=set)
     counted: int = 0
+    is_in_doubt: bool = False
+    kept: dict[str, str] = field(default_factory=dict)
 
     def tell(self, event: FarmEvent) -> None:
         """Hand an event to the scheduler; what it wants done waits in `actions`.
@@ -212,7 +220,13 @@ class Floor:
         Raises:
             RequestRefused: The scheduler refuses what a user asks.
         """
-        self.actions.extend(self.scheduler.on(event))
+        was_in_doubt, self.is_in_doubt = self.is_in_doubt, True
+        try:
+            self.actions.extend(self.scheduler.on(event))
+        except RequestRefused:
+            self.is_in_doubt = was_in_doubt
+            raise
+        self.is_in_doubt = was_in_doubt
 
     def patience(self) -> Patience:
         """For a piece of work that the desk is about to begin."""

@@ -13,6 +13,8 @@ from farm.coordination.desk import Lane
 from farm.coordination.floor import Assignment, Floor
 from farm.coordination.front import Front
 from farm.coordination.job_run import JobRun, OpenFront
+from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.crashes import point_to
 from farm.execution.pools.words import Finished, Refused, Task
 from farm.preparation import read_job_speech
 from farm.scheduling.failure import FailureBudget, FailureLedger
@@ -47,7 +49,8 @@ def open_fronts(floor: Floor) -> None:
         group = _group(entry)
         if taken[group] < limit:
             taken[group] += 1
-            _read_speech(floor, floor.runs[entry.name])
+            with ends_alone(floor, entry.name):
+                _read_speech(floor, floor.runs[entry.name])
 
 
 def begin_front(floor: Floor, run: JobRun, speech: Speech) -> None:
@@ -74,7 +77,9 @@ def hand_out(floor: Floor) -> None:
             found = _next_unit(floor, stage)
             if found is None:
                 break
-            _assign(floor, *found, replica=replica)
+            run, unit = found
+            with ends_alone(floor, run.name):
+                _assign(floor, run, unit, replica=replica)
 
 
 def take_result(floor: Floor, assignment: Assignment, finished: Finished) -> None:
@@ -96,9 +101,11 @@ def take_result(floor: Floor, assignment: Assignment, finished: Finished) -> Non
 
 def take_refusal(floor: Floor, assignment: Assignment, refused: Refused) -> None:
     """The stage raised on a window or a face."""
+    keep(floor, assignment.job, refused.error)
     if isinstance(refused.error, InfrastructureError):
         # The machine failed, not the unit; its next unit would fare no better.
-        take_loss(floor, assignment, was_running=True, reason=refused.error.message)
+        file = refused.error.traceback_file
+        take_loss(floor, assignment, was_running=True, reason=refused.error.message, file=file)
         if not refused.is_replica_suspect:
             _end_helper(floor, assignment.unit.stage, assignment.replica, reason=refused.error.message)
         return
@@ -108,12 +115,25 @@ def take_refusal(floor: Floor, assignment: Assignment, refused: Refused) -> None
         _charge(floor, run, Failed(assignment.unit, is_final=refused.is_final))
 
 
-def take_loss(floor: Floor, assignment: Assignment, *, was_running: bool, reason: str) -> None:
-    """The helper that held a window or a face is gone; nobody is to blame where it was not running."""
+def take_loss(
+    floor: Floor, assignment: Assignment, *, was_running: bool, reason: str, file: str = ""
+) -> None:
+    """The helper that held a window or a face is gone; nobody is to blame where it was not running.
+
+    Args:
+        floor: The floor.
+        assignment: What it held.
+        was_running: It had begun it.
+        reason: One line for people.
+        file: Where a traceback of it is kept; empty where there is none.
+    """
     run = floor.runs.get(assignment.job)
     if run is not None:
-        run.errors[assignment.unit] = ReplicaLost(reason, where=str(assignment.unit))
-        _charge(floor, run, Lost(assignment.unit, was_running=was_running))
+        with ends_alone(floor, run.name):
+            lost = ReplicaLost(reason, where=str(assignment.unit))
+            point_to(lost, file)
+            run.errors[assignment.unit] = lost
+            _charge(floor, run, Lost(assignment.unit, was_running=was_running))
 
 
 def end_hung_helpers(floor: Floor, *, now: float) -> None:
@@ -188,7 +208,8 @@ def _read_speech(floor: Floor, run: JobRun) -> None:
         begin_front(floor, run, speech)
         return
     floor.opening.add(run.name)
-    floor.desk.ask(partial(read_job_speech, run.cast), partial(_speech_read, floor, run), lane=Lane.SPEECH)
+    then = callback_of(floor, run.name, partial(_speech_read, floor, run))
+    floor.desk.ask(partial(read_job_speech, run.cast), then, lane=Lane.SPEECH)
 
 
 def _speech_read(floor: Floor, run: JobRun, result: Speech | FarmError) -> None:
@@ -203,7 +224,9 @@ def _speech_read(floor: Floor, run: JobRun, result: Speech | FarmError) -> None:
 def _next_unit(floor: Floor, stage: Stage) -> tuple[JobRun, Unit] | None:
     for run in _in_turn(floor):
         assert run.open is not None
-        unit = run.open.front.next(stage)
+        unit = None
+        with ends_alone(floor, run.name):
+            unit = run.open.front.next(stage)
         if unit is not None:
             return run, unit
     return None
@@ -249,10 +272,12 @@ def _charge(floor: Floor, run: JobRun, event: Failed | Lost) -> None:
 
 def _verdict(run: JobRun, end: GiveUp) -> FarmError:
     last = run.errors[end.unit]
+    error = run.verdict(end.unit, end.reason)
     if end.owner is Owner.INFRASTRUCTURE:
-        return ReplicaLost(
+        error = ReplicaLost(
             f"{end.reason}; last: {last.message}",
             where=str(end.unit),
             hint="run the job again: committed segments are not rendered twice",
         )
-    return run.verdict(end.unit, end.reason)
+    point_to(error, last.traceback_file)
+    return error

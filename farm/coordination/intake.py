@@ -9,28 +9,49 @@ from farm.coordination.desk import Lane
 from farm.coordination.floor import Arrival, Floor
 from farm.coordination.job_run import JobRun
 from farm.coordination.planning import alone, job_request, parse_document, plan_job
+from farm.coordination.unforeseen import callback_of
 from farm.scheduling.shared.events import Submit
 from farm.scheduling.shared.refusals import RequestRefused
 from farm.scheduling.shared.requests import JobRequest
-from jobs.errors import FarmError, SubjectRefused
+from jobs.errors import FarmError, OutputRefused, SubjectRefused
 from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.places import find_places
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
 
 
 def receive(
-    floor: Floor, name: str, *, document: dict[str, Any], folder: str, studio: str, on_hold: bool
+    floor: Floor,
+    name: str,
+    *,
+    document: dict[str, Any],
+    folder: str,
+    studio: str,
+    on_hold: bool,
+    overwrite: bool,
 ) -> None:
     """Take a job in.
 
     Raises:
         SpecError: With every mistake in the job; nothing has changed.
+        OutputRefused: It writes what it or another job at hand reads or writes; nothing has changed.
     """
-    loaded = parse_document(document, folder=folder, where=name)
+    loaded = parse_document(document, folder=folder, where=name, overwrite=overwrite)
+    # As they are spelled: the disk, which may not answer, is asked beside the loop.
+    floor.places.add(name, find_places(loaded.places(name=name), looks_on_disk=False))
     # With every default filled in: a later version of the farm, with others, must plan it as this one does.
     document = loaded.job.as_record()
-    floor.scribe.note(JobReceived(job=name, studio=studio, document=document, folder=folder, on_hold=on_hold))
+    floor.scribe.note(
+        JobReceived(
+            job=name,
+            studio=studio,
+            document=document,
+            folder=folder,
+            on_hold=on_hold,
+            overwrite=overwrite,
+        )
+    )
     move(floor, name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
     _plan(
         floor,
@@ -106,6 +127,7 @@ def note_account(floor: Floor, name: str) -> None:
 
 def turn_away(floor: Floor, name: str, state: JobState, error: FarmError) -> None:
     """The job ends before it was queued."""
+    floor.places.remove(name)
     if isinstance(error, (SubjectRefused, RequestRefused)):
         move(floor, name, state, JobEvent.REJECTED, Reason(ReasonKind.REFUSAL, error.message))
     else:
@@ -118,6 +140,7 @@ def cancel_arrival(floor: Floor, name: str) -> None:
     """Somebody cancels a job that is being planned."""
     arrival = floor.arrivals[name]
     arrival.is_cancelled = True
+    floor.places.remove(name)
     asked = Reason(ReasonKind.USER, "a user asked for it")
     move(floor, name, JobState.VALIDATING, JobEvent.CANCEL_ASKED, asked)
     quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
@@ -156,8 +179,8 @@ def _note_move(
 def _plan(floor: Floor, arrival: Arrival, *, after_s: float = 0.0) -> None:
     floor.arrivals[arrival.name] = arrival
     floor.desk.ask(
-        partial(plan_job, arrival.name, arrival.loaded, house=floor.house),
-        partial(_planned, floor, arrival),
+        partial(plan_job, arrival.name, arrival.loaded, house=floor.house, is_new=True),
+        callback_of(floor, arrival.name, partial(_planned, floor, arrival)),
         lane=Lane.PLAN,
         after_s=after_s,
     )
@@ -165,7 +188,7 @@ def _plan(floor: Floor, arrival: Arrival, *, after_s: float = 0.0) -> None:
 
 def _planned(floor: Floor, arrival: Arrival, result: JobRun | FarmError) -> None:
     if arrival.is_cancelled:
-        del floor.arrivals[arrival.name]
+        floor.arrivals.pop(arrival.name, None)
         return
     wait_s = arrival.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None:
@@ -175,6 +198,11 @@ def _planned(floor: Floor, arrival: Arrival, result: JobRun | FarmError) -> None
     del floor.arrivals[arrival.name]
     if isinstance(result, FarmError):
         turn_away(floor, arrival.name, JobState.VALIDATING, result)
+        return
+    try:
+        floor.places.add(arrival.name, result.places)
+    except OutputRefused as refusal:
+        turn_away(floor, arrival.name, JobState.VALIDATING, refusal)
         return
     try:
         request = job_request(result, studio=arrival.studio, on_hold=arrival.on_hold)

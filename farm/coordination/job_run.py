@@ -22,6 +22,7 @@ from jobs.errors import FarmError, ReplicaLost, SegmentFailed, SegmentRejected
 from jobs.framerate import Span
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
+from jobs.places import FoundPlaces
 from jobs.plan import RenderPlan
 from stages.moda.merge import merge_windows
 from stages.payloads import Motion, PosedFace
@@ -68,6 +69,7 @@ class JobRun:
         takes: Masters that are delivered.
         error: What ended it.
         notes: What a person should know before it is rendered.
+        places: What it reads and writes.
         speech: The speech; without its samples unless they were read for the plan and are still wanted.
     """
 
@@ -86,6 +88,7 @@ class JobRun:
     error: FarmError | None = None
     speech: Speech
     notes: list[str] = field(default_factory=list)
+    places: FoundPlaces = ()
 
     @property
     def segment_count(self) -> int:

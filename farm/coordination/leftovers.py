@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm.finishing import manifest_place
 from infra.storage import ObjectStore
+from jobs.locations import manifest_location
 from jobs.parse import LoadedJob
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _places(jobs: Iterable[LoadedJob]) -> Iterable[str]:
     for loaded in jobs:
         for take in range(1, loaded.job.spec.takes + 1):
             master = loaded.master(take=take)
-            yield from (master, manifest_place(master))
+            yield from (master, manifest_location(master))
 
 
 def _remove(folder: Path, known: _Known) -> None:

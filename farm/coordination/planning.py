@@ -7,21 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from farm.committed import committed_segments, flagged_before
 from farm.coordination.floor import House
 from farm.coordination.job_run import JobRun
-from farm.execution.calls import ReplicaSetup
-from farm.preparation import Cast, check_room, gather_cast, make_plan, read_job_speech
+from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
 from farm.scheduling.shared.requests import JobRequest
 from jobs.errors import SpecError, SpecMistake
 from jobs.parse import LoadedJob, parse_job
-from jobs.plan import RenderPlan
 from jobs.priority import OnQuarantine
-from stages.speech.decode import Speech
 
 
-def parse_document(document: dict[str, Any], *, folder: str, where: str) -> LoadedJob:
+def parse_document(
+    document: dict[str, Any], *, folder: str, where: str, overwrite: bool = False
+) -> LoadedJob:
     """The job that a document describes.
+
+    Args:
+        document: The job as plain data.
+        folder: Where its relative paths start.
+        where: What to call it in errors.
+        overwrite: Whether files that the farm did not write may be replaced.
 
     Raises:
         SpecError: With every mistake in it, or the folder that its paths start at is none.
@@ -29,55 +33,54 @@ def parse_document(document: dict[str, Any], *, folder: str, where: str) -> Load
     if "\0" in folder or not Path(folder).is_absolute():
         mistake = SpecMistake(path="", code="bad_folder", message="its folder is no absolute path")
         raise SpecError(mistakes=[mistake], where=where, hint="hand it in with farm submit")
-    return parse_job(json.dumps(document), folder=Path(folder), where=where)
+    loaded = parse_job(json.dumps(document), folder=Path(folder), where=where)
+    return replace(loaded, overwrite=overwrite)
 
 
-def plan_job(name: str, loaded: LoadedJob, *, house: House) -> JobRun:
+def plan_job(name: str, loaded: LoadedJob, *, house: House, is_new: bool) -> JobRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
+
+    Args:
+        name: Its name in the farm.
+        loaded: The job.
+        house: What is the same for all jobs.
+        is_new: See `prepare_job`.
 
     Raises:
         FarmError: The job cannot be rendered.
     """
     cast = gather_cast(loaded, stages=house.stages, cache=house.cache)
     speech = read_job_speech(cast)
-    plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=house.device_kind)
-    run = new_run(name, loaded, cast=cast, plan=plan, speech=speech, house=house)
+    run = new_run(
+        name,
+        prepare_job(
+            loaded,
+            cast=cast,
+            speech=speech,
+            store=house.store,
+            device_kind=house.device_kind,
+            name=name,
+            is_new=is_new,
+        ),
+    )
     # Hundreds of jobs may wait: their samples are read again when their turn is near.
     run.speech = replace(speech, samples_S=speech.samples_S[:0].copy())
     return run
 
 
-def new_run(
-    name: str, loaded: LoadedJob, *, cast: Cast, plan: RenderPlan, speech: Speech, house: House
-) -> JobRun:
-    """A job whose speech is known.
-
-    Raises:
-        FarmError: The store failed, there is no room, or what is committed may not be used.
-    """
-    records = committed_segments(plan, store=house.store)
-    policy = loaded.job.spec.inspection.policy
-    missing = plan.takes * len(plan.segments) - len(records)
-    check_room(loaded, plan=plan, store=house.store.uri, missing=missing)
-    notes = [f"{error.where}: {error.message}" for error in flagged_before(records, policy=policy)]
-    setup = ReplicaSetup(
-        weights=cast.weights,
-        subject=cast.subject_folder,
-        store=house.store.uri,
-        profile=cast.profile.name,
-        fps=plan.fps,
-        inspection=policy,
-    )
+def new_run(name: str, prepared: Preparation) -> JobRun:
+    """A job that was prepared."""
     return JobRun(
         name=name,
-        loaded=loaded,
-        cast=cast,
-        plan=plan,
-        setup=setup,
-        speech=speech,
-        records=records,
-        found=len(records),
-        notes=notes,
+        loaded=prepared.loaded,
+        cast=prepared.cast,
+        plan=prepared.plan,
+        setup=prepared.setup,
+        speech=prepared.speech,
+        records=prepared.records,
+        found=len(prepared.records),
+        places=prepared.places,
+        notes=[f"{error.where}: {error.message}" for error in prepared.flagged],
     )
 
 

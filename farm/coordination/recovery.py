@@ -15,12 +15,15 @@ from farm.coordination.intake import move, plan_again
 from farm.coordination.job_run import JobRun
 from farm.coordination.leftovers import remove_leftovers
 from farm.coordination.planning import job_request, parse_document, plan_job
+from farm.coordination.unforeseen import callback_of, ends_alone
+from farm.crashes import caught
 from farm.ledger import LedgerJob
 from farm.scheduling.shared.events import Pause, Submit
-from jobs.errors import FarmError, InputChanged
+from jobs.errors import FarmError, InputChanged, OutputRefused
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.parse import LoadedJob
+from jobs.places import FoundPlaces, find_places
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
 
@@ -36,21 +39,39 @@ def restore_all(floor: Floor) -> None:
     """Take up every job that has not ended, in the order in which they came."""
     found, cancelled = list[tuple[LedgerJob, LoadedJob]](), list[LoadedJob]()
     for job in tuple(floor.scribe.ledger.jobs.values()):
-        if job.state is JobState.CANCEL_REQUESTED:
-            # What ran of it ended with the run that it ran in.
-            quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
-            move(floor, job.name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
-            with suppress(FarmError):
-                cancelled.append(parse_document(job.document, folder=job.folder, where=job.name))
-        elif not job.state.is_terminal:
-            try:
-                found.append((job, parse_document(job.document, folder=job.folder, where=job.name)))
-            except FarmError as error:
-                # An earlier version took it in.
-                _refuse(floor, job, error)
-    remove_leftovers([*cancelled, *(loaded for _, loaded in found)], store=floor.house.store)
+        # One that the farm fails over must not keep it from starting.
+        with ends_alone(floor, job.name):
+            if job.state is JobState.CANCEL_REQUESTED:
+                # What ran of it ended with the run that it ran in.
+                quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
+                move(floor, job.name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+                with suppress(FarmError):
+                    cancelled.append(_loaded(job))
+            elif not job.state.is_terminal:
+                try:
+                    found.append((job, _loaded(job)))
+                except FarmError as error:
+                    # An earlier version took it in.
+                    _refuse(floor, job, error)
+    with caught():
+        remove_leftovers([*cancelled, *(loaded for _, loaded in found)], store=floor.house.store)
     for job, loaded in found:
-        restore(floor, job, loaded)
+        with ends_alone(floor, job.name):
+            floor.places.keep(job.name, _spelled(loaded, job.name))
+            restore(floor, job, loaded)
+
+
+def _loaded(job: LedgerJob) -> LoadedJob:
+    """The job that an earlier run took in. Raises SpecError when this version does not understand it."""
+    return parse_document(job.document, folder=job.folder, where=job.name, overwrite=job.overwrite)
+
+
+def _spelled(loaded: LoadedJob, name: str) -> FoundPlaces:
+    """What a job reads and writes, as it is spelled; nothing where an earlier version took in what this one refuses."""
+    try:
+        return find_places(loaded.places(name=name), looks_on_disk=False)
+    except OutputRefused:
+        return ()
 
 
 def restore(floor: Floor, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool = False) -> None:
@@ -105,6 +126,7 @@ def cancel_return(floor: Floor, name: str) -> None:
     """Somebody cancels a job that is being planned again."""
     back = floor.restoring.pop(name)
     back.is_cancelled = True
+    floor.places.remove(name)
     # Only a queued job can be cancelled, so it is queued first.
     floor.scribe.note(_queued(back.job, is_retry=back.is_retry))
     asked = Reason(ReasonKind.USER, "a user asked for it")
@@ -115,8 +137,8 @@ def cancel_return(floor: Floor, name: str) -> None:
 
 def _plan(floor: Floor, back: Return, *, after_s: float = 0.0) -> None:
     floor.desk.ask(
-        partial(plan_job, back.job.name, back.loaded, house=floor.house),
-        partial(_planned, floor, back),
+        partial(plan_job, back.job.name, back.loaded, house=floor.house, is_new=False),
+        callback_of(floor, back.job.name, partial(_planned, floor, back)),
         lane=Lane.PLAN,
         after_s=after_s,
     )
@@ -138,10 +160,24 @@ def _planned(floor: Floor, back: Return, result: JobRun | FarmError) -> None:
             where=job.name,
             hint="submit it again: it would be another video",
         )
+    if isinstance(result, JobRun):
+        result = _with_places(floor, result, is_retry=back.is_retry)
     if isinstance(result, FarmError):
         _refuse(floor, job, result, is_retry=back.is_retry)
     else:
         _go_on(floor, job, result, is_retry=back.is_retry)
+
+
+def _with_places(floor: Floor, run: JobRun, *, is_retry: bool) -> JobRun | OutputRefused:
+    """The job with its places taken. One of an earlier run has them already; one that had failed asks for them anew."""
+    if not is_retry:
+        floor.places.keep(run.name, run.places)
+        return run
+    try:
+        floor.places.add(run.name, run.places)
+    except OutputRefused as refusal:
+        return refusal
+    return run
 
 
 def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None:
@@ -218,6 +254,7 @@ def _note_records(floor: Floor, job: LedgerJob, run: JobRun) -> None:
 
 def _refuse(floor: Floor, job: LedgerJob, error: FarmError, *, is_retry: bool = False) -> None:
     """It cannot go on. Only a queued job can fail for a lasting reason, so it is queued first."""
+    floor.places.remove(job.name)
     floor.scribe.note(_queued(job, is_retry=is_retry))
     move(floor, job.name, JobState.QUEUED, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
     floor.scribe.note(JobErred(job=job.name, error=error.as_record()))

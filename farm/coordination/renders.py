@@ -10,6 +10,7 @@ from farm.coordination.desk import Lane
 from farm.coordination.floor import Assignment, Floor
 from farm.coordination.intake import note_account
 from farm.coordination.job_run import JobRun
+from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.execution.pools.words import Finished, Gone, Refused, Task
 from farm.scheduling.shared.actions import Dispatch, Kill, Recall, Recycle, Retire, Stop
 from farm.scheduling.shared.events import (
@@ -75,6 +76,7 @@ def take_refusal(floor: Floor, assignment: Assignment, refused: Refused) -> None
     error = refused.error
     run = floor.runs.get(assignment.job)
     if run is not None:
+        keep(floor, run.name, error)
         run.note_try(assignment.unit, replica=assignment.replica, error=error)
         if refused.is_replica_suspect:
             floor.watcher.note(
@@ -100,17 +102,19 @@ def take_loss(floor: Floor, gone: Gone) -> None:
     ran = next((assignment for _, assignment in held if assignment.since is not None), None)
     run = floor.runs.get(ran.job) if ran is not None else None
     if ran is not None and run is not None:
-        if not gone.explained:
-            floor.watcher.note(run.name, f"the replica of {ran.unit} was lost and is replaced")
-        run.note_try(ran.unit, replica=gone.replica, error=ReplicaLostError(gone.reason, where=str(ran.unit)))
-        look_in_store(floor, run, ran.unit)
+        with ends_alone(floor, run.name):
+            if not gone.explained:
+                floor.watcher.note(run.name, f"the replica of {ran.unit} was lost and is replaced")
+            lost = ReplicaLostError(gone.reason, where=str(ran.unit))
+            run.note_try(ran.unit, replica=gone.replica, error=lost)
+            look_in_store(floor, run, ran.unit)
     floor.tell(ReplicaLost(gone.replica, gone.explained))
 
 
 def look_in_store(floor: Floor, run: JobRun, unit: Unit) -> None:
     """Ask, beside the loop, whether the store holds the segment; it is taken in then."""
     look = partial(committed_segment, run.plan, take=unit.take, index=unit.index, store=floor.house.store)
-    floor.desk.ask(look, partial(_looked, floor, run, unit), lane=Lane.STORE)
+    floor.desk.ask(look, callback_of(floor, run.name, partial(_looked, floor, run, unit)), lane=Lane.STORE)
 
 
 def _looked(floor: Floor, run: JobRun, unit: Unit, found: SegmentRecord | FarmError | None) -> None:

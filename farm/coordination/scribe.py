@@ -10,12 +10,14 @@ from farm.ledger.loading import catch_up, kept_ledger
 from infra.journal.base import Journal, Snapshot
 from jobs.errors import JournalError, JournalFenced
 from jobs.farm_requests import RequestAnswer
-from jobs.journal_events import AnyJournalEvent
+from jobs.journal_events import AnyJournalEvent, JobReceived, JobRestored, StateMoved
+from jobs.lifecycle import JobState
 
 logger = logging.getLogger(__name__)
 
 # A later start of the farm reads at most so many events beside the snapshot.
 _SNAPSHOT_EVERY = 20_000
+_JOB_STATES = {state.value: state for state in JobState}
 
 
 class Scribe:
@@ -60,6 +62,41 @@ class Scribe:
     def note(self, event: AnyJournalEvent) -> None:
         """Remember an event for the next `write`."""
         self._events.append(event)
+
+    def mark(self) -> int:
+        """Where the notes end now, for `forget_after`."""
+        return len(self._events)
+
+    def forget_after(self, mark: int) -> None:
+        """Forget what was noted since and not written; answers stay."""
+        del self._events[mark:]
+
+    def has_answered(self, request: int) -> bool:
+        """An answer is remembered and not written yet."""
+        return any(number == request for number, _ in self._answers)
+
+    def state_of(self, job: str) -> JobState | None:
+        """Where a job stands once all that was noted is written; None for one that nobody knows."""
+        for event in reversed(self._events):
+            if isinstance(event, StateMoved) and event.subject == job:
+                return _JOB_STATES[event.after]
+            if isinstance(event, JobRestored) and event.job == job:
+                return _JOB_STATES[event.state]
+            if isinstance(event, JobReceived) and event.job == job:
+                return JobState.RECEIVED
+        line = self.ledger.jobs.get(job)
+        return None if line is None else line.state
+
+    def rehearsed(self) -> Ledger:
+        """The ledger as it will be once all that was noted is written; costs as much as a snapshot.
+
+        Raises:
+            JournalCorrupt: Something was noted that cannot have happened.
+        """
+        ledger = Ledger.from_json(self.ledger.to_json())
+        for event in self._events:
+            ledger.take(event)
+        return ledger
 
     def answer(self, request: int, answer: RequestAnswer) -> None:
         """Remember an answer for the next `write`: it becomes durable together with what it led to."""

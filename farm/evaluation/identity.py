@@ -22,7 +22,7 @@ _RECORD_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class PairJudgement:
     """Where the figures and the plots of a pair are committed."""
 
     key: str
@@ -30,7 +30,7 @@ class Judgement:
 
 
 @dataclass(slots=True, kw_only=True)
-class Identities:
+class JudgementIdentities:
     """Tells judgements apart; each file is read once.
 
     Attributes:
@@ -42,7 +42,7 @@ class Identities:
     engine: str
     _hashes: dict[Path, str] = field(default_factory=dict)
 
-    def of(self, files: PairFiles) -> Judgement:
+    def of(self, files: PairFiles) -> PairJudgement:
         """The judgement of a pair.
 
         Raises:
@@ -62,7 +62,7 @@ class Identities:
             }
         )
         home = f"evaluations/{digest[:2]}/{digest}"
-        return Judgement(key=f"{home}/figures.json", plots=PlotKeys(f"{home}/plots"))
+        return PairJudgement(key=f"{home}/figures.json", plots=PlotKeys(f"{home}/plots"))
 
     def _hash(self, path: Path) -> str:
         if path not in self._hashes:

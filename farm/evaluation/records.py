@@ -16,7 +16,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Diversity(_Record):
+class DiversityRecord(_Record):
     """How far takes of one speech are apart, px^2; see `stages.evaluation.take_diversity`."""
 
     face: float
@@ -45,7 +45,7 @@ class PairRecord(_Record):
     """The takes that a system made of one clip, judged; `diversity` is None for a single one."""
 
     takes: tuple[TakeRecord, ...]
-    diversity: Diversity | None = None
+    diversity: DiversityRecord | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:

@@ -11,7 +11,7 @@ from jobs.evaluation_pairs import EvaluationPair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PairRow:
     """One pair.
 
     Attributes:
@@ -57,12 +57,12 @@ class EvaluationReport:
 
     name: str
     engine: str
-    rows: tuple[Row, ...]
+    rows: tuple[PairRow, ...]
     output: str
     seconds: float
 
     @property
-    def failures(self) -> tuple[Row, ...]:
+    def failures(self) -> tuple[PairRow, ...]:
         """Rows without figures."""
         return tuple(row for row in self.rows if isinstance(row.result, FarmError))
 

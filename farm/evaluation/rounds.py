@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
+from farm.crashes import name_file
 from farm.evaluation.records import PairRecord
 from farm.evaluation.worker import Judged, JudgeDied, PairTask
 from jobs.errors import (
@@ -39,7 +41,7 @@ class Pool(Protocol):
         ...
 
 
-class Listener(Protocol):
+class EvaluationListener(Protocol):
     """Watches an evaluation."""
 
     def judged(self, *, done: int, total: int) -> None:
@@ -51,7 +53,14 @@ class Listener(Protocol):
         ...
 
 
-def judge_all(tasks: Sequence[PairTask], *, pool: Pool, listener: Listener, found: int) -> dict[str, Result]:
+def judge_all(
+    tasks: Sequence[PairTask],
+    *,
+    pool: Pool,
+    listener: EvaluationListener,
+    found: int,
+    cache: Path | None = None,
+) -> dict[str, Result]:
     """The result of every task, by its name.
 
     Args:
@@ -59,6 +68,7 @@ def judge_all(tasks: Sequence[PairTask], *, pool: Pool, listener: Listener, foun
         pool: Who does it.
         listener: Is told what happens.
         found: Pairs of the job that need nothing, for the count.
+        cache: Where the tracebacks of what nobody foresaw are kept; among the temporary files with None.
 
     Raises:
         FarmError: What would meet every pair alike: a full disk, a missing model, a cluster that is gone.
@@ -77,6 +87,7 @@ def judge_all(tasks: Sequence[PairTask], *, pool: Pool, listener: Listener, foun
                 pool.submit(task)
                 continue
             if isinstance(result, FarmError):
+                name_file(result, cache=cache, what=f"judge {task}")
                 listener.note(f"{task} cannot be judged: {result.message}")
             results[str(task)] = result
             listener.judged(done=found + len(results), total=found + len(tasks))

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
 from farm.config import share_machine
-from farm.destinations import check_destination, write_whole
+from farm.destinations import check_destination
 from farm.engine import engine_identity
-from farm.evaluation.identity import Identities
+from farm.evaluation.identity import JudgementIdentities
 from farm.evaluation.judge import JudgeOptions, PairJudge
 from farm.evaluation.records import PairRecord
-from farm.evaluation.report import EvaluationReport, Row
-from farm.evaluation.rounds import Listener, Pool, Result, judge_all
+from farm.evaluation.report import EvaluationReport, PairRow
+from farm.evaluation.rounds import EvaluationListener, Pool, Result, judge_all
 from farm.evaluation.tables import markdown
-from farm.evaluation.worker import PairTask, PlotKeys, WorkSetup, judgement_of, local_files
+from farm.evaluation.worker import PairTask, PlotKeys, WorkSetup, check_plots, judgement_of, local_files
 from farm.execution.opening import opened_cluster
+from farm.outputs import WRITTEN_MANIFEST, OutputFiles
 from farm.translation import translated
-from infra.delivery import check_bucket, deliver
+from infra.delivery import check_bucket
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import ObjectStore, open_store
+from jobs.evaluate_spec import PLOTS_FOLDER, REPORT_FILES
+from jobs.evaluation_pairs import EvaluationPair
 from jobs.locations import is_s3
 from jobs.parse import LoadedEvaluation
+from jobs.places import check_places
 from stages.sync.syncnet_file import syncnet_file
 
 OpenPool = Callable[[WorkSetup, int], AbstractContextManager[Pool]]
 """Opens that many workers, or as many as there are cores, for a block; called when a pair is missing."""
 
-_REPORTS: Final = {"report.json": "application/json", "report.md": "text/markdown; charset=utf-8"}
 _FIELD: Final = "spec.output.uri"
 
 
 def evaluate_job(
-    loaded: LoadedEvaluation, *, settings: FarmSettings, open_pool: OpenPool, listener: Listener
+    loaded: LoadedEvaluation, *, settings: FarmSettings, open_pool: OpenPool, listener: EvaluationListener
 ) -> EvaluationReport:
     """Judge every pair of a job and write its report.
 
@@ -54,22 +56,28 @@ def evaluate_job(
     """
     started = time.monotonic()
     output = loaded.output.rstrip("/")
-    _check_output(output)
+    pairs = loaded.find_pairs()
+    check_places(loaded.places(pairs))
+    files = _report_files(loaded, output)
     setup = WorkSetup(store=settings.store, cache=settings.cache, options=_options(loaded))
     engine = engine_identity()
-    tasks = _tasks(loaded, setup=setup, engine=engine, output=output)
+    tasks = _tasks(loaded, pairs, setup=setup, engine=engine, output=output)
     store = open_store(settings.store)
     results: dict[str, Result] = {
         str(task): record for task in tasks if (record := _finished(task, store)) is not None
     }
     found = frozenset(results)
     missing = [task for task in tasks if str(task) not in found]
+    for task in missing:
+        check_plots(task)
     listener.judged(done=len(found), total=len(tasks))
     if found:
         listener.note(f"{len(found)} of {len(tasks)} pairs were judged before")
     if missing:
         with open_pool(setup, len(missing)) as pool:
-            results |= judge_all(missing, pool=pool, listener=listener, found=len(found))
+            results |= judge_all(
+                missing, pool=pool, listener=listener, found=len(found), cache=settings.cache
+            )
     report = EvaluationReport(
         name=loaded.job.metadata.name,
         engine=engine,
@@ -79,7 +87,7 @@ def evaluate_job(
         output=output,
         seconds=time.monotonic() - started,
     )
-    _write(report)
+    _write(report, files)
     return report
 
 
@@ -136,15 +144,22 @@ def _options(loaded: LoadedEvaluation) -> JudgeOptions:
     )
 
 
-def _tasks(loaded: LoadedEvaluation, *, setup: WorkSetup, engine: str, output: str) -> list[PairTask]:
-    identities = Identities(options=setup.options, engine=engine)
+def _tasks(
+    loaded: LoadedEvaluation,
+    pairs: Sequence[EvaluationPair],
+    *,
+    setup: WorkSetup,
+    engine: str,
+    output: str,
+) -> list[PairTask]:
+    identities = JudgementIdentities(options=setup.options, engine=engine)
     tasks = []
-    for pair in loaded.find_pairs():
+    for pair in pairs:
         judgement = identities.of(local_files(pair, cache=setup.cache))
         plots: Path | PlotKeys | None = None
         if loaded.job.spec.output.plots:
-            plots = judgement.plots if is_s3(output) else Path(output) / "plots" / pair.system / pair.clip
-        tasks.append(PairTask(pair=pair, key=judgement.key, plots=plots))
+            plots = judgement.plots if is_s3(output) else Path(output) / PLOTS_FOLDER / str(pair)
+        tasks.append(PairTask(pair=pair, key=judgement.key, plots=plots, overwrite=loaded.overwrite))
     return tasks
 
 
@@ -159,34 +174,32 @@ def _finished(task: PairTask, store: ObjectStore) -> PairRecord | None:
     return PairRecord.model_validate_json(store.get(task.key))
 
 
-def _row(task: PairTask, result: Result, *, store: ObjectStore, is_new: bool) -> Row:
+def _row(task: PairTask, result: Result, *, store: ObjectStore, is_new: bool) -> PairRow:
     plots: str | None = None
     if isinstance(task.plots, PlotKeys):
         plots = f"{store.uri}/{task.plots.prefix}"
     elif task.plots is not None:
         plots = str(task.plots)
-    return Row(pair=task.pair, result=result, plots=plots, is_new=is_new)
+    return PairRow(pair=task.pair, result=result, plots=plots, is_new=is_new)
 
 
-def _check_output(output: str) -> None:
-    """Prove before anything is measured that the report can be written."""
-    for name in _REPORTS:
+def _report_files(loaded: LoadedEvaluation, output: str) -> OutputFiles:
+    """The report's files, held against what is there before anything is measured."""
+    names = [name for name in REPORT_FILES if name != WRITTEN_MANIFEST]
+    for name in REPORT_FILES:
         if is_s3(output):
             check_bucket(f"{output}/{name}", where=_FIELD)
         else:
             check_destination(Path(output) / name, where=_FIELD)
+    files = OutputFiles(
+        home=output, manifest=WRITTEN_MANIFEST, field=_FIELD, by="evaluate", overwrite=loaded.overwrite
+    )
+    files.check(names)
+    return files
 
 
-def _write(report: EvaluationReport) -> None:
-    texts = {
-        "report.json": json.dumps(report.as_record(), indent=2, ensure_ascii=False) + "\n",
-        "report.md": markdown(report),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in texts.items():
-            if is_s3(report.output):
-                path = Path(folder) / name
-                path.write_text(text, encoding="utf-8")
-                deliver(path, f"{report.output}/{name}", content_type=_REPORTS[name], where=_FIELD)
-            else:
-                write_whole(Path(report.output) / name, text.encode(), where=_FIELD)
+def _write(report: EvaluationReport, files: OutputFiles) -> None:
+    record = json.dumps(report.as_record(), indent=2, ensure_ascii=False) + "\n"
+    with files.writing() as folder:
+        (folder / "report.json").write_text(record, encoding="utf-8")
+        (folder / "report.md").write_text(markdown(report), encoding="utf-8")

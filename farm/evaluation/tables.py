@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Final
 
 from farm.evaluation.records import PairRecord
-from farm.evaluation.report import EvaluationReport, Row
+from farm.evaluation.report import EvaluationReport, PairRow
 from jobs.errors import FarmError
 from jobs.evaluate_spec import TRUTH
 from stages.evaluation.figures import VideoFigures
@@ -129,11 +129,11 @@ def _clip_table(report: EvaluationReport, clip: str) -> str:
     return markdown_table(["system", *(column.heading for column in columns)], lines)
 
 
-def _judged(rows: Sequence[Row]) -> list[PairRecord]:
+def _judged(rows: Sequence[PairRow]) -> list[PairRecord]:
     return [row.result for row in rows if isinstance(row.result, PairRecord)]
 
 
-def _truths(rows: Sequence[Row]) -> list[VideoFigures]:
+def _truths(rows: Sequence[PairRow]) -> list[VideoFigures]:
     """The references, each once, as the first system's frames cover them."""
     seen: dict[str, VideoFigures] = {}
     for row in rows:
@@ -142,7 +142,7 @@ def _truths(rows: Sequence[Row]) -> list[VideoFigures]:
     return list(seen.values())
 
 
-def _count(rows: Sequence[Row]) -> str:
+def _count(rows: Sequence[PairRow]) -> str:
     judged = len(_judged(rows))
     return str(judged) if judged == len(rows) else f"{judged} of {len(rows)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +75,7 @@ class AblationRequest:
         takes: Over which Diverse is taken.
         seed: Of all runs.
         out: Folder for weights and report.
+        overwrite: Whether files that the farm did not write may be replaced.
     """
 
     clips: tuple[str, ...]
@@ -86,6 +87,7 @@ class AblationRequest:
     takes: int
     seed: int
     out: Path
+    overwrite: bool = False
 
     def weights_of(self, variant: Variant) -> Path:
         """Where a variant's weights go."""
@@ -114,4 +116,5 @@ class AblationRequest:
             "metadata": {"name": f"ablation-{variant.slug}", "project": PROJECT},
             "spec": spec,
         }
-        return parse_training(json.dumps(document), folder=self.out, where=f"ablation {variant.label}")
+        loaded = parse_training(json.dumps(document), folder=self.out, where=f"ablation {variant.label}")
+        return replace(loaded, overwrite=self.overwrite)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -11,16 +10,15 @@ from pathlib import Path
 
 from farm.evaluation.judge import JudgeOptions, PairFiles, PairJudge
 from farm.evaluation.records import PairRecord
+from farm.outputs import WRITTEN_MANIFEST, OutputFiles, manifest_of
 from farm.translation import translate
 from infra.fetch import fetch_file
 from infra.storage import ObjectStore, open_store
-from jobs.errors import DiskFull, FarmError, PairFailed, SegmentDivergence, SegmentFailed
+from jobs.errors import FarmError, PairFailed, SegmentDivergence, SegmentFailed
 from jobs.evaluation_pairs import EvaluationPair
+from stages.evaluation.report_names import report_files
 
 logger = logging.getLogger(__name__)
-
-_JUDGEMENT = ".judgement"
-"""File among plots that lie in a folder: whose they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +55,13 @@ class PairTask:
         pair: The videos.
         key: Where its figures are committed.
         plots: Folder for its page and plots, or their keys in the store; None draws none.
+        overwrite: Whether files that the farm did not write may be replaced in the folder.
     """
 
     pair: EvaluationPair
     key: str
     plots: Path | PlotKeys | None
+    overwrite: bool = False
 
     def __str__(self) -> str:
         return str(self.pair)
@@ -98,7 +98,7 @@ class PairWorker:
             logger.info("%s failed", task, exc_info=error)
             ours = translate(error, where=str(task))
             if isinstance(ours, SegmentFailed):  # what any error without a better class becomes
-                return PairFailed(ours.message, where=str(task), hint=ours.hint)
+                return PairFailed(ours.message, where=str(task), hint=ours.hint, traceback=ours.traceback)
             return ours
 
     def _perform(self, task: PairTask, *, scratch: Path) -> PairRecord:
@@ -112,17 +112,37 @@ class PairWorker:
         if isinstance(task.plots, PlotKeys):
             _commit_plots(store, task.plots, scratch)
         elif task.plots is not None:
-            (scratch / _JUDGEMENT).write_text(task.key, encoding="utf-8")
-            _move_whole(scratch, task.plots)
+            with _plot_files(task, task.plots).writing() as folder:
+                shutil.copytree(scratch, folder, dirs_exist_ok=True)
         return _commit(store, task.key, record)
 
 
 def judgement_of(plots: Path) -> str | None:
     """The key of the judgement whose plots a folder holds; None where it holds none."""
-    try:
-        return (plots / _JUDGEMENT).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
+    manifest = manifest_of(plots, name=WRITTEN_MANIFEST)
+    return None if manifest is None else manifest.of
+
+
+def check_plots(task: PairTask) -> None:
+    """See that plots may be written where the task wants them.
+
+    Raises:
+        OutputRefused: There are files of their names that the farm did not write.
+        OutputUnwritable: The folder cannot be looked at.
+    """
+    if isinstance(task.plots, Path):
+        _plot_files(task, task.plots).check(report_files(len(task.pair.generated)))
+
+
+def _plot_files(task: PairTask, plots: Path) -> OutputFiles:
+    return OutputFiles(
+        home=str(plots),
+        manifest=WRITTEN_MANIFEST,
+        field="spec.output.uri",
+        by="evaluate",
+        of=task.key,
+        overwrite=task.overwrite,
+    )
 
 
 def local_files(pair: EvaluationPair, *, cache: Path) -> PairFiles:
@@ -154,17 +174,3 @@ def _commit_plots(store: ObjectStore, keys: PlotKeys, folder: Path) -> None:
         # Pages name paths and so differ from machine to machine; the first serves as well.
         if store.head(key) is None:
             store.put_if_absent(key, plot)
-
-
-def _move_whole(source: Path, folder: Path) -> None:
-    """The files of a folder under a new name, all or none; what was there before is replaced."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-        shutil.copytree(source, partial)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    except OSError as error:
-        raise DiskFull.or_unwritable(
-            error, where="spec.output.uri", hint="free some space, or write to another folder"
-        ) from error

@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from farm.config import ReplicaShare
+from farm.crashes import last_line, traceback_of
 from farm.evaluation.judge import PairJudge
 from farm.evaluation.records import PairRecord
 from farm.evaluation.worker import Judged, JudgeDied, PairTask, PairWorker, WorkSetup
@@ -115,9 +116,10 @@ class JudgePool:
             # Errors come back as values; an exception means that the call itself could not be made.
             dismiss(actor, name="a worker")
             raise ReplicaLost(
-                f"a call failed outside the measures: {str(error).strip().splitlines()[-1]}",
+                f"a call failed outside the measures: {last_line(error)}",
                 where=str(task),
                 hint="do all nodes run the same version of the farm?",
+                traceback=traceback_of(error),
             ) from error
         except RayError as error:
             reason = reason_of(error)

@@ -51,6 +51,12 @@ class RealStages:
 
         return SubjectPackage.load(folder)
 
+    def picture_size(self, subject: Any) -> int:
+        """See `StageFactory`."""
+        from stages.render.renderer_facts import RendererFacts
+
+        return RendererFacts.of(subject).size
+
     def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
         """See `StageFactory`."""
         from stages.moda.motion_stage import MotionStage

@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from farm.crashes import text_of
 from farm.execution.pools.words import Refused, Task
 from farm.translation import is_final, translate
 from jobs.errors import FarmError, InfrastructureError, SegmentFailed, SegmentRejected
+from jobs.farm_error import head_and_tail
 from jobs.spec import InspectionPolicy
+
+_LONGEST_MESSAGE = 4000
 
 _OUT_OF_MEMORY = re.compile(
     r"CUDA out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE
@@ -30,6 +34,8 @@ def refusal(error: Exception, *, task: Task, seconds: float) -> Refused:
     device_error = _device_error(error, where=where)
     ours = device_error or translate(error, where=where)
     ours.where = ours.where or where
+    # What leaves a replica is small, whatever a stage says.
+    ours.message = head_and_tail(ours.message, _LONGEST_MESSAGE)
     if isinstance(ours, SegmentRejected):
         # Rendering is deterministic: only other memory, other weights in it, can give other pictures.
         may_retry = task.setup.inspection is InspectionPolicy.RETRY
@@ -52,7 +58,8 @@ def refusal(error: Exception, *, task: Task, seconds: float) -> Refused:
 def _device_error(error: Exception, *, where: str) -> FarmError | None:
     """The farm's error for one of CUDA; None for all others."""
     for cause in _causes(error):
-        first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        text = text_of(cause)
+        first_line = text_of(cause, first_line=True) or type(cause).__name__
         if _is_out_of_memory(cause):
             return SegmentFailed(
                 f"the GPU is out of memory: {first_line}",
@@ -60,14 +67,14 @@ def _device_error(error: Exception, *, where: str) -> FarmError | None:
                 hint="fewer replicas on each GPU leave more memory to each",
                 code="cuda_out_of_memory",
             )
-        if _BROKEN_MEMORY.search(str(cause)):
+        if _BROKEN_MEMORY.search(text):
             return InfrastructureError(
                 f"the memory of the GPU is damaged: {first_line}",
                 where=where,
                 hint="take the GPU out of the farm and have it tested",
                 code="gpu_failed",
             )
-        if _STICKY.search(str(cause)):
+        if _STICKY.search(text):
             return SegmentFailed(
                 f"the GPU failed: {first_line}",
                 where=where,
@@ -79,7 +86,7 @@ def _device_error(error: Exception, *, where: str) -> FarmError | None:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     names = {(kind.__module__.split(".")[0], kind.__name__) for kind in type(error).__mro__}
-    return ("torch", "OutOfMemoryError") in names or bool(_OUT_OF_MEMORY.search(str(error)))
+    return ("torch", "OutOfMemoryError") in names or bool(_OUT_OF_MEMORY.search(text_of(error)))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -119,3 +119,19 @@ class Replica:
         """Free what the stage holds; may be called twice."""
         if self._warm is not None:
             self._warm.close()
+
+
+def try_stages(setup: ReplicaSetup, *, stages: StageFactory) -> list[str]:
+    """Load on this machine what the replicas of a job would load, and let it go; returns what a person should know.
+
+    Raises:
+        FarmError: The subject package or the weights cannot be used.
+    """
+    notices = []
+    for stage in Stage:
+        replica = Replica(stage=stage, stages=stages)
+        try:
+            notices.append(replica.set_up(gpus=(), warm=setup).notice)
+        finally:
+            replica.close()
+    return [notice for notice in dict.fromkeys(notices) if notice]

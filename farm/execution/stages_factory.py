@@ -169,6 +169,10 @@ class StageFactory(Protocol):
         """The subject package in the folder."""
         ...
 
+    def picture_size(self, subject: Any) -> int:
+        """Width and height of what the subject's renderer draws, found without loading it."""
+        ...
+
     def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
         """The motion stage."""
         ...

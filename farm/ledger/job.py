@@ -24,6 +24,7 @@ class LedgerJob:
         document_json: The render job; text, because most jobs are only kept.
         folder: Where its relative paths start.
         on_hold: It was submitted so.
+        overwrite: Its masters may replace files that the farm did not write.
         reason: Why it came to its state; None before its first transition.
         plan_hash: Empty until it is planned.
         takes, segments_per_take: 0 until it is planned.
@@ -43,6 +44,7 @@ class LedgerJob:
     document_json: str
     folder: str
     on_hold: bool = False
+    overwrite: bool = False
     state: JobState = JobState.RECEIVED
     reason: Reason | None = None
     plan_hash: str = ""

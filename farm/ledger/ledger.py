@@ -128,6 +128,7 @@ class Ledger:
             document_json=json.dumps(event.document, ensure_ascii=False, separators=(",", ":")),
             folder=event.folder,
             on_hold=event.on_hold,
+            overwrite=event.overwrite,
         )
 
 

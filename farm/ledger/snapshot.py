@@ -40,6 +40,7 @@ class _Job(_Model):
     document_json: str
     folder: str
     on_hold: bool
+    overwrite: bool
     state: JobState
     reason: _Why | None
     plan_hash: str
@@ -57,7 +58,7 @@ class _Job(_Model):
 
 
 class _Snapshot(_Model):
-    schema_version: Literal["farm.ledger/v3"] = "farm.ledger/v3"
+    schema_version: Literal["farm.ledger/v4"] = "farm.ledger/v4"
     sequence: int
     jobs: tuple[_Job, ...]
 
@@ -91,6 +92,7 @@ def _packed(job: LedgerJob) -> _Job:
         document_json=job.document_json,
         folder=job.folder,
         on_hold=job.on_hold,
+        overwrite=job.overwrite,
         state=job.state,
         reason=None if job.reason is None else _Why(kind=job.reason.kind, text=job.reason.text),
         plan_hash=job.plan_hash,
@@ -125,6 +127,7 @@ def _unpacked(job: _Job) -> LedgerJob:
         document_json=job.document_json,
         folder=job.folder,
         on_hold=job.on_hold,
+        overwrite=job.overwrite,
         state=job.state,
         reason=None if job.reason is None else Reason(job.reason.kind, job.reason.text),
         plan_hash=job.plan_hash,

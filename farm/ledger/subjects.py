@@ -9,7 +9,7 @@ _SUBJECT = re.compile(r"([^/#]+)(?:/([0-9]{1,9})(?:#([0-9]{1,9}))?)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TransitionSubject:
     """A job, a segment of it, or a try of that."""
 
     job: str
@@ -17,13 +17,13 @@ class Subject:
     try_number: int | None = None
 
 
-def parse_subject(text: str) -> Subject | None:
+def parse_subject(text: str) -> TransitionSubject | None:
     """The subject; None where the text is none."""
     found = _SUBJECT.fullmatch(text)
     if found is None:
         return None
     job, segment, try_number = found.groups()
-    return Subject(
+    return TransitionSubject(
         job,
         None if segment is None else int(segment),
         None if try_number is None else int(try_number),
@@ -32,4 +32,4 @@ def parse_subject(text: str) -> Subject | None:
 
 def can_be_named(job: str) -> bool:
     """Whether a subject can be told from the job's name."""
-    return parse_subject(job) == Subject(job)
+    return parse_subject(job) == TransitionSubject(job)

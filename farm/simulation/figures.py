@@ -36,7 +36,7 @@ class StudioFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class SimulationFigures:
     """The whole run.
 
     Attributes:
@@ -80,7 +80,7 @@ def jain_index(values: Sequence[float]) -> float | None:
     return sum(values) ** 2 / (len(values) * squares) if squares else None
 
 
-def figures_of(run: Simulator) -> Figures:
+def figures_of(run: Simulator) -> SimulationFigures:
     """What a simulation that is over came to."""
     observer, spans = run.observer, run.pool.spans
     weights = {studio: run.scheduler.state.rules.terms(studio).weight for studio in observer.service}
@@ -88,7 +88,7 @@ def figures_of(run: Simulator) -> Figures:
     ended: dict[str, int] = {}
     for job in run.scheduler.jobs.values():
         ended[job.state.value] = ended.get(job.state.value, 0) + 1
-    return Figures(
+    return SimulationFigures(
         seconds=run.agenda.now,
         events=run.course.events,
         is_complete=run.is_over,

@@ -36,7 +36,7 @@ from farm.scheduling.shared.events import (
 )
 from farm.simulation.agenda import Agenda
 from farm.simulation.fates import Fate, Lot, draw_lot
-from farm.simulation.spans import Span, SpanEnd
+from farm.simulation.spans import BusySpan, SpanEnd
 from jobs.simulation_spec import SimulatedFaults, SimulatedJob, SimulatedPool
 
 _FAILURES = {
@@ -91,7 +91,7 @@ class MadeUpPool:
         self._finishes = 0
         self.replicas: dict[str, MadeUpReplica] = {}
         self.committed: set[tuple[str, int]] = set()
-        self.spans: list[Span] = []
+        self.spans: list[BusySpan] = []
         self.cold_loads = 0
         self.started = 0
 
@@ -227,7 +227,7 @@ class MadeUpPool:
         task, replica.running, replica.hangs = replica.running, None, False
         if task is not None:
             self.spans.append(
-                Span(
+                BusySpan(
                     replica=replica.name,
                     job=task.job,
                     studio=self._jobs[task.job].studio,

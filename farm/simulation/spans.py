@@ -17,7 +17,7 @@ class SpanEnd(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class BusySpan:
     """One try on one replica, with the load of its subject before it where there was one."""
 
     replica: str

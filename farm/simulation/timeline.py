@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from farm.simulation.spans import Span, SpanEnd
+from farm.simulation.spans import BusySpan, SpanEnd
 from jobs.errors import FarmError, OutputUnwritable
 
 
@@ -15,7 +15,7 @@ class PlotUnavailable(FarmError):
     default_code = "plot_unavailable"
 
 
-def draw_timeline(spans: Sequence[Span], path: Path, *, title: str) -> None:
+def draw_timeline(spans: Sequence[BusySpan], path: Path, *, title: str) -> None:
     """Write the picture; its format is that of the file's suffix.
 
     Raises:
@@ -67,9 +67,10 @@ def draw_timeline(spans: Sequence[Span], path: Path, *, title: str) -> None:
     axes.tick_params(axis="y", labelsize=6)
     axes.invert_yaxis()
     try:
-        figure.savefig(path, dpi=110)
+        # Without a format, a name without one would get another name.
+        figure.savefig(path, dpi=110, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as error:
-        raise OutputUnwritable(f"the picture cannot be written: {error}", where=str(path)) from error
+        raise OutputUnwritable(f"the picture cannot be written: {error}", where=path.name) from error
 
 
 _WASTED = frozenset(SpanEnd) - {SpanEnd.COMMITTED}

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
-from farm.destinations import check_destination, write_whole
+from farm.destinations import check_destination
+from farm.outputs import OutputFiles
 from farm.training.request import TrainingPlan
 from farm.translation import translated
-from infra.delivery import check_bucket, deliver
+from infra.delivery import check_bucket
 from infra.storage import ObjectStore
-from jobs.identity import sha256_of_bytes
+from jobs.identity import sha256_of_file
 from jobs.locations import is_s3
+from jobs.train_spec import weights_manifest
 from stages.errors import SubjectError
-from stages.subject.package import SubjectPackage
+from stages.subject.package import RENDERER_FILE, SubjectPackage
 
 _NO_RENDERER: Final = ("subject.no-renderer", "subject.weights-not-found")
 
 
-def check_places(plan: TrainingPlan) -> None:
+def check_outputs(plan: TrainingPlan) -> None:
     """Prove before an hour of work that its result can be written.
 
     Raises:
+        OutputRefused: A file that the farm did not write is there.
         OutputUnwritable: The place of the weights may not be written.
         CastingError: The subject package is no package, or names no consent.
     """
     if is_s3(plan.output):
         check_bucket(plan.output)
     else:
-        check_destination(Path(plan.output), where="spec.output.uri")
+        for place in (plan.output, weights_manifest(plan.output)):
+            check_destination(Path(place), where="spec.output.uri")
+    _weights_files(plan).check([_name_of(plan.output)])
     if plan.subject is not None:
         with translated("spec.subject"):
             _check_package(plan.subject)
+        check_destination(plan.subject / weights_manifest(RENDERER_FILE), where="spec.subject")
+        _package_files(plan, plan.subject).check([RENDERER_FILE])
 
 
 def deliver_weights(plan: TrainingPlan, *, store: ObjectStore, key: str) -> str:
@@ -46,19 +54,46 @@ def deliver_weights(plan: TrainingPlan, *, store: ObjectStore, key: str) -> str:
         The weights' SHA-256.
 
     Raises:
+        OutputRefused: A file that the farm did not write is there by now.
         OutputError: The store lost them, or a place cannot be written.
         CastingError: The subject package does not take them.
     """
-    data = store.get(key)
     with store.local_copy(key) as weights:
-        if is_s3(plan.output):
-            deliver(weights, plan.output, content_type="application/octet-stream")
-        else:
-            write_whole(Path(plan.output), data, where="spec.output.uri")
+        with _weights_files(plan).writing() as folder:
+            shutil.copyfile(weights, folder / _name_of(plan.output))
         if plan.subject is not None:
+            with _package_files(plan, plan.subject).writing() as folder:
+                shutil.copyfile(weights, folder / RENDERER_FILE)
             with translated("spec.subject"):
-                SubjectPackage.add_renderer(plan.subject, weights=weights)
-    return sha256_of_bytes(data)
+                SubjectPackage.name_renderer(plan.subject)
+        return sha256_of_file(weights)
+
+
+def _weights_files(plan: TrainingPlan) -> OutputFiles:
+    home, _, name = plan.output.rpartition("/")
+    return OutputFiles(
+        home=home or "/",
+        manifest=weights_manifest(name),
+        field="spec.output.uri",
+        by="train",
+        of=f"{plan.project}/{plan.name}",
+        overwrite=plan.overwrite,
+    )
+
+
+def _package_files(plan: TrainingPlan, subject: Path) -> OutputFiles:
+    return OutputFiles(
+        home=str(subject),
+        manifest=weights_manifest(RENDERER_FILE),
+        field="spec.subject",
+        by="train",
+        of=f"{plan.project}/{plan.name}",
+        overwrite=plan.overwrite,
+    )
+
+
+def _name_of(location: str) -> str:
+    return location.rpartition("/")[2]
 
 
 def _check_package(folder: Path) -> None:

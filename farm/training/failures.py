@@ -9,6 +9,7 @@ from __future__ import annotations
 import traceback
 from typing import Final
 
+from farm.crashes import said_by, text_of, traceback_of
 from farm.translation import translate
 from jobs.errors import (
     DataUnusable,
@@ -39,14 +40,15 @@ def training_error(error: Exception) -> FarmError:
         return DataUnusable(error.what, where=error.where or "spec.clips", hint=error.hint, code=error.code)
     if isinstance(error, FarmError | StageError | MemoryError):
         return translate(error, where="training")
-    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = said_by(error)
     if _is_of_the_group(error, message):
         return ReplicaLost(
-            f"the workers lost each other: {message.splitlines()[0]}",
+            f"the workers lost each other: {message}",
             where="training",
             hint="another worker has died; see whether memory is short",
         )
-    return TrainingFailed(message, where="training", hint=f"raised at {_origin(error)}")
+    hint = f"raised at {_origin(error)}"
+    return TrainingFailed(message, where="training", hint=hint, traceback=traceback_of(error))
 
 
 def is_worth_retrying(error: Exception) -> bool:
@@ -59,8 +61,7 @@ def is_worth_retrying(error: Exception) -> bool:
 
 def one_line(error: Exception) -> str:
     """The first line of an error that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return text_of(error, first_line=True) or type(error).__name__
 
 
 def _is_of_the_group(error: Exception, message: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Final
 from farm.training.checkpoints import Checkpoint, CheckpointStore, Scores, best_of
 from farm.training.logs import TrainingLog
 from farm.training.losses import LossMeans, check_finite
-from farm.training.progress import Advanced, Validated
+from farm.training.progress import TrainingAdvanced, Validated
 from farm.training.setup import Cadence, Outcome
 from farm.training.worker_group import WorkerGroup
 from jobs.errors import Cancelled
@@ -142,7 +142,9 @@ class TrainingLoop:
             return
         self._reported_at = now
         self._group.tell(
-            Advanced(step=self._trainer.step, steps=self._trainer.steps, losses=self._since_report.take())
+            TrainingAdvanced(
+                step=self._trainer.step, steps=self._trainer.steps, losses=self._since_report.take()
+            )
         )
 
     def _outcome(self) -> Outcome:

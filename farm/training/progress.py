@@ -63,7 +63,7 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced:
+class TrainingAdvanced:
     """See `TrainingListener.advanced`."""
 
     step: int

@@ -6,7 +6,7 @@ ends in the controller's process rather than the driver's. This one costs the fi
 
 from __future__ import annotations
 
-from farm.training.progress import Advanced, Restarted, TrainingEvent
+from farm.training.progress import Restarted, TrainingAdvanced, TrainingEvent
 
 
 class Mailbox:
@@ -20,7 +20,7 @@ class Mailbox:
 
     def tell(self, event: TrainingEvent) -> bool:
         """Keep an event of the first worker; whether the run should stop."""
-        if isinstance(event, Advanced) and event.step > self._furthest_step:
+        if isinstance(event, TrainingAdvanced) and event.step > self._furthest_step:
             self._furthest_step = event.step
             self._losses_in_a_row = 0
         self._events.append(event)

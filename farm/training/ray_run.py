@@ -26,7 +26,8 @@ from farm.training.ray_mailbox import Mailbox
 from farm.training.ray_worker import train_on_worker
 from farm.training.resources import WorkerShare
 from farm.training.setup import Outcome, WorkerSetup
-from jobs.errors import ClusterUnavailable, FarmError, InfrastructureError, ReplicaLost
+from farm.translation import translate
+from jobs.errors import ClusterUnavailable, FarmError, InfrastructureError, InternalError, ReplicaLost
 
 logger = logging.getLogger(__name__)
 
@@ -148,14 +149,16 @@ class _Fit(threading.Thread):
         # Not `join`, which takes a thread for ended when Ctrl-C interrupts it (Python 3.11).
         self._end = threading.Event()
         self._outcome: Outcome | None = None
-        self._error: RayError | TrainingFailedError | None = None
+        self._error: Exception | None = None
 
     def run(self) -> None:
         try:
             result: Any = self._trainer.fit()  # annotated as the Result of Ray Train V1
             self._outcome = result.return_value
-        except (RayError, TrainingFailedError) as error:
-            self._error = error  # raised again in the main thread, by `outcome`
+        except Exception as error:
+            # Raised again in the main thread, by `outcome`; a thread's own end would be a traceback on the terminal.
+            logger.info("the run ended early", exc_info=error)
+            self._error = error
         finally:
             self._end.set()
 
@@ -178,7 +181,9 @@ class _Fit(threading.Thread):
         return self._outcome
 
 
-def _farm_error(error: RayError | TrainingFailedError) -> FarmError:
+def _farm_error(error: Exception) -> FarmError:
+    if not isinstance(error, (RayError, TrainingFailedError)):
+        return translate(error, where="training", otherwise=InternalError)
     if isinstance(error, ControllerError):
         cause = error.controller_failure
         if isinstance(cause, FarmError):

@@ -24,6 +24,7 @@ class TrainingPlan:
         workers: Data-parallel workers.
         output: Path or ``s3://`` URI of the weights.
         subject: Package that receives the weights, or None.
+        overwrite: Whether files that the farm did not write may be replaced.
     """
 
     name: str
@@ -33,6 +34,7 @@ class TrainingPlan:
     workers: int
     output: str
     subject: Path | None
+    overwrite: bool = False
 
 
 def plan_training(job: LoadedTraining, *, cache: Path) -> TrainingPlan:
@@ -75,6 +77,7 @@ def plan_training(job: LoadedTraining, *, cache: Path) -> TrainingPlan:
         workers=spec.workers,
         output=job.output,
         subject=job.subject,
+        overwrite=job.overwrite,
     )
 
 

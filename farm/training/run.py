@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from farm.training.delivery import check_places, deliver_weights
+from farm.training.delivery import check_outputs, deliver_weights
 from farm.training.identity import run_id, run_prefix
 from farm.training.progress import TrainingListener
 from farm.training.report import TrainingReport
@@ -17,6 +17,7 @@ from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.parse import LoadedTraining
+from jobs.places import check_places
 
 
 def train(
@@ -38,14 +39,16 @@ def train(
 
     Raises:
         InputNotFound: Clips or the weights to start from are not there.
+        OutputRefused: The weights would replace what the job reads, or a file that the farm did not write.
         OutputError: The weights or the checkpoints cannot be written.
         TrainingError: The data cannot be learnt from, or the training itself failed; trying again would not help.
         InfrastructureError: Machines were lost again and again, or the cluster has no room for the workers.
         KeyboardInterrupt: Ctrl-C; the step it had come to is saved.
     """
     started = time.perf_counter()
+    check_places(job.places())
     plan = plan_training(job, cache=settings.cache)
-    check_places(plan)
+    check_outputs(plan)
     run = run_id(plan)
     watch = _ResumeWatch(listener)
     with connected_cluster(

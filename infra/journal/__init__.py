@@ -2,6 +2,6 @@
 
 from infra.journal.base import Asked, Entry, Journal, Snapshot
 from infra.journal.opening import open_journal
-from infra.journal.patience import Patience
+from infra.journal.patience import DatabasePatience
 
-__all__ = ["Asked", "Entry", "Journal", "Patience", "Snapshot", "open_journal"]
+__all__ = ["Asked", "DatabasePatience", "Entry", "Journal", "Snapshot", "open_journal"]

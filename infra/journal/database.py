@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.journal.address import JournalAddress
-from infra.journal.patience import Patience
+from infra.journal.patience import DatabasePatience
 from infra.journal.problems import Passing, journal_error, problem_of
 from jobs.errors import JournalCorrupt, JournalError
 
@@ -54,7 +54,7 @@ class Database:
         dialect: Dialect,
         *,
         address: JournalAddress,
-        patience: Patience,
+        patience: DatabasePatience,
         is_shared_connection: bool,
     ) -> None:
         self._engine = engine

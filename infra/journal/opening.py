@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.journal.address import DatabaseKind, journal_address
-from infra.journal.patience import Patience
+from infra.journal.patience import DatabasePatience
 from infra.journal.postgresql import postgresql_database
 from infra.journal.schema import prepare_schema
 from infra.journal.sql_journal import SqlJournal
@@ -11,7 +11,9 @@ from infra.journal.sqlite import sqlite_database
 from jobs.errors import FarmError
 
 
-def open_journal(address: str, *, must_exist: bool = False, patience: Patience | None = None) -> SqlJournal:
+def open_journal(
+    address: str, *, must_exist: bool = False, patience: DatabasePatience | None = None
+) -> SqlJournal:
     """Open a journal; a file or database that is empty becomes one.
 
     Args:
@@ -25,7 +27,7 @@ def open_journal(address: str, *, must_exist: bool = False, patience: Patience |
         JournalError: The database cannot be used, or is no journal of this version.
     """
     place = journal_address(address)
-    patience = patience or Patience()
+    patience = patience or DatabasePatience()
     if place.kind is DatabaseKind.POSTGRESQL:
         database = postgresql_database(place, patience=patience)
     else:

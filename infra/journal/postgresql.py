@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from infra.journal.address import JournalAddress
 from infra.journal.database import Database
-from infra.journal.patience import Patience
+from infra.journal.patience import DatabasePatience
 from jobs.errors import JournalError
 
 _CREATION_LOCK: Final = 0x6D6F6461  # any number, the same for every farm
@@ -32,7 +32,7 @@ class PostgresqlDialect:
         """The server does it by itself."""
 
 
-def postgresql_database(address: JournalAddress, *, patience: Patience) -> Database:
+def postgresql_database(address: JournalAddress, *, patience: DatabasePatience) -> Database:
     """The database behind an address; nothing is sent yet.
 
     Raises:

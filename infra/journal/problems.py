@@ -21,7 +21,7 @@ class Passing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DatabaseProblem:
     """A kind of database error.
 
     Attributes:
@@ -35,28 +35,34 @@ class Problem:
     quotes: bool = False
 
 
-_CORRUPT = Problem("journal_corrupt", "is damaged", "restore it from a backup", quotes=True)
-_BUSY = Problem("journal_busy", "is held by another process", "look for who holds it", Passing.BUSY)
-_FULL = Problem("journal_full", "no space is left for the journal", "free some, then start the farm again")
-_DENIED = Problem("journal_denied", "may not be used", "check the rights of the user who runs the farm")
-_NO_FILE = Problem("journal_unreachable", "cannot be opened", "check the folder and its rights")
-_AWAY = Problem(
+_CORRUPT = DatabaseProblem("journal_corrupt", "is damaged", "restore it from a backup", quotes=True)
+_BUSY = DatabaseProblem("journal_busy", "is held by another process", "look for who holds it", Passing.BUSY)
+_FULL = DatabaseProblem(
+    "journal_full", "no space is left for the journal", "free some, then start the farm again"
+)
+_DENIED = DatabaseProblem(
+    "journal_denied", "may not be used", "check the rights of the user who runs the farm"
+)
+_NO_FILE = DatabaseProblem("journal_unreachable", "cannot be opened", "check the folder and its rights")
+_AWAY = DatabaseProblem(
     "journal_unreachable", "cannot be reached", "check that the server runs", Passing.AWAY, quotes=True
 )
-_OTHER = Problem("journal_failed", "the database failed", "", quotes=True)
-_PASSWORD = Problem("journal_denied", "the server refuses the user or the password", "check both")
+_OTHER = DatabaseProblem("journal_failed", "the database failed", "", quotes=True)
+_PASSWORD = DatabaseProblem("journal_denied", "the server refuses the user or the password", "check both")
 
 _SQLITE = {
     "SQLITE_BUSY": _BUSY,
     "SQLITE_LOCKED": _BUSY,
     "SQLITE_FULL": _FULL,
     "SQLITE_CORRUPT": _CORRUPT,
-    "SQLITE_NOTADB": Problem("not_a_journal", "is no journal: the file holds something else", "name another"),
+    "SQLITE_NOTADB": DatabaseProblem(
+        "not_a_journal", "is no journal: the file holds something else", "name another"
+    ),
     "SQLITE_READONLY": _DENIED,
     "SQLITE_PERM": _DENIED,
     "SQLITE_AUTH": _DENIED,
     "SQLITE_CANTOPEN": _NO_FILE,
-    "SQLITE_IOERR": Problem("journal_failed", "the disk failed", "check the disk", quotes=True),
+    "SQLITE_IOERR": DatabaseProblem("journal_failed", "the disk failed", "check the disk", quotes=True),
 }
 
 # By SQLSTATE, the longest start that fits.
@@ -67,12 +73,14 @@ _POSTGRESQL = {
     "55P03": _BUSY,
     "40": _BUSY,
     "53100": _FULL,
-    "53300": Problem("journal_busy", "the server has no connection left", "raise its limit", Passing.AWAY),
+    "53300": DatabaseProblem(
+        "journal_busy", "the server has no connection left", "raise its limit", Passing.AWAY
+    ),
     "28": _PASSWORD,
-    "3D000": Problem("journal_unreachable", "the server has no such database", "create it first"),
+    "3D000": DatabaseProblem("journal_unreachable", "the server has no such database", "create it first"),
     "42501": _DENIED,
-    "3F000": Problem("journal_denied", "no schema of the database may be used", "grant the user one"),
-    "25006": Problem("journal_denied", "the server only lets read", "name the primary server"),
+    "3F000": DatabaseProblem("journal_denied", "no schema of the database may be used", "grant the user one"),
+    "25006": DatabaseProblem("journal_denied", "the server only lets read", "name the primary server"),
     "25P03": _AWAY,
     "XX001": _CORRUPT,
     "XX002": _CORRUPT,
@@ -83,13 +91,13 @@ _REFUSALS = {
     "authentication failed": _PASSWORD,
     "no password supplied": _PASSWORD,
     "no pg_hba.conf entry": _PASSWORD,
-    "does not exist": Problem(
+    "does not exist": DatabaseProblem(
         "journal_unreachable", "the server has no such database or user", "create it first"
     ),
 }
 
 
-def problem_of(error: SQLAlchemyError) -> Problem:
+def problem_of(error: SQLAlchemyError) -> DatabaseProblem:
     """What kind of trouble it is."""
     if not isinstance(error, DBAPIError):
         return _OTHER

@@ -11,7 +11,7 @@ from sqlalchemy.pool import StaticPool
 
 from infra.journal.address import DatabaseKind, JournalAddress
 from infra.journal.database import Database
-from infra.journal.patience import Patience
+from infra.journal.patience import DatabasePatience
 from infra.journal.tables import schema_version
 from jobs.errors import JournalError
 
@@ -35,7 +35,7 @@ class SqliteDialect:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
 
 
-def sqlite_database(address: JournalAddress, *, patience: Patience, must_exist: bool) -> Database:
+def sqlite_database(address: JournalAddress, *, patience: DatabasePatience, must_exist: bool) -> Database:
     """The database of a file, or one in memory that all threads of this process share.
 
     Raises:

@@ -31,7 +31,7 @@ from infra.storage.base import (
 from infra.storage.s3_client import s3_client
 from infra.storage.s3_content import Content
 from infra.storage.s3_probe import honours_conditions
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_read import listed_keys, read_bytes, read_into, remote_facts
 from infra.storage.s3_retry import persistently
 from infra.storage.s3_upload import PART_BYTES, Uploader
@@ -112,7 +112,7 @@ class S3Store:
                 # Something else than the farm put it there, or the server forgot what it was told of it.
                 sha256 = facts.sha256 or read_bytes(self._client, address)[1]
             except S3Error as error:
-                if error.problem is Problem.NO_OBJECT:
+                if error.problem is S3Problem.NO_OBJECT:
                     return None
                 raise
             return ObjectFacts(key=key, size_bytes=facts.size_bytes, sha256=sha256)
@@ -133,7 +133,7 @@ class S3Store:
             try:
                 persistently(lambda: self._client.delete_object(Bucket=address.bucket, Key=address.key))
             except S3Error as error:
-                if error.problem is not Problem.NO_OBJECT:
+                if error.problem is not S3Problem.NO_OBJECT:
                     raise
 
     @contextmanager
@@ -170,7 +170,7 @@ class S3Store:
         try:
             self._uploader.upload(content, self._address(key), if_absent=if_absent)
         except S3Error as error:
-            if error.problem is not Problem.EXISTS:
+            if error.problem is not S3Problem.EXISTS:
                 raise
             if self._holds(key, content):
                 return PutOutcome.ALREADY_EQUAL
@@ -178,7 +178,7 @@ class S3Store:
             if is_guarded or self._holds(key, content):
                 return PutOutcome.CREATED
         # Somebody deletes it, or the server does not know yet what it has.
-        raise S3Error(Problem.CONFLICT, "it was there and is gone again", is_passing=True)
+        raise S3Error(S3Problem.CONFLICT, "it was there and is gone again", is_passing=True)
 
     def _holds(self, key: str, content: Content) -> bool:
         """Whether these bytes are there; other bytes raise the alarm."""
@@ -195,7 +195,7 @@ class S3Store:
         try:
             yield
         except S3Error as error:
-            if error.problem is Problem.NO_OBJECT:
+            if error.problem is S3Problem.NO_OBJECT:
                 raise missing(key) from error
             raise StoreError(
                 f"{error.text} ({self.uri})",

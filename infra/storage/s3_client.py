@@ -21,54 +21,55 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as S3ConnectionError
 from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
 
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
+from infra.storage.s3_redirects import is_redirect, refuse_redirect
 from jobs.errors import SettingsError
 
 CLIENT_ERRORS: Final = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 """Everything that a request of the client raises; some are OSErrors too, so catch them before those."""
 
 _BY_CODE: Final = {
-    "NoSuchKey": Problem.NO_OBJECT,
-    "NoSuchBucket": Problem.NO_BUCKET,
-    "NoSuchUpload": Problem.NO_UPLOAD,
-    "InvalidPart": Problem.NO_UPLOAD,
-    "PreconditionFailed": Problem.EXISTS,
-    "ConditionalRequestConflict": Problem.CONFLICT,
-    "OperationAborted": Problem.CONFLICT,
-    "NotImplemented": Problem.UNSUPPORTED,
-    "InvalidAccessKeyId": Problem.DENIED,
-    "SignatureDoesNotMatch": Problem.DENIED,
-    "AccessDenied": Problem.DENIED,
-    "ExpiredToken": Problem.DENIED,
-    "InvalidToken": Problem.DENIED,
+    "NoSuchKey": S3Problem.NO_OBJECT,
+    "NoSuchBucket": S3Problem.NO_BUCKET,
+    "NoSuchUpload": S3Problem.NO_UPLOAD,
+    "InvalidPart": S3Problem.NO_UPLOAD,
+    "PreconditionFailed": S3Problem.EXISTS,
+    "ConditionalRequestConflict": S3Problem.CONFLICT,
+    "OperationAborted": S3Problem.CONFLICT,
+    "NotImplemented": S3Problem.UNSUPPORTED,
+    "InvalidAccessKeyId": S3Problem.DENIED,
+    "SignatureDoesNotMatch": S3Problem.DENIED,
+    "AccessDenied": S3Problem.DENIED,
+    "ExpiredToken": S3Problem.DENIED,
+    "InvalidToken": S3Problem.DENIED,
     # What arrived is not what was sent: sent again, it may arrive whole.
-    "BadDigest": Problem.GARBLED,
-    "IncompleteBody": Problem.GARBLED,
-    "XAmzContentChecksumMismatch": Problem.GARBLED,
-    "XAmzContentSHA256Mismatch": Problem.GARBLED,
-    "RequestTimeout": Problem.BUSY,
-    "RequestTimeTooSkewed": Problem.DENIED,
-    "SlowDown": Problem.BUSY,
-    "Throttling": Problem.BUSY,
-    "ThrottlingException": Problem.BUSY,
+    "BadDigest": S3Problem.GARBLED,
+    "IncompleteBody": S3Problem.GARBLED,
+    "XAmzContentChecksumMismatch": S3Problem.GARBLED,
+    "XAmzContentSHA256Mismatch": S3Problem.GARBLED,
+    "RequestTimeout": S3Problem.BUSY,
+    "RequestTimeTooSkewed": S3Problem.DENIED,
+    "SlowDown": S3Problem.BUSY,
+    "Throttling": S3Problem.BUSY,
+    "ThrottlingException": S3Problem.BUSY,
 }
 _BY_STATUS: Final = {
-    401: Problem.DENIED,
-    403: Problem.DENIED,
-    404: Problem.NO_OBJECT,
-    408: Problem.BUSY,
-    409: Problem.CONFLICT,
-    412: Problem.EXISTS,
-    429: Problem.BUSY,
-    500: Problem.BUSY,
-    501: Problem.UNSUPPORTED,
-    502: Problem.BUSY,
-    503: Problem.BUSY,
-    504: Problem.BUSY,
+    401: S3Problem.DENIED,
+    403: S3Problem.DENIED,
+    404: S3Problem.NO_OBJECT,
+    408: S3Problem.BUSY,
+    409: S3Problem.CONFLICT,
+    412: S3Problem.EXISTS,
+    429: S3Problem.BUSY,
+    500: S3Problem.BUSY,
+    501: S3Problem.UNSUPPORTED,
+    502: S3Problem.BUSY,
+    503: S3Problem.BUSY,
+    504: S3Problem.BUSY,
 }
-_PASSING: Final = frozenset({Problem.BUSY, Problem.CONFLICT, Problem.GARBLED})
+_PASSING: Final = frozenset({S3Problem.BUSY, S3Problem.CONFLICT, S3Problem.GARBLED})
 
 
 def s3_client() -> Any:
@@ -101,6 +102,8 @@ def s3_client() -> Any:
             where="AWS_ENDPOINT_URL",
             hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead",
         )
+    # Before the client's own look at redirects, which asks on and on where no region is named.
+    client.meta.events.register_first("needs-retry.s3", refuse_redirect)
     return client
 
 
@@ -109,20 +112,24 @@ def understood(error: Exception) -> S3Error:
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(error.response.get("Error", {}).get("Code", "")) or str(status)
-        problem = _BY_CODE.get(code) or _BY_STATUS.get(status, Problem.REFUSED)
+        otherwise = S3Problem.REDIRECTED if is_redirect(status) else S3Problem.REFUSED
+        problem = _BY_CODE.get(code) or _BY_STATUS.get(status, otherwise)
         return S3Error(problem, f"S3 answered {_plain(code)}", is_passing=problem in _PASSING)
     name = type(error).__name__
+    if type(error) is HTTPClientError and isinstance(error.__context__, (TypeError, LocationParseError)):
+        # The client's HTTP library trips over redirects with status 303, and over those to what is no address.
+        return S3Error(S3Problem.REDIRECTED, "the endpoint sends elsewhere, in a way that cannot be followed")
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return S3Error(Problem.DENIED, f"there are no credentials for S3: {name}")
+        return S3Error(S3Problem.DENIED, f"there are no credentials for S3: {name}")
     if isinstance(error, FlexibleChecksumError):
-        return S3Error(Problem.GARBLED, "the checksum of the server does not match", is_passing=True)
+        return S3Error(S3Problem.GARBLED, "the checksum of the server does not match", is_passing=True)
     if isinstance(error, SSLError):
-        return S3Error(Problem.UNREACHABLE, f"S3 cannot be reached: {name}")
+        return S3Error(S3Problem.UNREACHABLE, f"S3 cannot be reached: {name}")
     if isinstance(
         error, (S3ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
     ):
-        return S3Error(Problem.UNREACHABLE, f"S3 cannot be reached: {name}", is_passing=True)
-    return S3Error(Problem.REFUSED, f"the request to S3 cannot be made: {name}")
+        return S3Error(S3Problem.UNREACHABLE, f"S3 cannot be reached: {name}", is_passing=True)
+    return S3Error(S3Problem.REFUSED, f"the request to S3 cannot be made: {name}")
 
 
 def pieces(body: Any, size: int = 1 << 20) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.storage.s3_content import md5_header
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import persistently
 from jobs.locations import S3Address
 
@@ -86,7 +86,7 @@ class MultipartUpload:
         try:
             persistently(lambda: self.client.abort_multipart_upload(UploadId=upload_id, **self._target))
         except S3Error as error:
-            if error.problem not in (Problem.NO_UPLOAD, Problem.NO_OBJECT):
+            if error.problem not in (S3Problem.NO_UPLOAD, S3Problem.NO_OBJECT):
                 # What made the upload fail is already on its way up, and is what the reader must see.
                 logger.warning("%s: parts of a failed upload stay: %s", self.address.uri, error.text)
 
@@ -103,7 +103,7 @@ class MultipartUpload:
                 )
             )
         except S3Error as error:
-            if error.problem is not Problem.NO_UPLOAD:
+            if error.problem is not S3Problem.NO_UPLOAD:
                 logger.warning("%s: an upload may have stayed open: %s", self.address.uri, error.text)
             return
         for entry in answer.get("Uploads", []):

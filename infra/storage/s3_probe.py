@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import persistently
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def honours_conditions(client: Any, *, bucket: str, prefix: str) -> bool:
             # The first may be refused as well, where it arrived but its answer was lost: that is the word kept.
             return not (_is_created(client, bucket, key) and _is_created(client, bucket, key))
         except S3Error as error:
-            if error.problem is Problem.UNSUPPORTED:
+            if error.problem is S3Problem.UNSUPPORTED:
                 return False
             raise
 
@@ -59,7 +59,7 @@ def _probe(client: Any, *, bucket: str, prefix: str) -> Iterator[str]:
         yield key
     except S3Error as error:
         # Other failures leave it open whether something was written.
-        if error.problem not in (Problem.DENIED, Problem.NO_BUCKET):
+        if error.problem not in (S3Problem.DENIED, S3Problem.NO_BUCKET, S3Problem.REDIRECTED):
             _remove(client, bucket, key)
         raise
     _remove(client, bucket, key)
@@ -69,7 +69,7 @@ def _remove(client: Any, bucket: str, key: str) -> None:
     try:
         persistently(lambda: client.delete_object(Bucket=bucket, Key=key))
     except S3Error as error:
-        if error.problem is not Problem.NO_OBJECT:
+        if error.problem is not S3Problem.NO_OBJECT:
             logger.warning("s3://%s/%s: cannot be deleted and stays: %s", bucket, key, error.text)
 
 
@@ -77,7 +77,7 @@ def _is_created(client: Any, bucket: str, key: str) -> bool:
     try:
         persistently(lambda: client.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*"))
     except S3Error as error:
-        if error.problem is Problem.EXISTS:
+        if error.problem is S3Problem.EXISTS:
             return False
         raise
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Problem(StrEnum):
+class S3Problem(StrEnum):
     """The kinds of failure that the farm reacts to differently; the values are their stable codes."""
 
     NO_OBJECT = "no_object"
@@ -20,19 +20,21 @@ class Problem(StrEnum):
     DENIED = "store_denied"
     BUSY = "store_busy"
     UNREACHABLE = "store_unreachable"
+    REDIRECTED = "store_redirects"  # another place, or another way to it, is to be set
     REFUSED = "store_failed"
 
 
 HINTS = {
-    Problem.NO_OBJECT: "check bucket and key",
-    Problem.NO_BUCKET: "create the bucket, or correct its name",
-    Problem.CONFLICT: "run it again; nothing that was committed is lost",
-    Problem.CHANGED: "run it again when nobody writes there",
-    Problem.DAMAGED: "the storage below is damaged; restore the object, or delete it if it can be made again",
-    Problem.GARBLED: "check the network and what lies between this machine and the endpoint",
-    Problem.DENIED: "check the AWS_* credentials, and their right to read and write there",
-    Problem.BUSY: "run it again later; nothing that was committed is lost",
-    Problem.UNREACHABLE: "check the AWS_* settings, the endpoint and the network",
+    S3Problem.NO_OBJECT: "check bucket and key",
+    S3Problem.NO_BUCKET: "create the bucket, or correct its name",
+    S3Problem.CONFLICT: "run it again; nothing that was committed is lost",
+    S3Problem.CHANGED: "run it again when nobody writes there",
+    S3Problem.DAMAGED: "the storage below is damaged; restore the object, or delete it if it can be made again",
+    S3Problem.GARBLED: "check the network and what lies between this machine and the endpoint",
+    S3Problem.DENIED: "check the AWS_* credentials, and their right to read and write there",
+    S3Problem.BUSY: "run it again later; nothing that was committed is lost",
+    S3Problem.REDIRECTED: "set AWS_ENDPOINT_URL, or AWS_REGION, to where the bucket is",
+    S3Problem.UNREACHABLE: "check the AWS_* settings, the endpoint and the network",
 }
 
 
@@ -44,18 +46,28 @@ class S3Error(Exception):
         text: What happened, in one sentence; never a credential, nor what the server wrote.
         is_passing: Whether the same request may succeed a moment later.
         is_outage: It was passing, and did not pass for as long as one request insists: minutes may be needed.
+        advice: What the reader can do, where it is more than the hint of its problem.
     """
 
     def __init__(
-        self, problem: Problem, text: str, *, is_passing: bool = False, is_outage: bool = False
+        self,
+        problem: S3Problem,
+        text: str,
+        *,
+        is_passing: bool = False,
+        is_outage: bool = False,
+        advice: str = "",
     ) -> None:
         super().__init__(text)
         self.problem = problem
         self.text = text
         self.is_passing = is_passing
         self.is_outage = is_outage
+        self.advice = advice
 
     @property
     def hint(self) -> str:
         """What the reader can do."""
-        return HINTS.get(self.problem, "run it again later; nothing that was committed is lost")
+        return self.advice or HINTS.get(
+            self.problem, "run it again later; nothing that was committed is lost"
+        )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from infra.storage.s3_client import pieces
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import persistently
 from jobs.locations import S3Address
 
@@ -66,7 +66,7 @@ def remote_facts(client: Any, address: S3Address) -> RemoteFacts | None:
             lambda: RemoteFacts.of(client.head_object(Bucket=address.bucket, Key=address.key))
         )
     except S3Error as error:
-        if error.problem is Problem.NO_OBJECT:
+        if error.problem is S3Problem.NO_OBJECT:
             return None
         raise
 
@@ -87,7 +87,7 @@ def _opened(client: Any, address: S3Address) -> dict[str, Any]:
         answer: dict[str, Any] = client.get_object(Bucket=address.bucket, Key=address.key)
     except AttributeError as error:
         # The client takes the body of a server error for the object's where the error carries a checksum, and trips.
-        raise S3Error(Problem.BUSY, "S3 answered a server error", is_passing=True) from error
+        raise S3Error(S3Problem.BUSY, "S3 answered a server error", is_passing=True) from error
     return answer
 
 
@@ -116,16 +116,16 @@ def read_into(client: Any, address: S3Address, sink: BinaryIO, *, etag: str = ""
         facts = RemoteFacts.of(answer)
         if etag and facts.etag and facts.etag != etag:
             answer["Body"].close()
-            raise S3Error(Problem.CHANGED, "it was replaced while it was being read")
+            raise S3Error(S3Problem.CHANGED, "it was replaced while it was being read")
         sha256, fits = _copied(answer["Body"], facts, sink.write)
         if fits:
             return sha256
         if sha256 in wrong:
             expected = facts.sha256 or facts.md5
             recorded = f", but {expected[:12]} was recorded" if expected else ""
-            raise S3Error(Problem.DAMAGED, f"its bytes hash to {sha256[:12]}{recorded}")
+            raise S3Error(S3Problem.DAMAGED, f"its bytes hash to {sha256[:12]}{recorded}")
         wrong.add(sha256)
-        raise S3Error(Problem.GARBLED, "its bytes do not match their checksum", is_passing=True)
+        raise S3Error(S3Problem.GARBLED, "its bytes do not match their checksum", is_passing=True)
 
     return persistently(read_once)
 
@@ -162,7 +162,7 @@ def _copied(body: Any, facts: RemoteFacts, write: Callable[[bytes], object]) -> 
             sha256.update(piece)
             md5.update(piece)
     except S3Error as error:
-        if error.problem is not Problem.GARBLED:
+        if error.problem is not S3Problem.GARBLED:
             raise
         return sha256.hexdigest(), False
     if facts.sha256 is not None:

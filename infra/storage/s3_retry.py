@@ -43,6 +43,8 @@ def persistently(action: Callable[[], Result]) -> Result:
             if is_spent or not error.is_passing:
                 tried = f", {attempt} times" if error.is_passing and attempt > 1 else ""
                 is_outage = error.is_passing or error.is_outage
-                raise S3Error(error.problem, error.text + tried, is_outage=is_outage) from raised
+                raise S3Error(
+                    error.problem, error.text + tried, is_outage=is_outage, advice=error.advice
+                ) from raised
         sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

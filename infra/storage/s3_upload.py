@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from infra.storage.s3_content import Content, md5_header, sha256_header
 from infra.storage.s3_multipart import MultipartUpload
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_read import SHA256_METADATA, remote_facts
 from infra.storage.s3_retry import persistently
 from jobs.locations import S3Address
@@ -85,7 +85,7 @@ class Uploader:
         try:
             upload.send(content.parts(part_bytes), description=description, condition=condition)
         except S3Error as error:
-            if error.problem is not Problem.NO_UPLOAD:
+            if error.problem is not S3Problem.NO_UPLOAD:
                 raise
             # The server forgot the upload: it was completed and only the answer was lost, or it starts anew.
             facts = remote_facts(self.client, address)

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from recipes.inspection.good_segments import GoodSegment, GoodSegments, Performance
-from stages.inspection.checks import Figures, Limits, Range
+from stages.inspection.checks import SegmentFigures, Limits, Range
 from stages.inspection.norms import write_norms
 from stages.subject.package import SubjectPackage
 from stages.threads import use_one_thread
@@ -32,7 +32,7 @@ _COLUMNS: Final = ["figure", "segments", "least", "median", "greatest", "good fr
 _FIXED: Final = ("faces", "frozen_frames", "black_frames", "not_finite_frames")
 
 
-def fitted_limits(segments: Sequence[Figures]) -> Limits:
+def fitted_limits(segments: Sequence[SegmentFigures]) -> Limits:
     """Limits that hold every one of some good segments with a margin.
 
     An end that the default limits leave open stays open; counts, and the share of faces, keep theirs. A figure that no
@@ -54,10 +54,10 @@ def fitted_limits(segments: Sequence[Figures]) -> Limits:
     return Limits(**found)
 
 
-def table(segments: Sequence[Figures], limits: Limits) -> str:
+def table(segments: Sequence[SegmentFigures], limits: Limits) -> str:
     """What was measured, figure by figure, beside the limits."""
     rows = []
-    for field in fields(Figures):
+    for field in fields(SegmentFigures):
         values = [value for one in segments if (value := getattr(one, field.name)) is not None]
         good: Range = getattr(limits, field.name)
         spread = [f"{value:.2f}" for value in np.percentile(values, [0, 50, 100])] if values else ["", "", ""]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stages.builtin import builtin_weights
 from stages.faco.composer_stage import Amplitude, ComposerStage
-from stages.inspection.checks import Figures
+from stages.inspection.checks import SegmentFigures
 from stages.inspection.inspector import SegmentInspector
 from stages.inspection.look import Look
 from stages.moda.merge import merge_windows
@@ -44,7 +44,7 @@ class Performance:
 class GoodSegment:
     """What was found in one segment, and the (L, L, 3) mean look of its sampled frames."""
 
-    figures: Figures
+    figures: SegmentFigures
     look_LL3: Look
 
 

@@ -37,7 +37,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MasterRecord:
+class StitchedMaster:
     """A finished master, as its manifest describes it.
 
     Attributes:
@@ -68,8 +68,8 @@ def stitch(
     output: Path,
     fps: Fraction,
     metadata: Mapping[str, str],
-    when_whole: Callable[[Path, MasterRecord], None] | None = None,
-) -> MasterRecord:
+    when_whole: Callable[[Path, StitchedMaster], None] | None = None,
+) -> StitchedMaster:
     """Join segments and speech into the master.
 
     Equal input gives equal bytes. On any failure nothing is left behind and an older `output` stays as it was.
@@ -103,7 +103,7 @@ def _write(
     partial: Path,
     fps: Fraction,
     metadata: Mapping[str, str],
-) -> MasterRecord:
+) -> StitchedMaster:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (
         open_speech(speech_path) as source,
@@ -134,7 +134,7 @@ def _write(
             master.mux(voice.encode(frame))
         master.mux(voice.encode(None))
         width, height = picture.width, picture.height
-    return MasterRecord(
+    return StitchedMaster(
         sha256=_sha256(partial),
         size_bytes=partial.stat().st_size,
         frame_count=frame_count,

@@ -18,7 +18,7 @@ from stages.subject.face_framing import framing_of
 from stages.subject.face_tracker import FaceTracker
 from stages.subject.framing import Framing
 from stages.subject.looks import Look, Looks
-from stages.video.reading import ClipFacts, read_decoded, read_facts, upright
+from stages.video.reading import VideoFacts, read_decoded, read_facts, upright
 
 _FACES: Final = 3
 
@@ -35,7 +35,7 @@ class FirstLook:
     """
 
     path: Path
-    facts: ClipFacts
+    facts: VideoFacts
     frames: int
     framing: Framing
 
@@ -66,7 +66,7 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     return FirstLook(path=path, facts=facts, frames=frames, framing=framing_of(seen, looks, where=str(path)))
 
 
-def same_shape(one: ClipFacts, other: ClipFacts) -> bool:
+def same_shape(one: VideoFacts, other: VideoFacts) -> bool:
     """Whether two pictures differ in size only: their sides are in one proportion, within 2 %."""
     return abs(one.width * other.height / (one.height * other.width) - 1) < 0.02
 

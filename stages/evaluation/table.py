@@ -29,7 +29,7 @@ _PAIR_ROWS: Sequence[tuple[str, str, str, float, str]] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TableRow:
     """One measure, written out.
 
     Attributes:
@@ -45,7 +45,7 @@ class Row:
     reference: str
 
 
-def rows_of(evaluation: Evaluation) -> list[Row]:
+def rows_of(evaluation: Evaluation) -> list[TableRow]:
     """All measures, in the order of the page."""
     return [*_pair_rows(evaluation), *_own_rows(evaluation.generated, evaluation.reference)]
 
@@ -75,10 +75,10 @@ def takes_markdown(judged: TakesEvaluation) -> str:
     return "\n".join(parts)
 
 
-def _pair_rows(evaluation: Evaluation) -> Iterator[Row]:
+def _pair_rows(evaluation: Evaluation) -> Iterator[TableRow]:
     for label, field, better, itself, form in _PAIR_ROWS:
         value: float | None = getattr(evaluation.pair, field)
-        yield Row(
+        yield TableRow(
             label=label,
             better=better,
             generated=_written(value, form),
@@ -86,7 +86,7 @@ def _pair_rows(evaluation: Evaluation) -> Iterator[Row]:
         )
 
 
-def _own_rows(ours: VideoFigures, truth: VideoFigures) -> Iterator[Row]:
+def _own_rows(ours: VideoFigures, truth: VideoFigures) -> Iterator[TableRow]:
     both = (ours, truth)
     syncs = [video.sync for video in both]
     judge = next((sync.judge for sync in syncs if sync is not None), None)
@@ -105,7 +105,7 @@ def _own_rows(ours: VideoFigures, truth: VideoFigures) -> Iterator[Row]:
         ("frames with a face", "higher", [video.face_share for video in both], "{:.1%}"),
     )
     for label, better, (generated, reference), form in rows:
-        yield Row(
+        yield TableRow(
             label=label,
             better=better,
             generated=_written(generated, form),

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.faco.network import FaceComposer, FacoConfig
+from stages.faco.network import FaCoNet, FacoConfig
 from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.canonical import pose
 from stages.geometry.landmarks import LIPS, REST
@@ -48,14 +48,14 @@ class ComposerStage:
     context_frames = COMPOSE_CONTEXT_FRAMES
     """Frames of merged motion wanted before and after the frames to compose."""
 
-    def __init__(self, network: FaceComposer, *, device: torch.device) -> None:
+    def __init__(self, network: FaCoNet, *, device: torch.device) -> None:
         self._network, self._device = network, device
 
     @classmethod
     def load(cls, *, weights: Path, device: str) -> Self:
         """Load the network. Raises WeightsError when the weights are missing or of another network."""
         place = torch.device(device)
-        network = FaceComposer(read_sizes(weights, FacoConfig)).to(place).eval().requires_grad_(False)
+        network = FaCoNet(read_sizes(weights, FacoConfig)).to(place).eval().requires_grad_(False)
         load_weights(weights, network, expected={"architecture": "faco", "fps": FRAMES_PER_SECOND})
         return cls(network, device=place)
 

@@ -25,7 +25,7 @@ class FacoConfig:
     decoder_width: int = 512
 
 
-class FaceComposer(nn.Module):
+class FaCoNet(nn.Module):
     """Displacements of lips and eyes, and the subject's mesh, to displacements of all 478 vertices."""
 
     def __init__(self, config: FacoConfig) -> None:

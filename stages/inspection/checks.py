@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class SegmentFigures:
     """What was measured in one segment; None where it could not be.
 
     Attributes:
@@ -52,7 +52,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is good, for each figure of `Figures`.
+    """What is good, for each figure of `SegmentFigures`.
 
     The defaults are for a subject of whom nothing is known: wide enough for a renderer that was trained for
     minutes. `recipes.inspection.calibrate` fits them to a subject.
@@ -84,11 +84,11 @@ class Judgement:
         return self.value is None or self.good.holds(self.value)
 
 
-def judge(figures: Figures, limits: Limits) -> tuple[Judgement, ...]:
-    """One judgement for each figure, in the order of `Figures`."""
+def judge(figures: SegmentFigures, limits: Limits) -> tuple[Judgement, ...]:
+    """One judgement for each figure, in the order of `SegmentFigures`."""
     return tuple(
         Judgement(check=field.name, value=getattr(figures, field.name), good=getattr(limits, field.name))
-        for field in fields(Figures)
+        for field in fields(SegmentFigures)
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import StageError
-from stages.inspection.checks import Figures, Inspected, judge
+from stages.inspection.checks import SegmentFigures, Inspected, judge
 from stages.inspection.detector import FaceDetector
 from stages.inspection.look import Look, colour_difference, face_sharpness, look_of
 from stages.inspection.movement import MovementWatch
@@ -63,9 +63,9 @@ class SegmentInspector:
             notice = f"mouths are not looked for in the rendered pictures: {error.where}: {error.what} ({error.hint})"
             return cls(norms=norms, detector=None, notice=notice)
 
-    def begin(self, face: PosedFace) -> SegmentInspection:
+    def begin(self, face: PosedFace) -> RunningInspection:
         """The inspection of a segment whose posed face was commanded."""
-        return SegmentInspection(face, norms=self.norms, detector=self._detector)
+        return RunningInspection(face, norms=self.norms, detector=self._detector)
 
     def close(self) -> None:
         """Free the detector; may be called twice."""
@@ -73,7 +73,7 @@ class SegmentInspector:
             self._detector.close()
 
 
-class SegmentInspection:
+class RunningInspection:
     """The inspection of one segment: pass its pictures through `watch`, then ask for the figures."""
 
     def __init__(self, face: PosedFace, *, norms: Norms, detector: Detector | None) -> None:
@@ -107,7 +107,7 @@ class SegmentInspection:
             judgements=judge(self.figures(not_finite_frames=not_finite_frames), self._norms.limits),
         )
 
-    def figures(self, *, not_finite_frames: int) -> Figures:
+    def figures(self, *, not_finite_frames: int) -> SegmentFigures:
         """What was found in the pictures that passed.
 
         Args:
@@ -118,7 +118,7 @@ class SegmentInspection:
         self.looks = [look_of(frame, mesh) for frame, mesh in zip(frames, meshes, strict=True)]
         sharpness = [face_sharpness(frame, mesh) for frame, mesh in zip(frames, meshes, strict=True)]
         errors = self._errors(frames, meshes)
-        return Figures(
+        return SegmentFigures(
             faces=None if errors is None else _rounded(len(errors) / max(len(frames), 1)),
             mouth_error_px=_mean([error.mouth_px for error in errors or ()]),
             opening_response=_rounded(opening_response(errors or [])),

@@ -21,14 +21,23 @@ _LEFT_IN_FOLDER: Final = (
     "subject.yaml",
     "template.npz",
     "reference.png",
-    "consent.*",
-    "renderer.safetensors*",
+    "renderer.safetensors",
+    "renderer.safetensors.manifest.json",
+    "inspection.json",
     "clip/frames.mp4",
     "clip/observed.npz",
-    "clip/tracks.*",
-    "report/*",
+    "clip/tracks.npz",
+    "clip/clip.json",
+    "clip/frames-[0-9]*.npy",
+    f"clip/*-{8 * '[0-9a-f]'}.npy",
+    "report/report.json",
+    "report/report.png",
+    "report/index.html",
 )
-"""What a subject's folder holds of its preparation, and of the training of its renderer."""
+"""What a subject's folder holds of its preparation and of trainings on it, beside its consent record.
+
+Arrays that a training left of an old clip would be taken for those of the new one.
+"""
 
 _LARGEST_RECORD: Final = 1 << 30
 _LOOKED_AT: Final = 1_000_000
@@ -138,17 +147,27 @@ def _claim_to_keep(folder: Path, wanted: Claim, *, overwrite: bool) -> Claim | N
         held = None
     if held is not None and held.same_inputs(wanted):
         return held
-    _clear(folder)
+    _clear(folder, held)
     wanted.save(folder)
     return wanted
 
 
-def _clear(folder: Path) -> None:
+def _clear(folder: Path, held: Claim | None) -> None:
     """Remove every file that a preparation or a training leaves in a subject's folder, and no other."""
-    for pattern in _LEFT_IN_FOLDER:
-        for path in folder.glob(pattern):
-            if path.is_file() or path.is_symlink():
-                path.unlink()
+    left = [path for pattern in _LEFT_IN_FOLDER for path in folder.glob(pattern)]
+    if held is not None:
+        # Copied there under a name that its own suffix decides.
+        left += [path for path in folder.glob("consent.*") if _is_kept_consent(path, held)]
+    for path in left:
+        if path.is_file() or path.is_symlink():
+            path.unlink()
+
+
+def _is_kept_consent(path: Path, held: Claim) -> bool:
+    try:
+        return file_sha256(path) == held.consent_sha256
+    except SubjectError:
+        return False
 
 
 def keep_consent(consent: Path, folder: Path) -> str:

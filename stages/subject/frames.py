@@ -62,7 +62,7 @@ def clip_frames(folder: Path, *, size: int) -> NDArray[np.uint8]:
 
 def forget_frames(folder: Path) -> None:
     """Remove the arrays that `clip_frames` made, when the pictures they were made from are replaced."""
-    for cached in clip_folder(folder).glob("frames-*.npy"):
+    for cached in clip_folder(folder).glob("frames-[0-9]*.npy"):
         cached.unlink()
 
 

@@ -51,7 +51,7 @@ from stages.subject.quality import (
     refuse,
 )
 from stages.subject.reference import best_reference, face_sharpness, reference_candidates
-from stages.subject.report import REPORT_FOLDER, Figures, QualityReport
+from stages.subject.report import REPORT_FOLDER, PreparationFigures, QualityReport
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
@@ -144,7 +144,7 @@ class _Preparation:
     started: float = field(default_factory=time.perf_counter)
     processor_started: float = field(default_factory=time.process_time)
     verdicts: list[Verdict] = field(default_factory=list)
-    figures: Figures = field(default_factory=lambda: Figures(seconds=0.0))
+    figures: PreparationFigures = field(default_factory=lambda: PreparationFigures(seconds=0.0))
 
     def run(self) -> QualityReport:
         clip = self.request.clip

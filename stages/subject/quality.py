@@ -12,7 +12,7 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.audio_offset import AudioOffset
 from stages.subject.looks import Look, Looks
 from stages.subject.measures import TrackMeasures
-from stages.video.reading import ClipFacts as VideoFacts
+from stages.video.reading import VideoFacts as VideoFacts
 
 _SHORTEST_SECONDS: Final = 2
 

@@ -21,7 +21,7 @@ PICTURE: Final = "report.png"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class PreparationFigures:
     """What was measured on a clip; None where it was refused before.
 
     Attributes:
@@ -58,7 +58,7 @@ class QualityReport:
     clip: str
     name: str
     verdicts: tuple[Verdict, ...]
-    figures: Figures
+    figures: PreparationFigures
 
     @property
     def level(self) -> Level:
@@ -89,7 +89,7 @@ class QualityReport:
             verdicts = tuple(
                 Verdict(**{**verdict, "level": Level(verdict["level"])}) for verdict in raw["verdicts"]
             )
-            figures = Figures(**raw["figures"])
+            figures = PreparationFigures(**raw["figures"])
             for part in (*verdicts, figures):
                 check_types(part)
             return cls(clip=str(raw["clip"]), name=str(raw["name"]), verdicts=verdicts, figures=figures)
@@ -107,7 +107,7 @@ class QualityReport:
         return (folder / _DATA).is_file()
 
 
-def figure_rows(figures: Figures) -> Iterator[tuple[str, str]]:
+def figure_rows(figures: PreparationFigures) -> Iterator[tuple[str, str]]:
     """Name and value of every figure that was measured, for people."""
     shown: Sequence[tuple[str, float | None, str]] = (
         ("length", figures.seconds, "{:.2f} s"),

@@ -21,7 +21,7 @@ from stages.render.generator import Generator
 from stages.render.generator_config import GeneratorConfig
 from stages.render.renderer_stage import Frame, RendererStage
 from stages.training.motion_data import motion_clip
-from stages.training.motion_judging import Contestant, Row, reference_rows, rows_of
+from stages.training.motion_judging import Contestant, ContestantRow, reference_rows, rows_of
 from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_validation import held_out_frames, score_clip_frame
@@ -87,7 +87,7 @@ def true_motion_figures(clips: Sequence[Path]) -> MotionFigures:
     return _figures(truth)
 
 
-def _figures(row: Row) -> MotionFigures:
+def _figures(row: ContestantRow) -> MotionFigures:
     return MotionFigures(
         lmd_v=row.scores.lmd_v,
         lmd=row.scores.lmd,

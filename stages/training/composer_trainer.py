@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stages.faco.discriminator import FaceDiscriminator
-from stages.faco.network import FaceComposer, FacoConfig
+from stages.faco.network import FaCoNet, FacoConfig
 from stages.geometry.landmarks import EYES, LIPS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.training.motion_data import MotionClip, corpus_facts, data_hash
@@ -84,7 +84,7 @@ class ComposerTrainer(KeptParts):
         self.config, self.workers, self.device = config, workers, torch.device(device)
         self.clips = [clip.training_part() for clip in clips]
         self._held_out = list(held_out) or [clip.held_out_part() for clip in clips]
-        self.network = FaceComposer(config.network).to(self.device)
+        self.network = FaCoNet(config.network).to(self.device)
         if start_from is not None:
             load_weights(start_from, self.network, expected={"architecture": "faco"})
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()

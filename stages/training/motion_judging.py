@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ContestantRow:
     """What a name scored; without `diversity`, it was not measured."""
 
     name: str
@@ -59,7 +59,7 @@ class Contestant:
 
 def rows_of(
     contestant: Contestant, clips: Sequence[MotionClip], composer: ComposerStage, *, takes: int
-) -> list[Row]:
+) -> list[ContestantRow]:
     """A network's own line and that of another clip's speech."""
     logger.info("%s on %d clips, %d takes each", contestant.name, len(clips), takes)
     drawn = [
@@ -72,27 +72,27 @@ def rows_of(
         for clip, other in zip(clips, others, strict=True)
     ]
     return [
-        Row(
+        ContestantRow(
             name=contestant.name,
             scores=_scores(clips, [motions[0] for motions in drawn]),
             diversity=_average_diversity(apart),
         ),
-        Row(
+        ContestantRow(
             name=f"{contestant.name}, shuffled speech",
             scores=_scores(clips, shuffled),
         ),
     ]
 
 
-def reference_rows(clips: Sequence[MotionClip]) -> list[Row]:
+def reference_rows(clips: Sequence[MotionClip]) -> list[ContestantRow]:
     """The lines of a still face and of the truth."""
     still = [
         Motion.from_rows(np.zeros((clip.frame_count, MOTION_CHANNELS), dtype=np.float32)) for clip in clips
     ]
     truth = [Motion.from_rows(np.ascontiguousarray(clip.rows_TC)) for clip in clips]
     return [
-        Row(name="mean face", scores=_scores(clips, still)),
-        Row(name="truth", scores=_scores(clips, truth, smoothed=False)),
+        ContestantRow(name="mean face", scores=_scores(clips, still)),
+        ContestantRow(name="truth", scores=_scores(clips, truth, smoothed=False)),
     ]
 
 

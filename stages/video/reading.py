@@ -44,7 +44,7 @@ _LONGEST_STILL: Final = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClipFacts:
+class VideoFacts:
     """What a clip is, before its frames are read.
 
     Attributes:
@@ -66,7 +66,7 @@ class ClipFacts:
     rate_varies: bool
 
 
-def read_facts(path: Path) -> ClipFacts:
+def read_facts(path: Path) -> VideoFacts:
     """Look at a clip without reading it through.
 
     Raises:
@@ -80,7 +80,7 @@ def read_facts(path: Path) -> ClipFacts:
         if first is None:
             raise _no_picture(path)
         height, width = upright(first[1]).shape[:2]
-        return ClipFacts(
+        return VideoFacts(
             width=width,
             height=height,
             fps=1 / _frame_length(stream),

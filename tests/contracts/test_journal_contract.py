@@ -27,11 +27,11 @@ from hypothesis.stateful import (
 from postgresql_server import PostgresqlServer
 from sqlalchemy import text
 
-from infra.journal import Entry, Journal, Patience, Snapshot, open_journal
+from infra.journal import DatabasePatience, Entry, Journal, Snapshot, open_journal
 from jobs.errors import JournalCorrupt, JournalError, JournalFenced, TokenTaken
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = Patience(busy_s=20.0, waits_s=(0.05, 0.1, 0.2))
+QUICK = DatabasePatience(busy_s=20.0, waits_s=(0.05, 0.1, 0.2))
 KINDS = ["file", "memory", "postgresql"]
 
 

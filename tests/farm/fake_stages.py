@@ -67,6 +67,7 @@ class FakeSubject:
     consent: str
     sha256: str
     shade: float = 0.0
+    size: int = SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,11 @@ class FakeStages:
         if (folder / "no-consent").exists():
             raise SubjectError(code="subject.no-consent", what="names no consent", where=str(folder))
         shade = float((folder / "shade").read_text()) if (folder / "shade").exists() else 0.0
-        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64, shade=shade)
+        size = int((folder / "size").read_text()) if (folder / "size").exists() else SIZE
+        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64, shade=shade, size=size)
+
+    def picture_size(self, subject: FakeSubject) -> int:
+        return subject.size
 
     def load_motion(self, *, weights: Path, device: str) -> FakeMotion:
         if weights.read_bytes() != b"motion":
@@ -117,7 +122,8 @@ class FakeStages:
         return FakeMotion(stages=self)
 
     def load_composer(self, *, weights: Path, device: str) -> FakeComposer:
-        assert weights.read_bytes() == b"composer"
+        if weights.read_bytes() != b"composer":
+            raise WeightsError(code="weights.keys", what="lacks decoder.weight", where=str(weights))
         self.note(f"load-composer-{device}")
         return FakeComposer(stages=self)
 
@@ -125,7 +131,7 @@ class FakeStages:
         self.strike("load", 0)
         self.note(f"load-renderer-{device}")
         self.note(f"draws-{subject.name}")
-        return FakeRenderer(stages=self, shade=subject.shade)
+        return FakeRenderer(stages=self, shade=subject.shade, size=subject.size)
 
     def load_inspector(self, *, subject: Subject, folder: Path, size: int) -> NotedInspector:
         """The real one, without a detector; what needs a real face to be drawn is never flagged."""
@@ -252,11 +258,8 @@ class FakeComposer:
 class FakeRenderer:
     stages: FakeStages
     shade: float = 0.0
+    size: int = SIZE
     not_finite_frames: int = field(default=0)
-
-    @property
-    def size(self) -> int:
-        return SIZE
 
     def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
         flaw = self.stages.strike("render", first_frame)
@@ -269,13 +272,14 @@ class FakeRenderer:
                 face.mesh_TN3[shown, 0, 0] + self.shade,
                 first_frame + shown,
                 brightness=0 if flaw == "black" else 1,
+                size=self.size,
             )
 
 
-def _picture(level: float, frame: int, *, brightness: int) -> NDArray[np.uint8]:
-    frame_HW3 = np.zeros((SIZE, SIZE, 3), dtype=np.uint8)
+def _picture(level: float, frame: int, *, brightness: int, size: int) -> NDArray[np.uint8]:
+    frame_HW3 = np.zeros((size, size, 3), dtype=np.uint8)
     # Steep, so that the smallest movement shows; round and round, so that none is lost at white.
-    frame_HW3[:, :, 0] = ((np.linspace(0, 120, SIZE, dtype=np.float32) + 8 * level) % 256).astype(np.uint8)
+    frame_HW3[:, :, 0] = ((np.linspace(0, 120, size, dtype=np.float32) + 8 * level) % 256).astype(np.uint8)
     # The absolute frame as 16 blocks, black or white: proves order and completeness after decoding.
     for bit in range(16):
         frame_HW3[:16, 16 * bit : 16 * bit + 16] = 255 if frame >> bit & 1 else 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fake_stages import FakeStages
 
-from farm import finishing
+from farm import finishing, outputs
 from farm.finishing import Finisher
 from farm.preparation import gather_cast, make_plan, read_job_speech
 from infra.settings import FarmSettings
@@ -57,6 +57,9 @@ def finish(
         delivered[location] = source.read_bytes()
 
     monkeypatch.setattr(finishing, "deliver", deliver)
+    # Nothing was in the bucket before.
+    monkeypatch.setattr(outputs, "read_delivered", lambda _location, **_: None)
+    monkeypatch.setattr(outputs, "delivered_sha256", lambda _location, **_: None)
 
     def run() -> dict[str, bytes]:
         finisher.finish(take=1, segments=segments)

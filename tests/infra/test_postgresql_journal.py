@@ -12,10 +12,10 @@ from cutting_proxy import Cut, CuttingProxy, cutting_proxy
 from postgresql_server import PASSWORD, PostgresqlServer
 from sqlalchemy import event
 
-from infra.journal import Journal, Patience, open_journal
+from infra.journal import DatabasePatience, Journal, open_journal
 from jobs.errors import JournalError, JournalFenced
 
-QUICK = Patience(busy_s=5.0, waits_s=(0.05, 0.1, 0.2, 0.4))
+QUICK = DatabasePatience(busy_s=5.0, waits_s=(0.05, 0.1, 0.2, 0.4))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_where_it_stays_unknown_whether_it_was_written_the_error_says_so(
 
 
 def test_a_restarted_server_is_come_back_to(postgresql: PostgresqlServer, schema: str) -> None:
-    patience = Patience(busy_s=5.0, waits_s=(0.25,) * 150)
+    patience = DatabasePatience(busy_s=5.0, waits_s=(0.25,) * 150)
     journal = open_journal(postgresql.fresh_address(schema), patience=patience)
     epoch = journal.begin_epoch("one")
     journal.append(epoch, ["a"])
@@ -174,7 +174,7 @@ def test_a_writer_that_hangs_is_not_waited_for_forever(postgresql: PostgresqlSer
     import psycopg
 
     address = postgresql.fresh_address(schema)
-    journal = open_journal(address, patience=Patience(busy_s=0.2, waits_s=(0.01,)))
+    journal = open_journal(address, patience=DatabasePatience(busy_s=0.2, waits_s=(0.01,)))
     with psycopg.connect(address) as hung:
         hung.execute("SELECT 1 FROM head FOR UPDATE")
         with pytest.raises(JournalError) as caught:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from infra.storage.s3_problems import Problem, S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import ATTEMPTS, BUDGET_S, FIRST_WAIT_S, LONGEST_WAIT_S, persistently
 
 
@@ -88,19 +88,19 @@ def test_what_was_tried_in_vain_below_is_not_tried_again_above(clock: list[float
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (answered(403, "AccessDenied"), Problem.DENIED),
-        (answered(403, "SignatureDoesNotMatch"), Problem.DENIED),
-        (answered(404, "NoSuchBucket"), Problem.NO_BUCKET),
-        (answered(404, "NoSuchKey"), Problem.NO_OBJECT),
-        (answered(412, "PreconditionFailed"), Problem.EXISTS),
-        (answered(501, "NotImplemented"), Problem.UNSUPPORTED),
-        (answered(400, "InvalidArgument"), Problem.REFUSED),
-        (NoCredentialsError(), Problem.DENIED),
+        (answered(403, "AccessDenied"), S3Problem.DENIED),
+        (answered(403, "SignatureDoesNotMatch"), S3Problem.DENIED),
+        (answered(404, "NoSuchBucket"), S3Problem.NO_BUCKET),
+        (answered(404, "NoSuchKey"), S3Problem.NO_OBJECT),
+        (answered(412, "PreconditionFailed"), S3Problem.EXISTS),
+        (answered(501, "NotImplemented"), S3Problem.UNSUPPORTED),
+        (answered(400, "InvalidArgument"), S3Problem.REFUSED),
+        (NoCredentialsError(), S3Problem.DENIED),
     ],
     ids=str,
 )
 def test_what_will_not_change_is_not_tried_again(
-    clock: list[float], error: Exception, problem: Problem
+    clock: list[float], error: Exception, problem: S3Problem
 ) -> None:
     action = Failing(clock, times=1, takes_s=0.0, error=error)
     with pytest.raises(S3Error) as caught:

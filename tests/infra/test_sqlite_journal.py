@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.journal import Entry, Journal, Patience, Snapshot, open_journal
+from infra.journal import DatabasePatience, Entry, Journal, Snapshot, open_journal
 from jobs.errors import FarmError, JournalCorrupt, JournalError, SettingsError
 
-IMPATIENT = Patience(busy_s=0.05, waits_s=(0.01, 0.01))
+IMPATIENT = DatabasePatience(busy_s=0.05, waits_s=(0.01, 0.01))
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_file_that_another_process_holds_is_busy_and_nothing_is_written(path: 
 
 
 def test_a_file_that_is_busy_for_a_moment_is_waited_for(path: Path) -> None:
-    journal = open_journal(str(path), patience=Patience(busy_s=0.05, waits_s=(0.1, 0.2, 0.4, 0.8)))
+    journal = open_journal(str(path), patience=DatabasePatience(busy_s=0.05, waits_s=(0.1, 0.2, 0.4, 0.8)))
     epoch = journal.begin_epoch("one")
     holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN IMMEDIATE")

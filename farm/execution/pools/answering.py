@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from farm.crashes import last_line, traceback_of
 from farm.execution.pools.outbox import Outbox
 from farm.execution.pools.pooled import Pooled
 from farm.execution.pools.replica_actor import Arrival
@@ -142,7 +143,8 @@ def _is_yes(reference: Any) -> bool:
 def _not_an_answer(replica: Pooled, error: RayTaskError) -> SegmentFailed:
     """Replicas return their errors as values; an exception means that the call itself could not be made."""
     return SegmentFailed(
-        f"a call failed outside the stage: {str(error).strip().splitlines()[-1]}",
+        f"a call failed outside the stage: {last_line(error)}",
         where=f"{replica.stage} pool",
         hint="do all nodes run the same version of the farm?",
+        traceback=traceback_of(error),
     )

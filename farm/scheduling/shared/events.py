@@ -143,10 +143,15 @@ class FinishFailed:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something that all of the job needs cannot be had, and trying again cannot help."""
+    """Something that all of the job needs cannot be had, and trying again cannot help.
+
+    Attributes:
+        is_internal: The farm itself failed over the job: it ends wherever it stands, unless it is being cancelled.
+    """
 
     job: str
     message: str
+    is_internal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farm.scheduling.shared.actions import Finish
+from farm.scheduling.shared.actions import Finish, StopFinish
 from farm.scheduling.shared.answers import found_segment
 from farm.scheduling.shared.events import (
     Broken,
@@ -37,8 +37,7 @@ def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
             if job.states[segment] in {SegmentState.READY, SegmentState.SUSPECT}:
                 block_segment(farm, job, segment)
     elif isinstance(event, Broken):
-        if job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
-            fail_job(farm, job, Reason(ReasonKind.PERMANENT, event.message))
+        _broken(farm, job, event)
     elif isinstance(event, SegmentFound):
         found_segment(farm, job, event.segment)
     elif isinstance(event, Stitched):
@@ -48,6 +47,16 @@ def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
             end_finish(farm, job)
     elif isinstance(event, (Delivered, FinishFailed, FinishStopped)):
         _finished(farm, job, event)
+
+
+def _broken(farm: FarmState, job: JobEntry, event: Broken) -> None:
+    if event.is_internal:
+        fail_job(farm, job, Reason(ReasonKind.INTERNAL, event.message))
+        job.hold = None
+        if job.finishing and job.state is JobState.FAILED:
+            farm.actions.append(StopFinish(job.name))
+    elif job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
+        fail_job(farm, job, Reason(ReasonKind.PERMANENT, event.message))
 
 
 def end_finish(farm: FarmState, job: JobEntry) -> None:

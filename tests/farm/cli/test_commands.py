@@ -97,7 +97,10 @@ def test_plan_shows_the_work_and_renders_nothing(
     assert "take-01/segment-00001.mp4" in out
     assert "0 of 2 segments" in out
     assert not (tmp_path / "out").exists()
-    assert stages.noted("load-") == 0
+    assert stages.noted("motion-") == stages.noted("render-") == 0
+    loaded = stages.noted("load-")
+    assert farm("plan", spec) == ExitCode.OK
+    assert stages.noted("load-") == loaded, "what was loaded once is known to load"
 
 
 def test_plan_json_names_the_keys_that_render_commits(

@@ -48,6 +48,18 @@ def spec(tmp_path: Path, make_job: Any) -> Path:
     return tmp_path / "hello.yaml"
 
 
+@pytest.fixture
+def specs(spec: Path, tmp_path: Path, make_job: Any) -> list[Path]:
+    """Jobs of one name, each with a master of its own."""
+    (tmp_path / "others").mkdir()
+    others = []
+    for number in range(2, 5):
+        other = tmp_path / "others" / f"hello-{number}.yaml"
+        other.write_text(spec.read_text().replace("out/hello.mp4", f"out/hello-{number}.mp4"))
+        others.append(other)
+    return [spec, *others]
+
+
 def run(*arguments: str | Path) -> int:
     return main([str(argument) for argument in arguments])
 
@@ -67,14 +79,14 @@ def test_a_submitted_job_gets_its_name_in_the_farm(farm: StandInFarm, spec: Path
 
 
 def test_several_jobs_are_submitted_at_once_or_not_at_all(
-    farm: StandInFarm, spec: Path, tmp_path: Path, capsys: Any
+    farm: StandInFarm, spec: Path, specs: list[Path], tmp_path: Path, capsys: Any
 ) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(spec.read_text().replace("seed: 7", "sede: 7"))
     assert run("submit", spec, bad) == ExitCode.USAGE
     assert "sede" in capsys.readouterr().err
     assert farm.requests == []
-    assert run("submit", spec, spec, "--json") == ExitCode.OK
+    assert run("submit", *specs[:2], "--json") == ExitCode.OK
     assert [job["job"] for job in told(capsys)["jobs"]] == ["hello-1", "hello-2"]
 
 
@@ -108,7 +120,9 @@ def test_what_is_submitted_while_no_farm_runs_is_kept(journal: str, spec: Path, 
     assert [job["state"] for job in told(capsys)["jobs"]] == ["queued"]
 
 
-def test_a_refused_submit_ends_with_the_farm_s_own_words(journal: str, spec: Path, capsys: Any) -> None:
+def test_a_refused_submit_ends_with_the_farm_s_own_words(
+    journal: str, spec: Path, specs: list[Path], capsys: Any
+) -> None:
     refusal = RequestRefused("north has 9 of 9", where="hello-1", code="queue_full", hint="later")
     farm = StandInFarm(journal, refuse=lambda _request: refusal)
     try:
@@ -123,9 +137,9 @@ def test_a_refused_submit_ends_with_the_farm_s_own_words(journal: str, spec: Pat
         assert run("submit", spec, "--wait", "--json") == ExitCode.USAGE
         (job,) = told(capsys)["jobs"]
         assert (job["state"], job["error"]["code"]) == ("refused", "queue_full")
-        assert run("submit", spec, spec) == ExitCode.USAGE
+        assert run("submit", *specs[:2]) == ExitCode.USAGE
         assert capsys.readouterr().err.count("error [queue_full]") == 2
-        assert run("submit", spec, spec, "--wait", "--json") == ExitCode.USAGE
+        assert run("submit", *specs[:2], "--wait", "--json") == ExitCode.USAGE
         assert len(told(capsys)["jobs"]) == 2
     finally:
         farm.stop()
@@ -179,18 +193,18 @@ def test_a_name_that_nobody_handed_in_is_told_although_no_farm_runs(
 
 
 def test_a_submit_that_is_interrupted_says_what_was_handed_in(
-    journal: str, spec: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    journal: str, specs: list[Path], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("farm.cli.submitting.answer_to", interrupted)
-    assert run("submit", spec, spec) == ExitCode.INTERRUPTED
+    assert run("submit", *specs[:2]) == ExitCode.INTERRUPTED
     assert "handed in all the same: hello-1, hello-2" in capsys.readouterr().err
 
 
 def test_all_submits_of_a_command_share_its_patience(
-    journal: str, spec: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    journal: str, specs: list[Path], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
 
@@ -199,7 +213,7 @@ def test_all_submits_of_a_command_share_its_patience(
         time.sleep(0.01)
 
     monkeypatch.setattr("farm.cli.submitting.answer_to", silent)
-    assert run("submit", spec, spec, spec, spec, "--patience", "60") == ExitCode.OK
+    assert run("submit", *specs, "--patience", "60") == ExitCode.OK
     assert len(waits) == 4
     assert max(waits) <= 60.0
     assert all(later <= earlier - 0.01 for earlier, later in pairwise(waits)), (
@@ -295,9 +309,9 @@ def once_somebody_waits(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], None
 
 
 def test_wait_ends_with_the_job_and_its_exit_code(
-    farm: StandInFarm, spec: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    farm: StandInFarm, specs: list[Path], capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("submit", spec, spec, spec)
+    run("submit", *specs[:3])
     farm.succeed("hello-1")
     error = SegmentFailed("tripped", where="take 1, segment 0", hint="look at the bundle")
     assert run("wait", "hello-1") == ExitCode.OK

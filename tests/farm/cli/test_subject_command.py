@@ -13,7 +13,7 @@ import pytest
 from farm.cli import main
 from jobs.errors import ExitCode
 from stages.subject.quality import Level, Verdict
-from stages.subject.report import Figures, QualityReport
+from stages.subject.report import PreparationFigures, QualityReport
 
 
 @pytest.fixture
@@ -88,7 +88,10 @@ def test_a_place_that_cannot_be_written_is_an_output(tmp_path: Path, clip: Path,
 def write_report(folder: Path, level: Level) -> None:
     verdict = Verdict(code="too-short", level=level, measured="9 s", threshold="30 s", advice="record more")
     QualityReport(
-        clip=f"{folder.name}.mp4", name="Zoe", verdicts=(verdict,), figures=Figures(seconds=9.0, detected=1.0)
+        clip=f"{folder.name}.mp4",
+        name="Zoe",
+        verdicts=(verdict,),
+        figures=PreparationFigures(seconds=9.0, detected=1.0),
     ).write(folder / "report", picture=None)
 
 

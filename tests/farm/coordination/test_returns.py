@@ -160,7 +160,7 @@ def test_a_job_that_is_held_for_what_the_store_holds_by_now_goes_on(tmp_path: Pa
     assert held.job(name).state is JobState.HELD
     held.run()
     assert held.job(name).state is JobState.HELD, "a restart alone changes nothing"
-    held.submit()
+    held.submit(output={"uri": "elsewhere/hello.mp4"})
     held.run()
     held.run()
     assert held.job(name).state is JobState.SUCCEEDED

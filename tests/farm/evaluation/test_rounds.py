@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fake_judge import take
+from raising import RAISING, raiser
 
-from farm.evaluation.judge import PairFiles
+from farm.evaluation.judge import JudgeOptions, PairFiles
 from farm.evaluation.records import PairRecord
 from farm.evaluation.rounds import ATTEMPTS, judge_all
-from farm.evaluation.worker import Judged, JudgeDied, PairTask
+from farm.evaluation.worker import Judged, JudgeDied, PairTask, PairWorker, WorkSetup
 from jobs.errors import (
     DiskFull,
     EvaluationError,
@@ -87,3 +90,31 @@ def test_what_would_meet_every_pair_stops_the_job(error: FarmError, notes: objec
     with pytest.raises(type(error)):
         judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
     assert pool.starts == ["a"]
+
+
+@pytest.mark.parametrize("kind", RAISING)
+def test_what_nobody_foresaw_over_a_pair_is_a_row_that_names_its_file(
+    kind: str, notes: object, tmp_path: Path
+) -> None:
+    class TrippingJudge:
+        def judge(self, *_: object, **__: object) -> PairRecord:
+            result: PairRecord = raiser(kind)()
+            return result
+
+    setup = WorkSetup(
+        store=str(tmp_path / "store"), cache=tmp_path, options=JudgeOptions(measures=(), sample_every=1)
+    )
+    worker = PairWorker(judge=TrippingJudge(), setup=setup)
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    pair = replace(task("a").pair, generated=(str(tmp_path / "a"),), reference=str(tmp_path / "b"))
+    answers = [pickle.loads(pickle.dumps(worker.perform(replace(task("a"), pair=pair)))) for _ in range(2)]
+    pool = ScriptedPool(a=answers, b=[FIGURES])
+    results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0, cache=tmp_path)  # type: ignore[arg-type]
+    error = results["ours/a"]
+    assert isinstance(error, InfrastructureError if kind == "MemoryError" else PairFailed)
+    assert results["ours/b"] is FIGURES
+    file = Path(error.as_record()["traceback_file"])
+    assert file.parent == tmp_path / "crashes"
+    assert kind in file.read_text()
+    assert str(file) in error.hint

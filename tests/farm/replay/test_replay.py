@@ -55,7 +55,7 @@ def test_a_segment_that_is_sound_here_renders_to_the_same_bytes(
     assert told["rendered"]["sha256"] == there.result.sha256
     assert (told["reproduced"], told["failure"]) == (False, None)
     assert (out / "segment.mp4").stat().st_size == told["rendered"]["size_bytes"]
-    assert sorted(path.name for path in out.iterdir()) == ["segment.mp4", "stderr.txt"]
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json", "segment.mp4", "stderr.txt"]
     assert any("engine" in note for note in told["notes"])
 
 

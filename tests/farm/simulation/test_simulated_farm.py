@@ -9,7 +9,7 @@ import pytest
 
 from farm.simulation import made_up_pool
 from farm.simulation.fates import Fate, Lot
-from farm.simulation.figures import Figures, figures_of, jain_index
+from farm.simulation.figures import SimulationFigures, figures_of, jain_index
 from farm.simulation.simulator import Simulator
 from farm.simulation.spans import SpanEnd
 from farm.simulation.timeline import draw_timeline
@@ -19,7 +19,7 @@ from jobs.simulation_spec import SimulationSpec
 STUDIOS = ("north", "south", "west")
 
 
-def simulate(**spec: Any) -> tuple[Simulator, Figures]:
+def simulate(**spec: Any) -> tuple[Simulator, SimulationFigures]:
     run = Simulator(SimulationSpec.model_validate(spec))
     run.run()
     return run, figures_of(run)
@@ -84,7 +84,7 @@ def test_one_segment_behind_ten_thousand_starts_within_one_segments_time(studio:
 
 
 def test_warm_subjects_save_loads_and_cost_little_fairness() -> None:
-    def cold(warm_lead: float) -> Figures:
+    def cold(warm_lead: float) -> SimulationFigures:
         return simulate(jobs=backlog(2, segments=60), pool={"replicas": 4, "warm_lead": warm_lead})[1]
 
     strict, warm = cold(0.0), cold(4.0)
@@ -129,7 +129,7 @@ def test_faults_change_when_but_not_what() -> None:
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
-    def run(seed: int) -> Figures:
+    def run(seed: int) -> SimulationFigures:
         return simulate(jobs=backlog(2), faults={"crash": 0.02, "slow": 0.05}, seed=seed)[1]
 
     assert run(4) == run(4)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import pickle
 
+import pytest
+from raising import RAISING
+
+from farm.crashes import caught
 from farm.training.failures import is_worth_retrying, training_error
 from jobs.errors import (
     Cancelled,
@@ -65,3 +69,15 @@ def test_a_fault_of_the_code_is_told_with_its_cause_and_place() -> None:
 def test_the_death_of_a_process_is_worth_another_attempt() -> None:
     # Ray Train tells it with errors of its own, which are none of ours.
     assert is_worth_retrying(RuntimeError("the actor died unexpectedly"))
+
+
+@pytest.mark.parametrize("kind", RAISING)
+def test_what_nobody_foresaw_in_a_worker_brings_its_traceback_along(kind: str) -> None:
+    with caught() as outcome:
+        RAISING[kind]()
+    assert outcome.error is not None
+    error = pickle.loads(pickle.dumps(training_error(outcome.error)))
+    assert isinstance(error, InfrastructureError if kind == "MemoryError" else TrainingFailed)
+    assert kind in error.traceback
+    assert "\n" not in error.line()
+    assert len(error.line()) < 700

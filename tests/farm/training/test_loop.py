@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_trainer import TinyTrainer, TinyTrainers
 
-from farm.training.progress import Advanced, SilentTraining, TrainingEvent
+from farm.training.progress import SilentTraining, TrainingAdvanced, TrainingEvent
 from farm.training.setup import Cadence, Outcome, WorkerSetup
 from farm.training.worker import run_worker
 from farm.training.worker_group import OneWorker
@@ -155,7 +155,7 @@ def test_a_run_that_is_asked_to_stop_saves_the_step_it_has_come_to(
 
     class Stopping(OneWorker):
         def tell(self, event: TrainingEvent) -> None:
-            if isinstance(event, Advanced) and event.step == 7:
+            if isinstance(event, TrainingAdvanced) and event.step == 7:
                 raise Cancelled("stopped")
 
     setup = setup_in(tmp_path, checkpoint=100)

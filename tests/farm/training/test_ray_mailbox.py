@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from farm.training.progress import Advanced, Restarted, Resumed
+from farm.training.progress import Restarted, Resumed, TrainingAdvanced
 from farm.training.ray_mailbox import Mailbox
 
 
-def advanced(step: int) -> Advanced:
-    return Advanced(step=step, steps=100, losses={})
+def advanced(step: int) -> TrainingAdvanced:
+    return TrainingAdvanced(step=step, steps=100, losses={})
 
 
 def test_what_was_told_is_taken_once_and_in_order() -> None:

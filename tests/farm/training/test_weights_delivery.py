@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from farm.training.delivery import check_places, deliver_weights
+from farm.training.delivery import check_outputs, deliver_weights
 from farm.training.request import TrainingPlan, plan_training
 from infra.storage.memory import MemoryStore
 from infra.storage.s3 import s3_client
 from jobs.errors import OutputUnwritable, SubjectRefused, UnknownSubject
-from jobs.identity import sha256_of_bytes
 from jobs.parse import LoadedTraining
 from stages.payloads import HEAD_CHANNELS, MESH_POINTS, TORSO_POINTS
 from stages.subject.package import SubjectPackage
@@ -57,10 +56,10 @@ def test_a_path_gets_the_weights_and_a_new_run_replaces_them(
 ) -> None:
     plan = plan_of(output="{uri: out/w.safetensors}")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "w.safetensors").write_bytes(b"of an earlier run")
-    check_places(plan)
-    assert deliver_weights(plan, store=store, key=KEY) == sha256_of_bytes(WEIGHTS)
-    assert (tmp_path / "out" / "w.safetensors").read_bytes() == WEIGHTS
+    store.put_if_absent("runs/later.safetensors", b"of a later run")
+    check_outputs(plan)
+    deliver_weights(plan, store=store, key="runs/later.safetensors")
+    assert (tmp_path / "out" / "w.safetensors").read_bytes() == b"of a later run"
 
 
 def test_a_bucket_gets_the_weights(
@@ -68,7 +67,7 @@ def test_a_bucket_gets_the_weights(
 ) -> None:
     bucket = s3_bucket()
     plan = plan_of(output=f"{{uri: 's3://{bucket}/w.safetensors'}}")
-    check_places(plan)
+    check_outputs(plan)
     deliver_weights(plan, store=store, key=KEY)
     assert s3_client().get_object(Bucket=bucket, Key="w.safetensors")["Body"].read() == WEIGHTS
 
@@ -78,7 +77,7 @@ def test_a_subject_gets_its_renderer(
 ) -> None:
     plan = plan_of(subject="clips/jane")
     write_package(tmp_path / "clips" / "jane")
-    check_places(plan)
+    check_outputs(plan)
     deliver_weights(plan, store=store, key=KEY)
     assert SubjectPackage.load(tmp_path / "clips" / "jane").renderer_weights.read_bytes() == WEIGHTS
 
@@ -88,12 +87,12 @@ def test_a_subject_without_consent_is_refused_before_the_training(
 ) -> None:
     plan = plan_of(subject="clips/jane")
     with pytest.raises(UnknownSubject):
-        check_places(plan)
+        check_outputs(plan)
     write_package(tmp_path / "clips" / "jane")
     facts = tmp_path / "clips" / "jane" / "subject.yaml"
     facts.write_text(yaml.safe_dump({**yaml.safe_load(facts.read_text()), "consent": ""}))
     with pytest.raises(SubjectRefused):
-        check_places(plan)
+        check_outputs(plan)
 
 
 def test_a_place_that_cannot_be_written_is_found_before_the_training(
@@ -101,4 +100,4 @@ def test_a_place_that_cannot_be_written_is_found_before_the_training(
 ) -> None:
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(OutputUnwritable):
-        check_places(plan_of(output="{uri: out/w.safetensors}"))
+        check_outputs(plan_of(output="{uri: out/w.safetensors}"))

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from recipes.inspection.calibrate import fitted_limits, table
-from stages.inspection.checks import Figures, Limits, judge
+from stages.inspection.checks import Limits, SegmentFigures, judge
 
-GOOD = Figures(
+GOOD = SegmentFigures(
     faces=1.0,
     mouth_error_px=1.2,
     opening_response=0.9,
@@ -23,7 +23,7 @@ GOOD = Figures(
 )
 
 
-def failed(figures: Figures, limits: Limits) -> list[str]:
+def failed(figures: SegmentFigures, limits: Limits) -> list[str]:
     return [judgement.check for judgement in judge(figures, limits) if not judgement.passed]
 
 

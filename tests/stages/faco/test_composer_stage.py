@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.builtin import builtin_subject
 from stages.errors import WeightsError
 from stages.faco.composer_stage import Amplitude, ComposerStage
-from stages.faco.network import FaceComposer, FacoConfig
+from stages.faco.network import FacoConfig, FaCoNet
 from stages.geometry.canonical import canonicalise
 from stages.geometry.landmarks import LIPS, REST
 from stages.payloads import MOTION_CHANNELS, Motion, PosedFace
@@ -37,7 +37,7 @@ def header(config: FacoConfig, **changed: object) -> WeightsHeader:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> ComposerStage:
     """Random weights of the shipped size, loud enough to move the face by some px."""
     torch.manual_seed(0)
-    network, path = FaceComposer(FacoConfig()), tmp_path_factory.mktemp("faco") / "faco.safetensors"
+    network, path = FaCoNet(FacoConfig()), tmp_path_factory.mktemp("faco") / "faco.safetensors"
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(2)
@@ -121,7 +121,7 @@ def test_a_scale_far_below_zero_does_not_blow_the_face_up(stage: ComposerStage, 
 )
 def test_weights_of_another_network_are_refused(tmp_path: Path, changed: dict[str, object]):
     config = FacoConfig(encoder_width=8, subject_width=8, decoder_width=16)
-    save_weights(tmp_path / "faco.safetensors", FaceComposer(config), header(config, **changed))
+    save_weights(tmp_path / "faco.safetensors", FaCoNet(config), header(config, **changed))
     with pytest.raises(WeightsError) as caught:
         ComposerStage.load(weights=tmp_path / "faco.safetensors", device="cpu")
     assert caught.value.code == "weights.mismatch"

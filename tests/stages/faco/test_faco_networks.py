@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from stages.faco.discriminator import FaceDiscriminator
-from stages.faco.network import FaceComposer, FacoConfig
+from stages.faco.network import FacoConfig, FaCoNet
 
 
 def weight_count(network: torch.nn.Module) -> int:
@@ -12,7 +12,7 @@ def weight_count(network: torch.nn.Module) -> int:
 
 def test_the_composer_has_as_many_weights_as_the_released_one():
     with torch.device("meta"):
-        assert weight_count(FaceComposer(FacoConfig())) == 1_900_442
+        assert weight_count(FaCoNet(FacoConfig())) == 1_900_442
 
 
 def test_the_discriminator_has_as_many_weights_as_the_released_one():
@@ -22,7 +22,7 @@ def test_the_discriminator_has_as_many_weights_as_the_released_one():
 
 def test_a_mesh_is_composed_from_lips_eyes_and_subject():
     torch.manual_seed(0)
-    network = FaceComposer(FacoConfig(encoder_width=8, subject_width=8, decoder_width=8))
+    network = FaCoNet(FacoConfig(encoder_width=8, subject_width=8, decoder_width=8))
     mouth, eyes, template = torch.randn(4, 120), torch.randn(4, 180), torch.randn(4, 1434)
     mesh = network(mouth, eyes, template)
     assert mesh.shape == (4, 1434)

@@ -12,11 +12,11 @@ from average_actor import average_subject
 
 from stages.builtin import builtin_subject, builtin_subject_names
 from stages.errors import SubjectError
-from stages.inspection.checks import Figures, Limits, Range, judge
+from stages.inspection.checks import Limits, Range, SegmentFigures, judge
 from stages.inspection.look import LOOK_CELLS
 from stages.inspection.norms import NORMS_FILE, Norms, read_norms, write_norms
 
-GOOD = Figures(
+GOOD = SegmentFigures(
     faces=1.0,
     mouth_error_px=1.2,
     opening_response=0.9,
@@ -31,7 +31,7 @@ GOOD = Figures(
 LOOK = np.arange(LOOK_CELLS * LOOK_CELLS * 3, dtype=np.float64).reshape(LOOK_CELLS, LOOK_CELLS, 3)
 
 
-def failed(figures: Figures, limits: Limits) -> list[str]:
+def failed(figures: SegmentFigures, limits: Limits) -> list[str]:
     return [judgement.check for judgement in judge(figures, limits) if not judgement.passed]
 
 
@@ -60,7 +60,7 @@ def test_each_figure_out_of_its_limits_fails_its_own_check(change: dict[str, flo
 
 
 def test_what_could_not_be_measured_passes() -> None:
-    assert failed(Figures(), Limits()) == []
+    assert failed(SegmentFigures(), Limits()) == []
 
 
 def test_norms_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:

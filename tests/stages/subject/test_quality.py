@@ -19,7 +19,7 @@ from stages.subject.quality import (
     judge_tracks,
     refuse,
 )
-from stages.video.reading import ClipFacts
+from stages.video.reading import VideoFacts
 
 
 def level_of(verdicts: list[Verdict], code: str) -> Level:
@@ -118,7 +118,7 @@ def test_picture_and_sound_must_overlap(frames: int, level: Level):
 
 
 def test_a_clip_without_sound_is_refused_by_name():
-    facts = ClipFacts(
+    facts = VideoFacts(
         width=1,
         height=1,
         fps=Fraction(25),

@@ -8,7 +8,7 @@ import pytest
 
 from stages.errors import SubjectError
 from stages.subject.quality import Level, Verdict
-from stages.subject.report import Figures, QualityReport
+from stages.subject.report import PreparationFigures, QualityReport
 from stages.subject.report_table import report_table
 
 REPORT = QualityReport(
@@ -20,7 +20,7 @@ REPORT = QualityReport(
             code="too-short", level=Level.WARNING, measured="9 s", threshold="30 s", advice="record more"
         ),
     ),
-    figures=Figures(seconds=9.0, detected=0.995, offset_frames=-3, round_trip_px=4e-5),
+    figures=PreparationFigures(seconds=9.0, detected=0.995, offset_frames=-3, round_trip_px=4e-5),
 )
 
 

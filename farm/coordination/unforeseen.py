@@ -1,0 +1,225 @@
+"""What nobody foresaw, while something of one job is handled: that job ends with it, and the others go on.
+
+The job fails through the scheduler, so that what runs of it is stopped. Where the scheduler itself raised in the middle
+of an event, it is held against the journal afterwards; one that no longer fits ends this run of the farm, once the
+journal says that the job failed: a later run goes on with the others, and does not meet the same again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from farm.coordination.floor import Floor
+from farm.crashes import caught, name_file, point_to
+from farm.scheduling.shared.audit import audit
+from farm.scheduling.shared.events import AttemptId, Broken, FinishStopped, MotionGone, Stopped
+from farm.translation import translate
+from jobs.errors import FarmError, InternalError, JournalCorrupt, JournalError
+from jobs.journal_events import JobErred, StateMoved
+from jobs.lifecycle import JobEvent, JobState
+from jobs.reasons import Reason, ReasonKind
+from jobs.states import step
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MOST_KEPT = 200
+
+
+class FarmCannotGoOn(InternalError):
+    """The scheduler is no longer what the journal tells: this run of the farm ends, and a later one goes on."""
+
+
+@contextmanager
+def ends_alone(
+    floor: Floor,
+    name: str,
+    *,
+    attempt: AttemptId | None = None,
+    undo: Callable[[], object] | None = None,
+) -> Iterator[None]:
+    """What raises in the block ends the job, and no other.
+
+    Args:
+        floor: The floor.
+        name: The job.
+        attempt: One of its attempts that is over, whether or not the scheduler was told.
+        undo: Is called first where the block raised.
+
+    Raises:
+        JournalError: As the block does.
+        FarmCannotGoOn: The job has failed, and this run of the farm cannot go on.
+    """
+    with caught() as mishap:
+        yield
+    if mishap.error is None:
+        return
+    if undo is not None:
+        undo()
+    give_up(floor, name, unforeseen(mishap.error, where=name), attempt=attempt)
+
+
+def callback_of(
+    floor: Floor,
+    name: str,
+    then: Callable[[T | FarmError], None],
+    *,
+    undo: Callable[[], object] | None = None,
+) -> Callable[[T | FarmError], None]:
+    """Takes in what the desk did for a job, see `ends_alone`; an error that nobody foresaw names its file."""
+
+    def take(result: T | FarmError) -> None:
+        with ends_alone(floor, name, undo=undo):
+            if isinstance(result, FarmError):
+                keep(floor, name, result)
+            then(result)
+
+    return take
+
+
+def unforeseen(error: Exception, *, where: str) -> FarmError:
+    """The error of the farm for one that nobody foresaw.
+
+    Raises:
+        JournalError: It is one: the farm has to end.
+        FarmCannotGoOn: Likewise.
+    """
+    if isinstance(error, (JournalError, FarmCannotGoOn)):
+        raise error
+    return translate(error, where=where, otherwise=InternalError)
+
+
+def keep(floor: Floor, name: str, error: FarmError) -> None:
+    """Keep the traceback that an error brought along; the same one in one file, however often it comes."""
+    if not error.traceback or error.traceback_file:
+        return
+    digest = hashlib.sha256(error.traceback.encode(errors="backslashreplace")).hexdigest()
+    if digest in floor.kept:
+        point_to(error, floor.kept[digest])
+        return
+    path = name_file(error, cache=floor.house.cache, what=name)
+    if path is not None:
+        if len(floor.kept) >= _MOST_KEPT:
+            floor.kept.clear()
+        floor.kept[digest] = str(path)
+        logger.warning("%s: %s; the traceback is in %s", name, error.message, path)
+
+
+def give_up(floor: Floor, name: str, error: FarmError, *, attempt: AttemptId | None = None) -> None:
+    """End a job wherever it stands; one that has ended, or is being cancelled, stays as it is.
+
+    Args:
+        floor: The floor.
+        name: The job; one that the farm does not know is none of it.
+        error: What ends it.
+        attempt: See `ends_alone`.
+
+    Raises:
+        FarmCannotGoOn: The scheduler is no longer what the journal tells.
+    """
+    keep(floor, name, error)
+    # Of what the scheduler did not say, nothing is kept from the journal.
+    floor.muted.discard(name)
+    _leave_planning(floor, name)
+    mark = floor.scribe.mark()
+    with caught() as mishap:
+        if name in floor.scheduler.jobs:
+            _fail_in_scheduler(floor, name, error, attempt=attempt)
+        else:
+            floor.runs.pop(name, None)
+            floor.places.remove(name)
+            _fail_in_journal(floor, name, error)
+    if mishap.error is None and (not floor.is_in_doubt or _is_sound(floor)):
+        floor.is_in_doubt = False
+        return
+    _end_farm(floor, name, error, mark=mark)
+
+
+def _leave_planning(floor: Floor, name: str) -> None:
+    for planned in (floor.arrivals.pop(name, None), floor.restoring.pop(name, None)):
+        if planned is not None:
+            planned.is_cancelled = True
+    floor.opening.discard(name)
+
+
+def _fail_in_scheduler(floor: Floor, name: str, error: FarmError, *, attempt: AttemptId | None) -> None:
+    entry, run = floor.scheduler.jobs[name], floor.runs.get(name)
+    had_failed = entry.state is JobState.FAILED
+    if run is not None and not entry.state.is_terminal:
+        run.error = error
+    floor.tell(Broken(name, error.message, is_internal=True))
+    if attempt is not None and attempt in floor.scheduler.state.attempts:
+        floor.tell(Stopped(attempt))
+    if entry.finishing and name not in floor.finishing:
+        floor.tell(FinishStopped(name))
+    if had_failed:
+        # What follows a failure did not follow, or not all of it.
+        told = error if run is None or run.error is None else run.error
+        floor.scribe.note(JobErred(job=name, error=told.as_record()))
+        if run is not None:
+            run.open = None
+            floor.tell(MotionGone(name))
+
+
+def _fail_in_journal(floor: Floor, name: str, error: FarmError) -> None:
+    """For a job that the scheduler does not have, or has otherwise than the journal."""
+    state = floor.scribe.state_of(name)
+    if state is None or state.is_terminal:
+        return
+    if state is JobState.CANCEL_REQUESTED:
+        quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
+        _note_move(floor, name, state, JobEvent.QUIET, quiet)
+        return
+    _note_move(floor, name, state, JobEvent.FAILED, Reason(ReasonKind.INTERNAL, error.message))
+    floor.scribe.note(JobErred(job=name, error=error.as_record()))
+
+
+def _note_move(floor: Floor, name: str, before: JobState, event: JobEvent, reason: Reason) -> None:
+    after = step(before, event, reason)
+    floor.scribe.note(
+        StateMoved(
+            subject=name,
+            before=before.value,
+            event=event.value,
+            after=after.value,
+            reason_kind=reason.kind,
+            reason=reason.text,
+        )
+    )
+
+
+def _is_sound(floor: Floor) -> bool:
+    """Whether the scheduler agrees with itself and with the journal, to which what was noted is added."""
+    try:
+        ledger = floor.scribe.rehearsed()
+    except JournalCorrupt:
+        return False
+    return not audit(floor.scheduler.state) and all(
+        ledger.jobs[name].state is entry.state and list(ledger.jobs[name].segments) == entry.states
+        for name, entry in floor.scheduler.jobs.items()
+    )
+
+
+def _end_farm(floor: Floor, name: str, error: FarmError, *, mark: int) -> None:
+    """Write down that the job failed, on top of what can have happened, and end this run of the farm."""
+    for first in (mark, 0):
+        floor.scribe.forget_after(first)
+        _fail_in_journal(floor, name, error)
+        with caught() as mishap:
+            floor.scribe.rehearsed()
+        if mishap.error is None:
+            break
+    floor.scribe.write()
+    end = FarmCannotGoOn(
+        f"the scheduler failed over it: {error.message}",
+        where=name,
+        hint="start the farm again: it goes on with the other jobs",
+    )
+    if error.traceback_file:
+        point_to(end, error.traceback_file)
+    raise end
