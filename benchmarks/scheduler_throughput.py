@@ -8,10 +8,10 @@ import sys
 import time
 from collections import deque
 
-from farm.scheduling.shared.actions import Dispatch, FarmAction
-from farm.scheduling.shared.events import ReplicaJoined, Started, Submit, Succeeded, Tick
-from farm.scheduling.shared.requests import FarmRules, JobRequest, StudioTerms
-from farm.scheduling.shared.scheduler import SharedScheduler
+from farm.scheduling.actions import Dispatch, FarmAction
+from farm.scheduling.events import ReplicaJoined, Started, Submit, Succeeded, Tick
+from farm.scheduling.requests import FarmRules, JobRequest, StudioTerms
+from farm.scheduling.scheduler import Scheduler
 from farm.simulation.agenda import Agenda
 from jobs.spec import Profile
 
@@ -42,7 +42,7 @@ def measure(
         name: StudioTerms(weight=weight, max_replicas=studio_replicas) for name, weight in _STUDIOS.items()
     }
     rules = FarmRules(studios=terms)
-    scheduler = SharedScheduler(rules, clock=agenda.clock, randomness=chance)
+    scheduler = Scheduler(rules, clock=agenda.clock, randomness=chance)
     for number in range(jobs):
         request = JobRequest(
             job=f"job-{number}",

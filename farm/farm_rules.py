@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farm.config import PoolSizes
-from farm.scheduling.shared.requests import FarmRules, PoolRules, StudioTerms
+from farm.scheduling.requests import FarmRules, PoolRules, StudioTerms
 from jobs.farm_spec import FarmPool, FarmReplicas, FarmSpec, Studio
 
 

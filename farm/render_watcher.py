@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from farm.coordination.job_run import JobRun
-from farm.execution.pools.words import Joined
+from farm.execution.pools.messages import Joined
 from farm.progress import RenderListener, Step, StopWatch
 from farm.report import FinishedTake
-from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage, Unit
 from farm.tally import InspectionTally
 from jobs.lifecycle import JobState

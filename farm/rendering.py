@@ -16,9 +16,9 @@ from fractions import Fraction
 
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
-from farm.coordination.floor import House
 from farm.coordination.job_run import JobRun
 from farm.coordination.planning import new_run
+from farm.coordination.state import FarmServices
 from farm.execution.opening import OpenBackend
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.no_pools import NoPools
@@ -27,7 +27,7 @@ from farm.preparation import Cast, gather_cast, prepare_job, read_job_speech
 from farm.progress import RenderListener, Step, StopWatch
 from farm.render_watcher import RenderWatcher
 from farm.report import RenderReport
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.requests import FarmRules, PoolRules
 from farm.tally import InspectionTally
 from infra.journal import open_journal
 from infra.settings import FarmSettings
@@ -52,7 +52,7 @@ _RULES = FarmRules(pool=PoolRules(max_tries_failed=2, stall=300.0, run_timeout=3
 class _Render:
     """What stays the same through one render."""
 
-    house: House
+    services: FarmServices
     pools: PoolSizes
     open_backend: OpenBackend
     listener: RenderListener
@@ -87,11 +87,11 @@ def render_job(
     """
     started = time.perf_counter()
     watch = StopWatch()
-    house = House(
+    services = FarmServices(
         store=open_store(settings.store), cache=settings.cache, stages=stages, device_kind=device_kind
     )
     render = _Render(
-        house=house,
+        services=services,
         pools=pools,
         open_backend=open_backend,
         listener=listener,
@@ -101,7 +101,9 @@ def render_job(
     cast = gather_cast(loaded, stages=stages, cache=settings.cache)
     with ExitStack() as stack:
         speech, backend = _read_and_open(cast, render=render, stack=stack)
-        prepared = prepare_job(loaded, cast=cast, speech=speech, store=house.store, device_kind=device_kind)
+        prepared = prepare_job(
+            loaded, cast=cast, speech=speech, store=services.store, device_kind=device_kind
+        )
         run = new_run(prepared.plan.name, prepared)
         is_missing = run.found < run.segment_count
         if not is_missing:
@@ -143,7 +145,7 @@ def _coordinator(render: _Render, backend: PoolBackend) -> Iterator[FarmCoordina
     journal = open_journal(":memory:")
     try:
         coordinator = FarmCoordinator(
-            house=render.house,
+            services=render.services,
             journal=journal,
             backend=backend,
             rules=_RULES,
@@ -197,7 +199,7 @@ def _report(run: JobRun, *, render: _Render, wall_seconds: float) -> RenderRepor
     return RenderReport(
         takes=tuple(run.takes[take] for take in plan.take_numbers),
         plan_hash=plan.plan_hash,
-        store=render.house.store.uri,
+        store=render.services.store.uri,
         device_kind=plan.identities.device_kind,
         frame_count=plan.frame_count,
         speech_seconds=Fraction(speech.source_sample_count, speech.source_rate),

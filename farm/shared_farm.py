@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
-from farm.coordination.floor import House, Watcher
+from farm.coordination.state import FarmServices, Watcher
 from farm.execution.opening import OpenBackend
 from farm.execution.stages_factory import StageFactory
 from farm.ledger import LedgerJob
-from farm.scheduling.shared.requests import FarmRules
+from farm.scheduling.requests import FarmRules
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -53,7 +53,7 @@ def run_farm(
     try:
         with open_backend() as backend:
             coordinator = FarmCoordinator(
-                house=House(
+                services=FarmServices(
                     store=store,
                     cache=settings.cache,
                     stages=stages,
@@ -71,6 +71,6 @@ def run_farm(
                 coordinator.restore()
                 backend.start(pools)
                 coordinator.run_until(lambda: is_over(coordinator))
-                return dict(coordinator.floor.scribe.ledger.jobs)
+                return dict(coordinator.state.writer.ledger.jobs)
     finally:
         journal.close()

@@ -7,9 +7,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from farm.cli.bars import LiveBars
 from farm.cli.output import Terminal
 from farm.coordination.job_run import JobRun
-from farm.execution.pools.words import Joined
+from farm.execution.pools.messages import Joined
 from farm.report import FinishedTake
-from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.state import Moved
 from farm.scheduling.units import Unit
 from jobs.lifecycle import JobState
 from jobs.manifest import SegmentRecord

@@ -10,7 +10,7 @@ from rich.text import Text
 from farm.asking import refusal_of, waiting_submits
 from farm.cli.output import Terminal
 from farm.ledger import LedgerJob, load_ledger
-from farm.scheduling.shared.refusals import unknown_job
+from farm.scheduling.refusals import unknown_job
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from jobs.errors import ExitCode

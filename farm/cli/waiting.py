@@ -11,7 +11,7 @@ from farm.asking import error_from_record, refusal_of, waiting_submits
 from farm.cli.output import Terminal
 from farm.ledger import Ledger, LedgerJob, load_ledger
 from farm.ledger.loading import take_entry
-from farm.scheduling.shared.refusals import unknown_job
+from farm.scheduling.refusals import unknown_job
 from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.errors import Cancelled, ExitCode, FarmError, NotEnded, RenderError

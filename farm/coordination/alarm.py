@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farm.coordination.floor import Floor
+from farm.coordination.state import CoordinatorState
 
 # Replicas that start or are replaced take less; a cluster that scales up takes longer, and is told of.
 _PATIENCE_S = 60.0
@@ -14,27 +14,27 @@ class StandstillAlarm:
     def __init__(self) -> None:
         self._quiet_since: float | None = None
 
-    def look(self, floor: Floor, *, now: float) -> None:
+    def look(self, farm: CoordinatorState, *, now: float) -> None:
         """Tell, once a minute, that jobs wait and no replica works."""
         waiting = sorted(
             entry.name
-            for entry in floor.scheduler.jobs.values()
+            for entry in farm.scheduler.jobs.values()
             if entry.is_dispatching and entry.unsettled > entry.given_up
         )
-        if floor.tasks or floor.opening or not waiting:
+        if farm.tasks or farm.opening or not waiting:
             self._quiet_since = None
         elif self._quiet_since is None:
             self._quiet_since = now
         elif now - self._quiet_since >= _PATIENCE_S:
             self._quiet_since = now
-            floor.watcher.note("", self._sentence(floor, waiting))
+            farm.watcher.note("", self._sentence(farm, waiting))
 
     @staticmethod
-    def _sentence(floor: Floor, waiting: list[str]) -> str:
-        pools = {stage.value: len(replicas) for stage, replicas in floor.helpers.items()}
-        pools["render"] = len(floor.scheduler.state.pool)
+    def _sentence(farm: CoordinatorState, waiting: list[str]) -> str:
+        pools = {stage.value: len(replicas) for stage, replicas in farm.helpers.items()}
+        pools["render"] = len(farm.scheduler.state.pool)
         counts = ", ".join(f"{count} {name}" for name, count in pools.items())
-        why = floor.scheduler.why_waiting(waiting[0]).sentence
+        why = farm.scheduler.why_waiting(waiting[0]).sentence
         return (
             f"nothing has run for a minute although {len(waiting)} jobs wait; replicas: {counts}."
             f" {waiting[0]}: {why}"

@@ -6,18 +6,18 @@ import logging
 from collections import defaultdict
 from functools import partial
 
-from farm.coordination.desk import Lane
-from farm.coordination.floor import Finishing, Floor
-from farm.coordination.fronts import close_front, settle_face, want_faces
+from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.quarantine import write_replay_bundle
+from farm.coordination.state import CoordinatorState, Finishing
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.coordination.upstream import close_upstream, settle_face, want_faces
 from farm.crashes import point_to
 from farm.finishing import Finisher
 from farm.report import FinishedTake
-from farm.scheduling.shared.actions import Finish, StopFinish
-from farm.scheduling.shared.events import Delivered, FinishFailed, FinishStopped, Forget, Stitched
-from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.actions import Finish, StopFinish
+from farm.scheduling.events import Delivered, FinishFailed, FinishStopped, Forget, Stitched
+from farm.scheduling.state import Moved
 from jobs.errors import FarmError
 from jobs.journal_events import JobErred, TakeDelivered
 from jobs.lifecycle import JobEvent, JobState, SegmentState
@@ -29,79 +29,79 @@ _SETTLED = {SegmentState.COMMITTED, SegmentState.WAIVED, SegmentState.QUARANTINE
 _CLOSED = {JobState.HELD, JobState.PAUSED, JobState.STITCHING}
 
 
-def follow_up(floor: Floor) -> None:
+def follow_up(farm: CoordinatorState) -> None:
     """Do what the transitions since the last call ask for."""
-    while floor.moves:
+    while farm.moves:
         blocked: defaultdict[str, list[int]] = defaultdict(list)
-        while floor.moves:
-            moved = floor.moves.popleft()
+        while farm.moves:
+            moved = farm.moves.popleft()
             name = moved.subject.partition("/")[0]
-            with ends_alone(floor, name):
-                _follow_move(floor, moved, blocked=blocked[name])
+            with ends_alone(farm, name):
+                _follow_move(farm, moved, blocked=blocked[name])
         for name, segments in blocked.items():
             if segments:
-                with ends_alone(floor, name):
-                    want_faces(floor, floor.runs[name], segments)
+                with ends_alone(farm, name):
+                    want_faces(farm, farm.runs[name], segments)
 
 
-def forget_ended(floor: Floor) -> None:
+def forget_ended(farm: CoordinatorState) -> None:
     """Drop jobs that have ended and of which nothing runs any more."""
-    for name, entry in tuple(floor.scheduler.jobs.items()):
+    for name, entry in tuple(farm.scheduler.jobs.items()):
         if entry.state.is_terminal and not entry.attempts and not entry.finishing:
-            floor.tell(Forget(name))
-            floor.runs.pop(name, None)
-            floor.places.remove(name)
+            farm.tell(Forget(name))
+            farm.runs.pop(name, None)
+            farm.places.remove(name)
 
 
-def finish(floor: Floor, action: Finish) -> None:
+def finish(farm: CoordinatorState, action: Finish) -> None:
     """Have the masters joined and delivered, beside the loop."""
-    run = floor.runs[action.job]
-    work = Finishing(run=run, waived=action.waived, patience=floor.patience())
-    floor.finishing[run.name] = work
-    _finish(floor, work)
+    run = farm.runs[action.job]
+    work = Finishing(run=run, waived=action.waived, patience=farm.patience())
+    farm.finishing[run.name] = work
+    _finish(farm, work)
 
 
-def stop_finish(floor: Floor, action: StopFinish) -> None:
+def stop_finish(farm: CoordinatorState, action: StopFinish) -> None:
     """The masters that are not begun are not joined any more."""
-    work = floor.finishing.get(action.job)
+    work = farm.finishing.get(action.job)
     if work is not None:
         work.stop.set()
 
 
-def _follow_move(floor: Floor, moved: Moved, *, blocked: list[int]) -> None:
-    floor.watcher.moved(moved)
+def _follow_move(farm: CoordinatorState, moved: Moved, *, blocked: list[int]) -> None:
+    farm.watcher.moved(moved)
     name, _, rest = moved.subject.partition("/")
-    run = floor.runs.get(name)
+    run = farm.runs.get(name)
     if run is None or "#" in rest:
         return
     if isinstance(moved.after, SegmentState):
-        _segment_moved(floor, run, int(rest), moved)
+        _segment_moved(farm, run, int(rest), moved)
         if moved.after is SegmentState.BLOCKED:
             blocked.append(int(rest))
     elif isinstance(moved.after, JobState):
-        _job_moved(floor, run, moved)
+        _job_moved(farm, run, moved)
 
 
-def _segment_moved(floor: Floor, run: JobRun, segment: int, moved: Moved) -> None:
+def _segment_moved(farm: CoordinatorState, run: JobRun, segment: int, moved: Moved) -> None:
     if moved.after not in _SETTLED or moved.before is moved.after:
         return
     if moved.after in {SegmentState.QUARANTINED, SegmentState.FAILED}:
         run.given_up = run.unit(segment)
     if moved.after is SegmentState.QUARANTINED:
-        write_replay_bundle(floor, run, segment, reason=moved.reason.text)
+        write_replay_bundle(farm, run, segment, reason=moved.reason.text)
     settle_face(run, segment)
 
 
-def _job_moved(floor: Floor, run: JobRun, moved: Moved) -> None:
+def _job_moved(farm: CoordinatorState, run: JobRun, moved: Moved) -> None:
     if moved.event is JobEvent.RETRIED:
         run.error = None
     elif moved.after is JobState.FAILED:
         if run.error is None:
             run.error = _verdict(run, moved)
-        keep(floor, run.name, run.error)
-        floor.scribe.note(JobErred(job=run.name, error=run.error.as_record()))
+        keep(farm, run.name, run.error)
+        farm.writer.note(JobErred(job=run.name, error=run.error.as_record()))
     if isinstance(moved.after, JobState) and (moved.after.is_terminal or moved.after in _CLOSED):
-        close_front(floor, run)
+        close_upstream(farm, run)
 
 
 def _verdict(run: JobRun, moved: Moved) -> FarmError:
@@ -114,24 +114,24 @@ def _verdict(run: JobRun, moved: Moved) -> FarmError:
     return error
 
 
-def _finish(floor: Floor, work: Finishing, *, after_s: float = 0.0) -> None:
-    floor.desk.ask(
-        partial(_finish_takes, floor, work),
+def _finish(farm: CoordinatorState, work: Finishing, *, after_s: float = 0.0) -> None:
+    farm.background.ask(
+        partial(_finish_takes, farm, work),
         callback_of(
-            floor,
+            farm,
             work.run.name,
-            partial(_finished, floor, work),
-            undo=partial(floor.finishing.pop, work.run.name, None),
+            partial(_finished, farm, work),
+            undo=partial(farm.finishing.pop, work.run.name, None),
         ),
-        lane=Lane.FINISH,
+        lane=WorkKind.FINISH,
         after_s=after_s,
     )
 
 
-def _finish_takes(floor: Floor, work: Finishing) -> list[FinishedTake]:
+def _finish_takes(farm: CoordinatorState, work: Finishing) -> list[FinishedTake]:
     run = work.run
     finisher = Finisher(
-        loaded=run.loaded, plan=run.plan, cast=run.cast, speech=run.speech, store=floor.house.store
+        loaded=run.loaded, plan=run.plan, cast=run.cast, speech=run.speech, store=farm.services.store
     )
     waived = {run.unit(segment) for segment in work.waived}
     for take in run.plan.take_numbers:
@@ -147,34 +147,34 @@ def _finish_takes(floor: Floor, work: Finishing) -> list[FinishedTake]:
     return list(work.taken.values())
 
 
-def _note_taken(floor: Floor, work: Finishing) -> bool:
+def _note_taken(farm: CoordinatorState, work: Finishing) -> bool:
     """Write down the masters that are delivered since the last time; True where there are any."""
     fresh = [take for number, take in work.taken.items() if number not in work.noted]
     for take in fresh:
         work.noted.add(take.take)
         work.run.takes[take.take] = take
-        floor.scribe.note(TakeDelivered(job=work.run.name, **take.as_record()))
-        floor.watcher.finished(work.run, take)
+        farm.writer.note(TakeDelivered(job=work.run.name, **take.as_record()))
+        farm.watcher.finished(work.run, take)
     return bool(fresh)
 
 
-def _finished(floor: Floor, work: Finishing, result: list[FinishedTake] | FarmError) -> None:
+def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake] | FarmError) -> None:
     run = work.run
-    if _note_taken(floor, work):
+    if _note_taken(farm, work):
         # It did answer meanwhile.
-        work.patience = floor.patience()
+        work.patience = farm.patience()
     wait_s = work.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None and not work.stop.is_set():
-        floor.watcher.note(run.name, work.patience.sentence("the master"))
-        _finish(floor, work, after_s=wait_s)
+        farm.watcher.note(run.name, work.patience.sentence("the master"))
+        _finish(farm, work, after_s=wait_s)
         return
-    floor.finishing.pop(run.name, None)
+    farm.finishing.pop(run.name, None)
     if isinstance(result, FarmError):
         run.error = result
-        floor.tell(FinishFailed(run.name, result.message))
+        farm.tell(FinishFailed(run.name, result.message))
         return
     if len(result) < run.plan.takes:
-        floor.tell(FinishStopped(run.name))
+        farm.tell(FinishStopped(run.name))
         return
-    floor.tell(Stitched(run.name))
-    floor.tell(Delivered(run.name))
+    farm.tell(Stitched(run.name))
+    farm.tell(Delivered(run.name))

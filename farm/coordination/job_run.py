@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.coordination.front import Front
+from farm.coordination.upstream_order import UpstreamOrder
 from farm.execution.calls import FaceCall, ReplicaSetup, SegmentCall, WindowCall
 from farm.preparation import Cast
 from farm.replay.bundle import Failure, TryRecord
@@ -34,7 +34,7 @@ SegmentName = tuple[int, int]
 
 
 @dataclass(slots=True, kw_only=True)
-class OpenFront:
+class UpstreamWork:
     """What is in memory while windows and faces of the job are wanted.
 
     Attributes:
@@ -42,7 +42,7 @@ class OpenFront:
     """
 
     speech: Speech
-    front: Front
+    order: UpstreamOrder
     failures: FailureLedger
     motions: dict[Unit, Motion] = field(default_factory=dict)
     faces: dict[Unit, PosedFace] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class JobRun:
     setup: ReplicaSetup
     records: dict[SegmentName, SegmentRecord] = field(default_factory=dict)
     found: int = 0
-    open: OpenFront | None = None
+    open: UpstreamWork | None = None
     errors: dict[Unit, FarmError] = field(default_factory=dict)
     tries: dict[Unit, list[TryRecord]] = field(default_factory=dict)
     given_up: Unit | None = None

@@ -1,7 +1,7 @@
 """How long a job waits for something that does not answer before it fails for it.
 
 One request to S3 insists for seconds. A store that is away for minutes is no fault of the jobs that need it: what the
-desk does for them is tried again until it succeeds, or the farm's patience ends.
+background does for them is tried again until it succeeds, or the farm's patience ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LONGEST_WAIT_S: Final = 15.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Patience:
+class RetryPatience:
     """What one piece of work met with so far.
 
     Attributes:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from farm.coordination.floor import House
 from farm.coordination.job_run import JobRun
+from farm.coordination.state import FarmServices
 from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
-from farm.scheduling.shared.requests import JobRequest
+from farm.scheduling.requests import JobRequest
 from jobs.errors import SpecError, SpecMistake
 from jobs.parse import LoadedJob, parse_job
 from jobs.priority import OnQuarantine
@@ -37,19 +37,19 @@ def parse_document(
     return replace(loaded, overwrite=overwrite)
 
 
-def plan_job(name: str, loaded: LoadedJob, *, house: House, is_new: bool) -> JobRun:
+def plan_job(name: str, loaded: LoadedJob, *, services: FarmServices, is_new: bool) -> JobRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
 
     Args:
         name: Its name in the farm.
         loaded: The job.
-        house: What is the same for all jobs.
+        services: What is the same for all jobs.
         is_new: See `prepare_job`.
 
     Raises:
         FarmError: The job cannot be rendered.
     """
-    cast = gather_cast(loaded, stages=house.stages, cache=house.cache)
+    cast = gather_cast(loaded, stages=services.stages, cache=services.cache)
     speech = read_job_speech(cast)
     run = new_run(
         name,
@@ -57,8 +57,8 @@ def plan_job(name: str, loaded: LoadedJob, *, house: House, is_new: bool) -> Job
             loaded,
             cast=cast,
             speech=speech,
-            store=house.store,
-            device_kind=house.device_kind,
+            store=services.store,
+            device_kind=services.device_kind,
             name=name,
             is_new=is_new,
         ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from farm.coordination.floor import Floor
 from farm.coordination.job_run import JobRun
-from farm.execution.pools.words import Task
+from farm.coordination.state import CoordinatorState
+from farm.execution.pools.messages import Task
 from farm.replay.bundle import Failure
 from farm.replay.writing import write_bundle
 from jobs.errors import FarmError
@@ -15,14 +15,14 @@ from jobs.journal_events import BundleWritten
 logger = logging.getLogger(__name__)
 
 
-def write_replay_bundle(floor: Floor, run: JobRun, segment: int, *, reason: str) -> None:
+def write_replay_bundle(farm: CoordinatorState, run: JobRun, segment: int, *, reason: str) -> None:
     """Write the bundle and say where it is. What ails the bundle does not ail the job: it is only told."""
     unit = run.unit(segment)
     call = run.segment_call(unit)
-    if floor.house.bundles is None or call is None:
+    if farm.services.bundles is None or call is None:
         return
     tries = run.tries.get(unit, [])
-    folder = floor.house.bundles / run.name / f"segment-{segment:05d}"
+    folder = farm.services.bundles / run.name / f"segment-{segment:05d}"
     try:
         write_bundle(
             folder,
@@ -34,7 +34,7 @@ def write_replay_bundle(floor: Floor, run: JobRun, segment: int, *, reason: str)
         )
     except FarmError as error:
         logger.warning("no bundle of %s: %s", unit, error.line())
-        floor.watcher.note(run.name, f"{unit} leaves no replay bundle: {error.message}")
+        farm.watcher.note(run.name, f"{unit} leaves no replay bundle: {error.message}")
         return
-    floor.scribe.note(BundleWritten(job=run.name, segment=segment, bundle=str(folder)))
-    floor.watcher.note(run.name, f"{unit} is in quarantine; replay it with: farm replay {folder}")
+    farm.writer.note(BundleWritten(job=run.name, segment=segment, bundle=str(folder)))
+    farm.watcher.note(run.name, f"{unit} is in quarantine; replay it with: farm replay {folder}")

@@ -9,16 +9,16 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from farm.coordination.desk import Lane
-from farm.coordination.floor import Arrival, Floor, Return
-from farm.coordination.intake import move, plan_again
+from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.leftovers import remove_leftovers
+from farm.coordination.new_jobs import move, plan_again
 from farm.coordination.planning import job_request, parse_document, plan_job
+from farm.coordination.state import CoordinatorState, PlanningJob, ReturningJob
 from farm.coordination.unforeseen import callback_of, ends_alone
 from farm.crashes import caught
 from farm.ledger import LedgerJob
-from farm.scheduling.shared.events import Pause, Submit
+from farm.scheduling.events import Pause, Submit
 from jobs.errors import FarmError, InputChanged, OutputRefused
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
@@ -35,16 +35,16 @@ _PAUSED = frozenset({JobState.PAUSED, JobState.PAUSE_REQUESTED})
 _ON_HOLD = frozenset({ReasonKind.USER, ReasonKind.PLAN})
 
 
-def restore_all(floor: Floor) -> None:
+def restore_all(farm: CoordinatorState) -> None:
     """Take up every job that has not ended, in the order in which they came."""
     found, cancelled = list[tuple[LedgerJob, LoadedJob]](), list[LoadedJob]()
-    for job in tuple(floor.scribe.ledger.jobs.values()):
+    for job in tuple(farm.writer.ledger.jobs.values()):
         # One that the farm fails over must not keep it from starting.
-        with ends_alone(floor, job.name):
+        with ends_alone(farm, job.name):
             if job.state is JobState.CANCEL_REQUESTED:
                 # What ran of it ended with the run that it ran in.
                 quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
-                move(floor, job.name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+                move(farm, job.name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
                 with suppress(FarmError):
                     cancelled.append(_loaded(job))
             elif not job.state.is_terminal:
@@ -52,13 +52,13 @@ def restore_all(floor: Floor) -> None:
                     found.append((job, _loaded(job)))
                 except FarmError as error:
                     # An earlier version took it in.
-                    _refuse(floor, job, error)
+                    _refuse(farm, job, error)
     with caught():
-        remove_leftovers([*cancelled, *(loaded for _, loaded in found)], store=floor.house.store)
+        remove_leftovers([*cancelled, *(loaded for _, loaded in found)], store=farm.services.store)
     for job, loaded in found:
-        with ends_alone(floor, job.name):
-            floor.places.keep(job.name, _spelled(loaded, job.name))
-            restore(floor, job, loaded)
+        with ends_alone(farm, job.name):
+            farm.places.keep(job.name, _spelled(loaded, job.name))
+            restore(farm, job, loaded)
 
 
 def _loaded(job: LedgerJob) -> LoadedJob:
@@ -74,42 +74,42 @@ def _spelled(loaded: LoadedJob, name: str) -> FoundPlaces:
         return ()
 
 
-def restore(floor: Floor, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool = False) -> None:
+def restore(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool = False) -> None:
     """Plan the job again, beside the loop, and go on with it.
 
     Args:
-        floor: The floor.
+        farm: The farm.
         job: The job as the journal knows it.
         loaded: What its document says.
         is_retry: See `retry`.
     """
     if not job.is_planned:
-        arrival = Arrival(
+        arrival = PlanningJob(
             name=job.name,
             studio=job.studio,
             loaded=loaded,
             on_hold=job.on_hold,
-            patience=floor.patience(),
+            patience=farm.patience(),
         )
-        plan_again(floor, arrival, state=job.state)
+        plan_again(farm, arrival, state=job.state)
         return
-    back = Return(job=job, loaded=loaded, is_retry=is_retry, patience=floor.patience())
-    floor.restoring[job.name] = back
-    _plan(floor, back)
+    back = ReturningJob(job=job, loaded=loaded, is_retry=is_retry, patience=farm.patience())
+    farm.restoring[job.name] = back
+    _plan(farm, back)
 
 
-def retry(floor: Floor, job: LedgerJob, loaded: LoadedJob) -> None:
+def retry(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob) -> None:
     """Plan a job that had failed again, and go on with it; nothing is held against its segments.
 
     A take of which every segment is waived has no picture that could stand still: these are tried again as well.
     Each is said to be retried by itself: the farm may end before the job is planned.
     """
     asked = Reason(ReasonKind.USER, "a user asked for it")
-    move(floor, job.name, JobState.FAILED, JobEvent.RETRIED, asked)
+    move(farm, job.name, JobState.FAILED, JobEvent.RETRIED, asked)
     bare = _bare(job)
     for segment, state in enumerate(job.segments):
         if state in _GIVEN_UP or segment in bare:
-            floor.scribe.note(
+            farm.writer.note(
                 StateMoved(
                     subject=f"{job.name}/{segment}",
                     before=state.value,
@@ -119,41 +119,41 @@ def retry(floor: Floor, job: LedgerJob, loaded: LoadedJob) -> None:
                     reason=asked.text,
                 )
             )
-    restore(floor, job, loaded, is_retry=True)
+    restore(farm, job, loaded, is_retry=True)
 
 
-def cancel_return(floor: Floor, name: str) -> None:
+def cancel_return(farm: CoordinatorState, name: str) -> None:
     """Somebody cancels a job that is being planned again."""
-    back = floor.restoring.pop(name)
+    back = farm.restoring.pop(name)
     back.is_cancelled = True
-    floor.places.remove(name)
+    farm.places.remove(name)
     # Only a queued job can be cancelled, so it is queued first.
-    floor.scribe.note(_queued(back.job, is_retry=back.is_retry))
+    farm.writer.note(_queued(back.job, is_retry=back.is_retry))
     asked = Reason(ReasonKind.USER, "a user asked for it")
-    move(floor, name, JobState.QUEUED, JobEvent.CANCEL_ASKED, asked)
+    move(farm, name, JobState.QUEUED, JobEvent.CANCEL_ASKED, asked)
     quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
-    move(floor, name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+    move(farm, name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
 
 
-def _plan(floor: Floor, back: Return, *, after_s: float = 0.0) -> None:
-    floor.desk.ask(
-        partial(plan_job, back.job.name, back.loaded, house=floor.house, is_new=False),
-        callback_of(floor, back.job.name, partial(_planned, floor, back)),
-        lane=Lane.PLAN,
+def _plan(farm: CoordinatorState, back: ReturningJob, *, after_s: float = 0.0) -> None:
+    farm.background.ask(
+        partial(plan_job, back.job.name, back.loaded, services=farm.services, is_new=False),
+        callback_of(farm, back.job.name, partial(_planned, farm, back)),
+        lane=WorkKind.PLAN,
         after_s=after_s,
     )
 
 
-def _planned(floor: Floor, back: Return, result: JobRun | FarmError) -> None:
+def _planned(farm: CoordinatorState, back: ReturningJob, result: JobRun | FarmError) -> None:
     if back.is_cancelled:
         return
     job = back.job
     wait_s = back.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None:
-        floor.watcher.note(job.name, back.patience.sentence("planning"))
-        _plan(floor, back, after_s=wait_s)
+        farm.watcher.note(job.name, back.patience.sentence("planning"))
+        _plan(farm, back, after_s=wait_s)
         return
-    del floor.restoring[job.name]
+    del farm.restoring[job.name]
     if isinstance(result, JobRun) and result.plan.plan_hash != job.plan_hash:
         result = InputChanged(
             "what it is made of, or the engine, is not what it was when the job was planned",
@@ -161,26 +161,26 @@ def _planned(floor: Floor, back: Return, result: JobRun | FarmError) -> None:
             hint="submit it again: it would be another video",
         )
     if isinstance(result, JobRun):
-        result = _with_places(floor, result, is_retry=back.is_retry)
+        result = _with_places(farm, result, is_retry=back.is_retry)
     if isinstance(result, FarmError):
-        _refuse(floor, job, result, is_retry=back.is_retry)
+        _refuse(farm, job, result, is_retry=back.is_retry)
     else:
-        _go_on(floor, job, result, is_retry=back.is_retry)
+        _go_on(farm, job, result, is_retry=back.is_retry)
 
 
-def _with_places(floor: Floor, run: JobRun, *, is_retry: bool) -> JobRun | OutputRefused:
+def _with_places(farm: CoordinatorState, run: JobRun, *, is_retry: bool) -> JobRun | OutputRefused:
     """The job with its places taken. One of an earlier run has them already; one that had failed asks for them anew."""
     if not is_retry:
-        floor.places.keep(run.name, run.places)
+        farm.places.keep(run.name, run.places)
         return run
     try:
-        floor.places.add(run.name, run.places)
+        farm.places.add(run.name, run.places)
     except OutputRefused as refusal:
         return refusal
     return run
 
 
-def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None:
+def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None:
     """Hand the job to the scheduler as it stands."""
     states = dict(enumerate(job.segments))
     waived = frozenset(n for n, state in states.items() if state is SegmentState.WAIVED)
@@ -197,8 +197,8 @@ def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None
         quarantined=tuple(sorted(quarantined)),
         waived=tuple(sorted(waived)),
     )
-    floor.scribe.note(restored if hold is None else _held(restored, hold))
-    _note_records(floor, job, run)
+    farm.writer.note(restored if hold is None else _held(restored, hold))
+    _note_records(farm, job, run)
     planned = job_request(run, studio=job.studio, on_hold=hold is not None)
     request = replace(
         planned,
@@ -210,15 +210,15 @@ def _go_on(floor: Floor, job: LedgerJob, run: JobRun, *, is_retry: bool) -> None
         max_gpu_seconds=job.max_gpu_seconds or planned.max_gpu_seconds,
         is_restored=True,
     )
-    floor.runs[job.name] = run
+    farm.runs[job.name] = run
     # The scheduler's own first word about the job has just been said by the restoration.
-    floor.muted.add(job.name)
-    floor.tell(Submit(request))
-    entry = floor.scheduler.jobs[job.name]
+    farm.muted.add(job.name)
+    farm.tell(Submit(request))
+    entry = farm.scheduler.jobs[job.name]
     if hold is not None and hold.kind not in _ON_HOLD:
         entry.hold = hold
     if job.state in _PAUSED and entry.is_dispatching:
-        floor.tell(Pause(job.name))
+        farm.tell(Pause(job.name))
 
 
 def _hold(job: LedgerJob, *, is_rendered: bool) -> Reason | None:
@@ -240,25 +240,25 @@ def _held(restored: JobRestored, hold: Reason) -> JobRestored:
     )
 
 
-def _note_records(floor: Floor, job: LedgerJob, run: JobRun) -> None:
+def _note_records(farm: CoordinatorState, job: LedgerJob, run: JobRun) -> None:
     """Segments that were committed just before the last run ended, and that it could not write down."""
     for (take, index), record in sorted(run.records.items()):
         segment = (take - 1) * len(run.plan.segments) + index
         if job.segments[segment] not in _SETTLED:
-            floor.scribe.note(SegmentCommitted(job=job.name, segment=segment, record=record))
+            farm.writer.note(SegmentCommitted(job=job.name, segment=segment, record=record))
     if run.records:
-        floor.watcher.note(
+        farm.watcher.note(
             job.name, f"goes on: {len(run.records)} of {run.segment_count} segments are committed"
         )
 
 
-def _refuse(floor: Floor, job: LedgerJob, error: FarmError, *, is_retry: bool = False) -> None:
+def _refuse(farm: CoordinatorState, job: LedgerJob, error: FarmError, *, is_retry: bool = False) -> None:
     """It cannot go on. Only a queued job can fail for a lasting reason, so it is queued first."""
-    floor.places.remove(job.name)
-    floor.scribe.note(_queued(job, is_retry=is_retry))
-    move(floor, job.name, JobState.QUEUED, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
-    floor.scribe.note(JobErred(job=job.name, error=error.as_record()))
-    floor.watcher.note(job.name, error.line())
+    farm.places.remove(job.name)
+    farm.writer.note(_queued(job, is_retry=is_retry))
+    move(farm, job.name, JobState.QUEUED, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
+    farm.writer.note(JobErred(job=job.name, error=error.as_record()))
+    farm.watcher.note(job.name, error.line())
 
 
 def _queued(job: LedgerJob, *, is_retry: bool) -> JobRestored:
@@ -283,5 +283,5 @@ def _bare(job: LedgerJob) -> frozenset[int]:
 
 
 def _quarantined(job: LedgerJob, *, is_retry: bool) -> tuple[int, ...]:
-    # What a retry says of them may not be in the ledger yet: the desk can answer in the turn that asked it.
+    # What a retry says of them may not be in the ledger yet: the background can answer in the turn that asked it.
     return () if is_retry else tuple(job.segments.numbers(SegmentState.QUARANTINED))

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from farm.coordination.floor import Floor
+from farm.coordination.state import CoordinatorState
 from farm.crashes import caught, name_file, point_to
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.events import AttemptId, Broken, FinishStopped, MotionGone, Stopped
+from farm.scheduling.audit import audit
+from farm.scheduling.events import AttemptId, Broken, FinishStopped, MotionGone, Stopped
 from farm.translation import translate
 from jobs.errors import FarmError, InternalError, JournalCorrupt, JournalError
 from jobs.journal_events import JobErred, StateMoved
@@ -37,7 +37,7 @@ class FarmCannotGoOn(InternalError):
 
 @contextmanager
 def ends_alone(
-    floor: Floor,
+    farm: CoordinatorState,
     name: str,
     *,
     attempt: AttemptId | None = None,
@@ -46,7 +46,7 @@ def ends_alone(
     """What raises in the block ends the job, and no other.
 
     Args:
-        floor: The floor.
+        farm: The farm.
         name: The job.
         attempt: One of its attempts that is over, whether or not the scheduler was told.
         undo: Is called first where the block raised.
@@ -61,22 +61,22 @@ def ends_alone(
         return
     if undo is not None:
         undo()
-    give_up(floor, name, unforeseen(mishap.error, where=name), attempt=attempt)
+    give_up(farm, name, unforeseen(mishap.error, where=name), attempt=attempt)
 
 
 def callback_of(
-    floor: Floor,
+    farm: CoordinatorState,
     name: str,
     then: Callable[[T | FarmError], None],
     *,
     undo: Callable[[], object] | None = None,
 ) -> Callable[[T | FarmError], None]:
-    """Takes in what the desk did for a job, see `ends_alone`; an error that nobody foresaw names its file."""
+    """Takes in what the background did for a job, see `ends_alone`; an error that nobody foresaw names its file."""
 
     def take(result: T | FarmError) -> None:
-        with ends_alone(floor, name, undo=undo):
+        with ends_alone(farm, name, undo=undo):
             if isinstance(result, FarmError):
-                keep(floor, name, result)
+                keep(farm, name, result)
             then(result)
 
     return take
@@ -94,27 +94,27 @@ def unforeseen(error: Exception, *, where: str) -> FarmError:
     return translate(error, where=where, otherwise=InternalError)
 
 
-def keep(floor: Floor, name: str, error: FarmError) -> None:
+def keep(farm: CoordinatorState, name: str, error: FarmError) -> None:
     """Keep the traceback that an error brought along; the same one in one file, however often it comes."""
     if not error.traceback or error.traceback_file:
         return
     digest = hashlib.sha256(error.traceback.encode(errors="backslashreplace")).hexdigest()
-    if digest in floor.kept:
-        point_to(error, floor.kept[digest])
+    if digest in farm.kept:
+        point_to(error, farm.kept[digest])
         return
-    path = name_file(error, cache=floor.house.cache, what=name)
+    path = name_file(error, cache=farm.services.cache, what=name)
     if path is not None:
-        if len(floor.kept) >= _MOST_KEPT:
-            floor.kept.clear()
-        floor.kept[digest] = str(path)
+        if len(farm.kept) >= _MOST_KEPT:
+            farm.kept.clear()
+        farm.kept[digest] = str(path)
         logger.warning("%s: %s; the traceback is in %s", name, error.message, path)
 
 
-def give_up(floor: Floor, name: str, error: FarmError, *, attempt: AttemptId | None = None) -> None:
+def give_up(farm: CoordinatorState, name: str, error: FarmError, *, attempt: AttemptId | None = None) -> None:
     """End a job wherever it stands; one that has ended, or is being cancelled, stays as it is.
 
     Args:
-        floor: The floor.
+        farm: The farm.
         name: The job; one that the farm does not know is none of it.
         error: What ends it.
         attempt: See `ends_alone`.
@@ -122,66 +122,68 @@ def give_up(floor: Floor, name: str, error: FarmError, *, attempt: AttemptId | N
     Raises:
         FarmCannotGoOn: The scheduler is no longer what the journal tells.
     """
-    keep(floor, name, error)
+    keep(farm, name, error)
     # Of what the scheduler did not say, nothing is kept from the journal.
-    floor.muted.discard(name)
-    _leave_planning(floor, name)
-    mark = floor.scribe.mark()
+    farm.muted.discard(name)
+    _leave_planning(farm, name)
+    mark = farm.writer.mark()
     with caught() as mishap:
-        if name in floor.scheduler.jobs:
-            _fail_in_scheduler(floor, name, error, attempt=attempt)
+        if name in farm.scheduler.jobs:
+            _fail_in_scheduler(farm, name, error, attempt=attempt)
         else:
-            floor.runs.pop(name, None)
-            floor.places.remove(name)
-            _fail_in_journal(floor, name, error)
-    if mishap.error is None and (not floor.is_in_doubt or _is_sound(floor)):
-        floor.is_in_doubt = False
+            farm.runs.pop(name, None)
+            farm.places.remove(name)
+            _fail_in_journal(farm, name, error)
+    if mishap.error is None and (not farm.is_in_doubt or _is_sound(farm)):
+        farm.is_in_doubt = False
         return
-    _end_farm(floor, name, error, mark=mark)
+    _end_farm(farm, name, error, mark=mark)
 
 
-def _leave_planning(floor: Floor, name: str) -> None:
-    for planned in (floor.arrivals.pop(name, None), floor.restoring.pop(name, None)):
+def _leave_planning(farm: CoordinatorState, name: str) -> None:
+    for planned in (farm.arrivals.pop(name, None), farm.restoring.pop(name, None)):
         if planned is not None:
             planned.is_cancelled = True
-    floor.opening.discard(name)
+    farm.opening.discard(name)
 
 
-def _fail_in_scheduler(floor: Floor, name: str, error: FarmError, *, attempt: AttemptId | None) -> None:
-    entry, run = floor.scheduler.jobs[name], floor.runs.get(name)
+def _fail_in_scheduler(
+    farm: CoordinatorState, name: str, error: FarmError, *, attempt: AttemptId | None
+) -> None:
+    entry, run = farm.scheduler.jobs[name], farm.runs.get(name)
     had_failed = entry.state is JobState.FAILED
     if run is not None and not entry.state.is_terminal:
         run.error = error
-    floor.tell(Broken(name, error.message, is_internal=True))
-    if attempt is not None and attempt in floor.scheduler.state.attempts:
-        floor.tell(Stopped(attempt))
-    if entry.finishing and name not in floor.finishing:
-        floor.tell(FinishStopped(name))
+    farm.tell(Broken(name, error.message, is_internal=True))
+    if attempt is not None and attempt in farm.scheduler.state.attempts:
+        farm.tell(Stopped(attempt))
+    if entry.finishing and name not in farm.finishing:
+        farm.tell(FinishStopped(name))
     if had_failed:
         # What follows a failure did not follow, or not all of it.
         told = error if run is None or run.error is None else run.error
-        floor.scribe.note(JobErred(job=name, error=told.as_record()))
+        farm.writer.note(JobErred(job=name, error=told.as_record()))
         if run is not None:
             run.open = None
-            floor.tell(MotionGone(name))
+            farm.tell(MotionGone(name))
 
 
-def _fail_in_journal(floor: Floor, name: str, error: FarmError) -> None:
+def _fail_in_journal(farm: CoordinatorState, name: str, error: FarmError) -> None:
     """For a job that the scheduler does not have, or has otherwise than the journal."""
-    state = floor.scribe.state_of(name)
+    state = farm.writer.state_of(name)
     if state is None or state.is_terminal:
         return
     if state is JobState.CANCEL_REQUESTED:
         quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
-        _note_move(floor, name, state, JobEvent.QUIET, quiet)
+        _note_move(farm, name, state, JobEvent.QUIET, quiet)
         return
-    _note_move(floor, name, state, JobEvent.FAILED, Reason(ReasonKind.INTERNAL, error.message))
-    floor.scribe.note(JobErred(job=name, error=error.as_record()))
+    _note_move(farm, name, state, JobEvent.FAILED, Reason(ReasonKind.INTERNAL, error.message))
+    farm.writer.note(JobErred(job=name, error=error.as_record()))
 
 
-def _note_move(floor: Floor, name: str, before: JobState, event: JobEvent, reason: Reason) -> None:
+def _note_move(farm: CoordinatorState, name: str, before: JobState, event: JobEvent, reason: Reason) -> None:
     after = step(before, event, reason)
-    floor.scribe.note(
+    farm.writer.note(
         StateMoved(
             subject=name,
             before=before.value,
@@ -193,28 +195,28 @@ def _note_move(floor: Floor, name: str, before: JobState, event: JobEvent, reaso
     )
 
 
-def _is_sound(floor: Floor) -> bool:
+def _is_sound(farm: CoordinatorState) -> bool:
     """Whether the scheduler agrees with itself and with the journal, to which what was noted is added."""
     try:
-        ledger = floor.scribe.rehearsed()
+        ledger = farm.writer.rehearsed()
     except JournalCorrupt:
         return False
-    return not audit(floor.scheduler.state) and all(
+    return not audit(farm.scheduler.state) and all(
         ledger.jobs[name].state is entry.state and list(ledger.jobs[name].segments) == entry.states
-        for name, entry in floor.scheduler.jobs.items()
+        for name, entry in farm.scheduler.jobs.items()
     )
 
 
-def _end_farm(floor: Floor, name: str, error: FarmError, *, mark: int) -> None:
+def _end_farm(farm: CoordinatorState, name: str, error: FarmError, *, mark: int) -> None:
     """Write down that the job failed, on top of what can have happened, and end this run of the farm."""
     for first in (mark, 0):
-        floor.scribe.forget_after(first)
-        _fail_in_journal(floor, name, error)
+        farm.writer.forget_after(first)
+        _fail_in_journal(farm, name, error)
         with caught() as mishap:
-            floor.scribe.rehearsed()
+            farm.writer.rehearsed()
         if mishap.error is None:
             break
-    floor.scribe.write()
+    farm.writer.write()
     end = FarmCannotGoOn(
         f"the scheduler failed over it: {error.message}",
         where=name,

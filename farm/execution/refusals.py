@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from farm.crashes import text_of
-from farm.execution.pools.words import Refused, Task
+from farm.execution.pools.messages import Refused, Task
 from farm.translation import is_final, translate
 from jobs.errors import FarmError, InfrastructureError, SegmentFailed, SegmentRejected
 from jobs.farm_error import head_and_tail

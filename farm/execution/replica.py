@@ -11,11 +11,11 @@ import os
 import time
 
 from farm.execution.calls import ReplicaFacts, ReplicaSetup
-from farm.execution.pools.words import Finished, Refused, StoppedAsAsked, TakenBack, Task
+from farm.execution.pools.messages import Finished, Refused, StoppedAsAsked, TakenBack, Task
 from farm.execution.refusals import refusal
 from farm.execution.stages_factory import StageFactory
 from farm.execution.warm_subjects import WarmSubjects
-from farm.execution.work_watch import Glance, StopAsked, WorkWatch
+from farm.execution.work_watch import StopAsked, WorkProgress, WorkWatch
 from farm.scheduling.units import Stage
 from farm.translation import translate
 
@@ -103,7 +103,7 @@ class Replica:
             was_cold=was_cold,
         )
 
-    def look(self) -> Glance:
+    def look(self) -> WorkProgress:
         """What it is at."""
         return self._watch.look()
 

@@ -24,7 +24,7 @@ class StopAsked(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class WorkProgress:
     """What a replica was at when it was looked at.
 
     Attributes:
@@ -37,7 +37,7 @@ class Glance:
     frames: int = 0
     owes_frame: bool = False
 
-    def shows_progress_since(self, before: Glance) -> bool:
+    def shows_progress_since(self, before: WorkProgress) -> bool:
         """Whether the running task drew a frame since the glance before, or owes none."""
         drawn_before = before.frames if before.key == self.key else 0
         return bool(self.key) and (self.frames > drawn_before or not self.owes_frame)
@@ -70,10 +70,10 @@ class WorkWatch:
         with self._lock:
             self._take_up("")
 
-    def look(self) -> Glance:
+    def look(self) -> WorkProgress:
         """What runs now."""
         with self._lock:
-            return Glance(self._running, self._frames, self._owes_frame)
+            return WorkProgress(self._running, self._frames, self._owes_frame)
 
     def withdraw(self, key: str) -> bool:
         """Never begin the task; False where it has begun already."""

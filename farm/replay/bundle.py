@@ -60,7 +60,7 @@ FrameNumber = Annotated[int, Field(ge=0, le=10**9)]
 Text = Annotated[str, Field(max_length=20_000)]
 
 
-class FailureKind(StrEnum):
+class EndKind(StrEnum):
     """How a segment failed."""
 
     CRASHED = "crashed"  # the process ended
@@ -77,24 +77,24 @@ class Failure(ManifestModel):
         message: One line for people.
     """
 
-    kind: FailureKind
+    kind: EndKind
     code: Text = ""
     message: Text
 
     @classmethod
     def crash(cls, reason: str) -> Self:
         """The process ended, for a reason such as the one of `Gone`."""
-        return cls(kind=FailureKind.CRASHED, message=_cut(reason))
+        return cls(kind=EndKind.CRASHED, message=_cut(reason))
 
     @classmethod
     def hang(cls, reason: str) -> Self:
         """It did not end by itself."""
-        return cls(kind=FailureKind.HUNG, message=_cut(reason))
+        return cls(kind=EndKind.HUNG, message=_cut(reason))
 
     @classmethod
     def of(cls, error: FarmError) -> Self:
         """An error was raised."""
-        return cls(kind=FailureKind.RAISED, code=error.code, message=_cut(error.message))
+        return cls(kind=EndKind.RAISED, code=error.code, message=_cut(error.message))
 
     def is_like(self, other: Failure) -> bool:
         """Whether both failed in the same way; the words may differ."""

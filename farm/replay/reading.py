@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.execution.stages_factory import SharedWeights
 from farm.replay.bundle import FACE_NAME, MOST_FILES, RECORD_NAME, SCHEMA, BundleRecord, FileRecord
 from farm.replay.face_file import FaceUnreadable, read_face

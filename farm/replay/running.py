@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from farm.execution.pools.words import Finished, Refused, Task
+from farm.execution.pools.messages import Finished, Refused, Task
 from farm.execution.replica import Replica
 from farm.execution.stages_factory import StageFactory
 from farm.replay.bundle import Failure

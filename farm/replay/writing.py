@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from farm.execution.calls import SegmentCall
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.replay.bundle import (
     FACE_NAME,
     MOST_TRIES,

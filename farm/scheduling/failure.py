@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from farm.scheduling.units import Failed, GiveUp, Lost, Owner, Unit
+from farm.scheduling.units import GiveUp, Owner, Unit, UnitFailed, UnitLost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +42,14 @@ class FailureLedger:
     failures: Counter[Unit] = field(default_factory=Counter)
     deaths: Counter[Unit] = field(default_factory=Counter)
 
-    def charge(self, event: Lost | Failed) -> GiveUp | None:
+    def charge(self, event: UnitLost | UnitFailed) -> GiveUp | None:
         """Enter the event.
 
         Returns:
             The end of the render and who caused it, or None where the unit shall be dispatched again.
         """
         unit = event.unit
-        if isinstance(event, Failed):
+        if isinstance(event, UnitFailed):
             self.failures[unit] += 1
             if event.is_final:
                 return GiveUp(unit, Owner.UNIT, "trying again cannot help")

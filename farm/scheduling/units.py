@@ -43,7 +43,7 @@ class SegmentNeeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class UnitLost:
     """The replica that held the unit is gone.
 
     Attributes:
@@ -55,7 +55,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class UnitFailed:
     """The stage refused or failed the unit.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farm.scheduling.shared.farm_state import Moved
+from farm.scheduling.state import Moved
 from jobs.lifecycle import JobEvent, SegmentEvent, SegmentState
 from jobs.states import Event, State
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from farm.scheduling.shared.actions import (
+from farm.scheduling.actions import (
     Dispatch,
     FarmAction,
     Finish,
@@ -17,18 +17,18 @@ from farm.scheduling.shared.actions import (
     Stop,
     StopFinish,
 )
-from farm.scheduling.shared.events import (
+from farm.scheduling.events import (
+    AttemptFailed,
     AttemptId,
     Delivered,
-    Failed,
     FailureKind,
     FarmEvent,
     FinishFailed,
     FinishStopped,
     Progressed,
     Recalled,
+    ReplicaGone,
     ReplicaJoined,
-    ReplicaLost,
     Started,
     Stitched,
     Stopped,
@@ -132,7 +132,7 @@ class MadeUpPool:
     def crash(self, name: str, *, explained: bool = False) -> None:
         """The replica dies, and the scheduler hears of it."""
         if self.lose(name):
-            self._tell(ReplicaLost(name, explained))
+            self._tell(ReplicaGone(name, explained))
 
     def fail_to_finish(self, job: str) -> None:
         """The master cannot be joined or delivered, if it is being so."""
@@ -182,7 +182,7 @@ class MadeUpPool:
             answer: FarmEvent = Succeeded(task.attempt, seconds)
         else:
             end = SpanEnd.FAILED
-            answer = Failed(task.attempt, _FAILURES[lot.fate], seconds)
+            answer = AttemptFailed(task.attempt, _FAILURES[lot.fate], seconds)
         self._close_span(replica, end)
         self._tell(answer)
         self._go_on(replica)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farm.scheduling.shared.farm_state import FarmState, Moved
+from farm.scheduling.state import FarmState, Moved
 from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent, SegmentState
 from jobs.priority import Tier
 

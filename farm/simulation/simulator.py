@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from farm.farm_rules import studio_terms
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.events import FarmEvent, SegmentsReady, Submit, Tick
-from farm.scheduling.shared.farm_state import Moved
-from farm.scheduling.shared.refusals import RequestRefused
-from farm.scheduling.shared.requests import FarmRules, JobRequest, PoolRules
-from farm.scheduling.shared.scheduler import SharedScheduler
+from farm.scheduling.audit import audit
+from farm.scheduling.events import FarmEvent, SegmentsReady, Submit, Tick
+from farm.scheduling.refusals import RequestRefused
+from farm.scheduling.requests import FarmRules, JobRequest, PoolRules
+from farm.scheduling.scheduler import Scheduler
+from farm.scheduling.state import Moved
 from farm.simulation.agenda import Agenda
 from farm.simulation.life_audit import LifeAudit
 from farm.simulation.made_up_pool import MadeUpPool
@@ -51,7 +51,7 @@ class Simulator:
         self.course = Course()
         self.jobs = {job.name: job for job in _copies(spec.jobs)}
         self._awaited = 0
-        self.scheduler = SharedScheduler(
+        self.scheduler = Scheduler(
             farm_rules(spec),
             clock=self.agenda.clock,
             randomness=random.Random(spec.seed),

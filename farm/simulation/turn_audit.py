@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from farm.scheduling.shared.actions import Purpose
-from farm.scheduling.shared.farm_state import FarmState, Moved
-from farm.scheduling.shared.job_entry import JobEntry
-from farm.scheduling.shared.leases import WHY_LEASED
+from farm.scheduling.actions import Purpose
+from farm.scheduling.job_entry import JobEntry
+from farm.scheduling.leases import WHY_LEASED
+from farm.scheduling.state import FarmState, Moved
 from jobs.lifecycle import JobState, SegmentEvent
 
 _ROUNDING = 1e-3

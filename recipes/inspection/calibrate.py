@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from recipes.inspection.good_segments import GoodSegment, GoodSegments, Performance
-from stages.inspection.checks import SegmentFigures, Limits, Range
+from stages.inspection.checks import Limits, Range, SegmentFigures
 from stages.inspection.norms import write_norms
 from stages.subject.package import SubjectPackage
 from stages.threads import use_one_thread

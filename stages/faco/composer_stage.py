@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stages.faco.network import FaCoNet, FacoConfig
+from stages.faco.network import FacoConfig, FaCoNet
 from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.canonical import pose
 from stages.geometry.landmarks import LIPS, REST

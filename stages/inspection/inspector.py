@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import StageError
-from stages.inspection.checks import SegmentFigures, Inspected, judge
+from stages.inspection.checks import Inspected, SegmentFigures, judge
 from stages.inspection.detector import FaceDetector
 from stages.inspection.look import Look, colour_difference, face_sharpness, look_of
 from stages.inspection.movement import MovementWatch

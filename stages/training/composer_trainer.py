@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stages.faco.discriminator import FaceDiscriminator
-from stages.faco.network import FaCoNet, FacoConfig
+from stages.faco.network import FacoConfig, FaCoNet
 from stages.geometry.landmarks import EYES, LIPS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.training.motion_data import MotionClip, corpus_facts, data_hash

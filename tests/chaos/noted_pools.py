@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.backend import PoolBackend
-from farm.execution.pools.words import (
+from farm.execution.pools.messages import (
     Began,
     Finished,
     Gone,
-    Happening,
     Joined,
+    PoolEvent,
     Refused,
     StoppedAsAsked,
     TakenBack,
@@ -111,7 +111,7 @@ class NotedPools:
         self._forget(replica)
         self._pools.retire(replica)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         happened = self._pools.wait(timeout_s=timeout_s)
         for happening in happened:
             with self._lock:
@@ -148,7 +148,7 @@ class NotedPools:
         running = [key for key in self._held[replica] if key in self._began]
         return self._work[running[0]] if running else None
 
-    def _note(self, happening: Happening) -> None:
+    def _note(self, happening: PoolEvent) -> None:
         if isinstance(happening, Joined):
             self.pids[happening.replica] = happening.facts.pid
             self._held[happening.replica] = deque()

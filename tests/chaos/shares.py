@@ -12,7 +12,7 @@ from stormy_cluster import StormyCluster
 from stormy_farm import StormyFarm
 
 from farm.coordination.coordinator import FarmCoordinator
-from farm.scheduling.shared.requests import FarmRules, StudioTerms
+from farm.scheduling.requests import FarmRules, StudioTerms
 from farm.scheduling.units import Stage
 from jobs.lifecycle import SegmentState
 
@@ -78,7 +78,7 @@ def run_shares(
             studios[job] = studio
     pools = farm.ray_pools()
     with farm.running(pools) as coordinator:
-        while len(coordinator.floor.runs) < len(studios):
+        while len(coordinator.state.runs) < len(studios):
             coordinator.step()
         starved, before = 0.0, time.monotonic()
         while all(_segments(coordinator, studios, studio, _WAITING) for studio in weights):
@@ -106,7 +106,7 @@ def _segments(
     states: tuple[SegmentState, ...],
 ) -> int:
     """How many segments of the studio are in one of the states."""
-    jobs = coordinator.floor.scheduler.jobs
+    jobs = coordinator.state.scheduler.jobs
     mine = (jobs[name] for name in studios if studios[name] == studio and name in jobs)
     return sum(job.counts[state] for job in mine for state in states)
 

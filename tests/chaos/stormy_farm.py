@@ -16,8 +16,8 @@ from promises import broken_promises
 from small_farm import SmallFarm
 from stormy_cluster import CPUS_PER_NODE, NODES, StormyCluster
 
-from farm.coordination.floor import House
-from farm.scheduling.shared.requests import FarmRules
+from farm.coordination.state import FarmServices
+from farm.scheduling.requests import FarmRules
 from infra.storage import open_store
 from jobs.lifecycle import JobState
 
@@ -96,8 +96,8 @@ class StormyFarm(SmallFarm):
         self.rules = rules or FarmRules()
 
     @property
-    def house(self) -> House:
-        return House(
+    def services(self) -> FarmServices:
+        return FarmServices(
             store=open_store(self.store),
             cache=self.folder / "cache",
             stages=self.stages,

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from farm.config import PoolSizes
 from farm.farm_rules import farm_rules, pool_sizes
-from farm.scheduling.shared.requests import FarmRules, PoolRules, StudioTerms
+from farm.scheduling.requests import FarmRules, PoolRules, StudioTerms
 from jobs.farm_spec import FarmPool, FarmReplicas, FarmSpec, Studio
 
 

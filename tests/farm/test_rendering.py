@@ -19,7 +19,7 @@ from farm import rendering
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.inline_pools import InlinePools
-from farm.execution.pools.words import Began, Finished, Gone, Happening, Task
+from farm.execution.pools.messages import Began, Finished, Gone, PoolEvent, Task
 from farm.preparation import Cast, read_job_speech
 from farm.scheduling.units import Stage, Unit
 from infra.settings import FarmSettings
@@ -148,7 +148,7 @@ class UnstartedPools(InlinePools):
         self.has_started = True
         return super().start(pools, warm=warm)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         if not self.has_started:
             raise RuntimeError("start comes first")
         return super().wait(timeout_s=timeout_s)
@@ -213,7 +213,7 @@ class DyingPools(InlinePools):
         super().__init__(stages=stages)
         self._losses = dict(losses)
         self._held: dict[str, list[str]] = {}
-        self._said: list[Happening] = []
+        self._said: list[PoolEvent] = []
 
     def submit(self, replica: str, task: Task) -> None:
         held = self._held.setdefault(replica, [])
@@ -230,7 +230,7 @@ class DyingPools(InlinePools):
             held.append(task.key)
             super().submit(replica, task)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         said, self._said = self._said, []
         happened = [*said, *super().wait(timeout_s=timeout_s)]
         for happening in happened:

@@ -17,7 +17,7 @@ from fuzz_case import Attempt, Kinds, Room
 from special_files import put_special_file
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.execution.stages_factory import SharedWeights
 from farm.farm_rules import farm_rules
 from farm.replay.bundle import Failure

@@ -16,7 +16,7 @@ from locations import odd_name, odd_place
 from special_files import put_special_file
 
 from farm.destinations import check_destination
-from farm.training.delivery import check_places
+from farm.training.delivery import check_outputs
 from farm.training.request import plan_training
 from jobs.locations import is_s3
 from jobs.parse import load_job, load_training
@@ -162,7 +162,7 @@ def _plan_training(path: Path, room: Room, **more: Any) -> str:
     loaded = load_training(path, **more)
     plan = plan_training(loaded, cache=room.folder / "cache")
     room.bench.watch.allow(Path(plan.output).parent)
-    check_places(plan)
+    check_outputs(plan)
     return "ok"
 
 

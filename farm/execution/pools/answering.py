@@ -9,19 +9,27 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from farm.crashes import last_line, traceback_of
-from farm.execution.pools.outbox import Outbox
+from farm.execution.pools.event_queue import PoolEventQueue
+from farm.execution.pools.messages import (
+    Began,
+    Finished,
+    Joined,
+    Refused,
+    StoppedAsAsked,
+    TakenBack,
+    TaskAdvanced,
+)
 from farm.execution.pools.pooled import Pooled
-from farm.execution.pools.replica_actor import Arrival
+from farm.execution.pools.replica_actor import ReplicaReady
 from farm.execution.pools.staff import Staff
-from farm.execution.pools.words import Advanced, Began, Finished, Joined, Refused, StoppedAsAsked, TakenBack
-from farm.execution.work_watch import Glance
+from farm.execution.work_watch import WorkProgress
 from jobs.errors import FarmError, SegmentFailed
 
 
 class Answering:
     """Between the replicas of the staff and the outbox."""
 
-    def __init__(self, staff: Staff, outbox: Outbox) -> None:
+    def __init__(self, staff: Staff, outbox: PoolEventQueue) -> None:
         self._staff, self._outbox = staff, outbox
 
     def take(self) -> None:
@@ -62,7 +70,7 @@ class Answering:
             return
         if isinstance(arrival, FarmError):
             raise arrival
-        assert isinstance(arrival, Arrival)
+        assert isinstance(arrival, ReplicaReady)
         replica.arrival, replica.node, replica.gazed_at = None, arrival.node, time.monotonic()
         self._staff.joined(replica)
         self._outbox.put(replica.name, Joined(replica.name, replica.stage, arrival.facts))
@@ -125,11 +133,11 @@ class Answering:
             if not replica.held:
                 self._staff.lose(replica, error)
             return
-        assert isinstance(seen, Glance)
+        assert isinstance(seen, WorkProgress)
         before, replica.seen = replica.seen, seen
         task = replica.task(seen.key)
         if seen.shows_progress_since(before) and task is not None and task.has_begun:
-            self._outbox.put(replica.name, Advanced(seen.key))
+            self._outbox.put(replica.name, TaskAdvanced(seen.key))
 
 
 def _is_yes(reference: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
-from farm.execution.pools.words import Happening, Task
+from farm.execution.pools.messages import PoolEvent, Task
 
 
 class PoolBackend(Protocol):
@@ -51,7 +51,7 @@ class PoolBackend(Protocol):
         """End an empty replica whose node goes away; another starts where there is room. No `Gone` follows."""
         ...
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         """What happened since the last call; waits up to `timeout_s` for the first happening.
 
         Raises:

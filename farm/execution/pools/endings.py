@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from farm.execution.pools.messages import Gone
 from farm.execution.pools.pooled import Pooled
-from farm.execution.pools.words import Gone
 
 logger = logging.getLogger(__name__)
 

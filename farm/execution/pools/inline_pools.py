@@ -8,13 +8,13 @@ from dataclasses import replace
 
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
+from farm.execution.pools.event_queue import PoolEventQueue
 from farm.execution.pools.hiring import Hiring
-from farm.execution.pools.outbox import Outbox
-from farm.execution.pools.words import (
+from farm.execution.pools.messages import (
     Began,
     Gone,
-    Happening,
     Joined,
+    PoolEvent,
     Refused,
     StoppedAsAsked,
     TakenBack,
@@ -36,7 +36,7 @@ class InlinePools:
         self._queue: deque[tuple[str, Task]] = deque()
         self._gone: dict[str, Gone] = {}
         self._ended_by_us: set[str] = set()
-        self._hiring, self._outbox = Hiring(), Outbox()
+        self._hiring, self._outbox = Hiring(), PoolEventQueue()
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
         """See `PoolBackend.start`; replicas are loaded by the first `wait`."""
@@ -86,7 +86,7 @@ class InlinePools:
         else:
             self.kill(replica)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         """Work off the oldest task, however long that takes; see `PoolBackend.wait`."""
         while self._to_join:
             self._join(self._to_join[0])

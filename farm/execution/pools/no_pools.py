@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
-from farm.execution.pools.words import Happening, Task
+from farm.execution.pools.messages import PoolEvent, Task
 
 
 class NoPools:
@@ -32,7 +32,7 @@ class NoPools:
     def retire(self, replica: str) -> None:
         """There is no replica."""
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         """Nothing happens here."""
         return ()
 

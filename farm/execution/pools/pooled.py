@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from farm.execution.work_watch import Glance
+from farm.execution.work_watch import WorkProgress
 from farm.scheduling.units import Stage
 
 
@@ -50,7 +50,7 @@ class Pooled:
     stops: dict[Any, str] = field(default_factory=dict)
     gaze: Any = None
     gazed_at: float = 0.0
-    seen: Glance = field(default_factory=Glance)
+    seen: WorkProgress = field(default_factory=WorkProgress)
     is_said_to_drain: bool = False
 
     @property

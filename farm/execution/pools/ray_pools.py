@@ -16,11 +16,11 @@ from farm.config import PoolSizes, share_machine
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.answering import Answering
 from farm.execution.pools.endings import Endings
+from farm.execution.pools.event_queue import PoolEventQueue
+from farm.execution.pools.messages import Draining, PoolEvent, Task
 from farm.execution.pools.node_watch import ClusterSurvey, NodeWatch
-from farm.execution.pools.outbox import Outbox
 from farm.execution.pools.pooled import Held, Pooled
 from farm.execution.pools.staff import Staff
-from farm.execution.pools.words import Draining, Happening, Task
 from farm.execution.replica import KEPT_SUBJECTS
 from farm.execution.stages_factory import StageFactory
 from jobs.errors import ClusterUnavailable
@@ -66,7 +66,7 @@ class RayPools:
         self._kept_subjects = kept_subjects
         self._start_timeout_s, self._look_every_s = start_timeout_s, look_every_s
         self._start_deadline: float | None = None
-        self._outbox = Outbox()
+        self._outbox = PoolEventQueue()
         self._parts: _Running | None = None
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
@@ -138,7 +138,7 @@ class RayPools:
         else:
             self.kill(replica)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         """See `PoolBackend.wait`."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -8,10 +8,10 @@ from typing import Final
 import ray
 
 from farm.execution.calls import ReplicaFacts, ReplicaSetup
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.execution.replica import Ended, Replica
 from farm.execution.stages_factory import StageFactory
-from farm.execution.work_watch import Glance
+from farm.execution.work_watch import WorkProgress
 from farm.scheduling.units import Stage
 from jobs.errors import FarmError
 
@@ -20,7 +20,7 @@ THREADS: Final = {"work": 1, "control": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReplicaReady:
     """A replica is ready; `node` is the hexadecimal id of its node."""
 
     facts: ReplicaFacts
@@ -34,12 +34,12 @@ class ReplicaActor:
         self._replica = Replica(stage=stage, stages=stages, kept_subjects=kept_subjects)
 
     @ray.method(concurrency_group="work")
-    def set_up(self, warm: ReplicaSetup | None) -> Arrival | FarmError:
+    def set_up(self, warm: ReplicaSetup | None) -> ReplicaReady | FarmError:
         """See `Replica.set_up`; an error comes back as a value, unwrapped."""
         context = ray.get_runtime_context()
         gpus = tuple(str(gpu) for gpu in context.get_accelerator_ids().get("GPU", []))
         try:
-            return Arrival(self._replica.set_up(gpus=gpus, warm=warm), context.get_node_id())
+            return ReplicaReady(self._replica.set_up(gpus=gpus, warm=warm), context.get_node_id())
         except FarmError as error:
             return error
 
@@ -49,7 +49,7 @@ class ReplicaActor:
         return self._replica.perform(task)
 
     @ray.method(concurrency_group="control")
-    def look(self) -> Glance:
+    def look(self) -> WorkProgress:
         """See `Replica.look`."""
         return self._replica.look()
 

@@ -13,7 +13,7 @@ import pytest
 from stand_in_farm import StandInFarm, farm_at
 
 from farm.cli import main
-from farm.scheduling.shared.refusals import RequestRefused
+from farm.scheduling.refusals import RequestRefused
 from infra.journal import open_journal
 from jobs.errors import ExitCode, SegmentFailed
 from jobs.farm_requests import (

@@ -1,7 +1,7 @@
 """Numbered points at which a farm can die: before and after everything that outlives it or hands something on.
 
 The parts stay the real ones; here they are wrapped, in a process of their own, so that it comes to a point before and
-after each call. With its clock and its desk in step with the loop, a farm comes to the same points in every run.
+after each call. With its clock and its background in step with the loop, a farm comes to the same points in every run.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from farm.coordination import coordinator, scribe
-from farm.coordination.desk import Lane
+from farm.coordination import coordinator, journal_writer
+from farm.coordination.background import WorkKind
 from farm.execution.calls import FaceCall, SegmentCall
 from farm.execution.pools.inline_pools import InlinePools
-from farm.execution.pools.words import Finished, Task
+from farm.execution.pools.messages import Finished, Task
 from farm.execution.replica import Replica
 from infra.journal.sql_journal import SqlJournal
 from infra.storage.folder import FolderStore
@@ -65,7 +65,7 @@ class CrashPoints:
 
     def install(self) -> None:
         """Wrap every part of the farm in this process, for good."""
-        scribe._SNAPSHOT_EVERY = SNAPSHOT_EVERY
+        journal_writer._SNAPSHOT_EVERY = SNAPSHOT_EVERY
         # First, so that a deed is told before the process may die at the point after it.
         self._tell_deeds()
         self.around(SqlJournal, "begin_epoch", lambda *_: "the epoch begins")
@@ -77,7 +77,7 @@ class CrashPoints:
             self.around(os, rename, lambda _, place, what=rename: _renaming(what, str(place)))
         self.around(InlinePools, "submit", lambda _, __, task: f"the submit of a {_what(task)}")
         self.around(Replica, "perform", lambda _, task: f"the work on a {_what(task)}")
-        coordinator.Desk = lambda: DeskInStep(self)  # type: ignore[assignment, misc]
+        coordinator.BackgroundWork = lambda: BackgroundInStep(self)  # type: ignore[assignment, misc]
 
     def _tell_deeds(self) -> None:
         """Say which segments are begun and which are committed, and let all take the same time."""
@@ -98,8 +98,8 @@ class CrashPoints:
         Replica.perform, FolderStore.put_if_absent = performed, committed  # type: ignore[method-assign, assignment]
 
 
-class DeskInStep:
-    """A desk that does one piece of work a turn, in the loop's own thread."""
+class BackgroundInStep:
+    """A background that does one piece of work a turn, in the loop's own thread."""
 
     def __init__(self, points: CrashPoints) -> None:
         self._points = points
@@ -110,7 +110,7 @@ class DeskInStep:
         return not self._waiting
 
     def ask(
-        self, work: Callable[[], Any], then: Callable[[Any], None], *, lane: Lane, after_s: float = 0.0
+        self, work: Callable[[], Any], then: Callable[[Any], None], *, lane: WorkKind, after_s: float = 0.0
     ) -> None:
         self._waiting.append((work, then))
 
@@ -118,7 +118,7 @@ class DeskInStep:
         if not self._waiting:
             return False
         work, then = self._waiting.pop(0)
-        what = f"the desk's work: {getattr(work, 'func', work).__name__.strip('_')}"
+        what = f"the background's work: {getattr(work, 'func', work).__name__.strip('_')}"
         self._points.come_to(f"before {what}")
         try:
             result: Any = work()

@@ -132,7 +132,7 @@ def _live(order: dict[str, Any]) -> int:
     try:
         with farm.running(clock=lambda: 0.05 * next(ticks)) as coordinator:
             coordinator.run_until(lambda: coordinator.is_idle)
-            ledger = coordinator.floor.scribe.ledger
+            ledger = coordinator.state.writer.ledger
     except JournalFenced:
         return FENCED
     assert ledger == load_ledger(farm.journal)[0]

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fake_stages import Fault
-from held_desk import HeldDesk
+from held_background import HeldBackground
 from small_farm import SmallFarm
 
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator
-from farm.coordination.floor import Floor
+from farm.coordination.state import CoordinatorState
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.inline_pools import InlinePools
-from farm.execution.pools.words import Began, Gone, Happening, Task
+from farm.execution.pools.messages import Began, Gone, PoolEvent, Task
 from farm.execution.stages_factory import StageFactory
 from farm.ledger import Ledger, load_ledger
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.audit import audit
+from farm.scheduling.requests import FarmRules, PoolRules
 from farm.scheduling.units import Stage
 from jobs.farm_requests import (
     AnyRequest,
@@ -59,8 +59,8 @@ class ShakyPools(InlinePools):
         self._to_join.append(Stage.RENDER)
         return 1 + super().start(pools, warm=warm)
 
-    def wait(self, *, timeout_s: float) -> Sequence[Happening]:
-        happened: list[Happening] = []
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
+        happened: list[PoolEvent] = []
         for _ in range(self._chance.randint(1, 3)):
             free = [entry for entry in self._queue if entry[0] not in self._hung]
             if free and self._chance.random() < self._deaths:
@@ -87,7 +87,7 @@ class ShakyPools(InlinePools):
         self._hung.pop(replica, None)
         super().kill(replica)
 
-    def _death(self, replica: str, first: Task) -> list[Happening]:
+    def _death(self, replica: str, first: Task) -> list[PoolEvent]:
         held = tuple(task.key for holder, task in self._queue if holder == replica)
         self.kill(replica)
         gone = Gone(
@@ -100,8 +100,8 @@ class ShakyPools(InlinePools):
         return [Began(first.key), gone]
 
 
-class LazyDesk(HeldDesk):
-    """A desk whose work is done sooner or later."""
+class LazyBackground(HeldBackground):
+    """A background whose work is done sooner or later."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class RandomLife:
 
     def _start(self) -> FarmCoordinator:
         pools = ShakyPools(stages=self.farm.stages, chance=self.chance, deaths=self._deaths)
-        running = self.farm.running(pools, clock=self._time, desk=LazyDesk(self.chance))
+        running = self.farm.running(pools, clock=self._time, background=LazyBackground(self.chance))
         return self._run.enter_context(running)
 
     def _time(self) -> float:
@@ -255,7 +255,7 @@ class RandomLife:
 
     def _decide(self) -> bool:
         """Answer every job that rests; False where none does."""
-        entries = self.coordinator.floor.scheduler.jobs
+        entries = self.coordinator.state.scheduler.jobs
         for name, entry in entries.items():
             if entry.given_up:
                 self.farm.ask(RetryRequest(job=name))
@@ -264,15 +264,15 @@ class RandomLife:
         return bool(entries)
 
     def _check_end(self) -> None:
-        farm, floor = self.farm, self.coordinator.floor
-        left = [floor.tasks, floor.runs, floor.finishing, floor.actions, floor.moves]
-        left += [floor.opening, floor.arrivals, floor.restoring, floor.muted]
+        farm, state = self.farm, self.coordinator.state
+        left = [state.tasks, state.runs, state.finishing, state.actions, state.moves]
+        left += [state.opening, state.arrivals, state.restoring, state.muted]
         assert not any(left)
-        assert not any(keys for pool in floor.helpers.values() for keys in pool.values())
-        assert not floor.scheduler.jobs
-        assert not floor.scheduler.state.attempts
+        assert not any(keys for pool in state.helpers.values() for keys in pool.values())
+        assert not state.scheduler.jobs
+        assert not state.scheduler.state.attempts
         events = [event_from_json(entry.body) for entry in farm.journal.read()]
-        assert Ledger.fold(events) == load_ledger(farm.journal)[0] == floor.scribe.ledger
+        assert Ledger.fold(events) == load_ledger(farm.journal)[0] == state.writer.ledger
         assert farm.journal.check() == len(events)
         assert farm.journal.asked() == ()
         assert all(farm.journal.answer_to(number) for number in self._asked)
@@ -298,21 +298,21 @@ def speak_all(farm: SmallFarm) -> None:
 
 def broken(coordinator: FarmCoordinator) -> list[str]:
     """What does not hold between two turns, in words."""
-    floor = coordinator.floor
+    state = coordinator.state
     return [
-        *audit(floor.scheduler.state),
-        *_ledger_differs(floor),
-        *_tasks_differ(floor),
-        *_fronts_differ(floor),
+        *audit(state.scheduler.state),
+        *_ledger_differs(state),
+        *_tasks_differ(state),
+        *_fronts_differ(state),
     ]
 
 
-def _ledger_differs(floor: Floor) -> list[str]:
-    found = ["something is noted and not written"] if floor.scribe.has_unwritten else []
-    if set(floor.runs) != set(floor.scheduler.jobs):
-        found.append(f"runs {sorted(floor.runs)}, in the scheduler {sorted(floor.scheduler.jobs)}")
-    for name, entry in floor.scheduler.jobs.items():
-        job = floor.scribe.ledger.jobs[name]
+def _ledger_differs(state: CoordinatorState) -> list[str]:
+    found = ["something is noted and not written"] if state.writer.has_unwritten else []
+    if set(state.runs) != set(state.scheduler.jobs):
+        found.append(f"runs {sorted(state.runs)}, in the scheduler {sorted(state.scheduler.jobs)}")
+    for name, entry in state.scheduler.jobs.items():
+        job = state.writer.ledger.jobs[name]
         if job.state is not entry.state:
             found.append(f"{name} is {entry.state.value}, the ledger has {job.state.value}")
         if list(job.segments) != entry.states:
@@ -324,11 +324,11 @@ def _ledger_differs(floor: Floor) -> list[str]:
     return found
 
 
-def _tasks_differ(floor: Floor) -> list[str]:
-    segments = {key for key, task in floor.tasks.items() if task.attempt is not None}
-    attempts = {floor.key_of(attempt) for attempt in floor.scheduler.state.attempts}
-    helping = {key: name for pool in floor.helpers.values() for name, keys in pool.items() for key in keys}
-    others = {key: task.replica for key, task in floor.tasks.items() if task.attempt is None}
+def _tasks_differ(state: CoordinatorState) -> list[str]:
+    segments = {key for key, task in state.tasks.items() if task.attempt is not None}
+    attempts = {state.key_of(attempt) for attempt in state.scheduler.state.attempts}
+    helping = {key: name for pool in state.helpers.values() for name, keys in pool.items() for key in keys}
+    others = {key: task.replica for key, task in state.tasks.items() if task.attempt is None}
     found = []
     if segments != attempts:
         found.append(f"segments out: {sorted(segments)}, attempts: {sorted(attempts)}")
@@ -337,25 +337,25 @@ def _tasks_differ(floor: Floor) -> list[str]:
     return found
 
 
-def _fronts_differ(floor: Floor) -> list[str]:
+def _fronts_differ(state: CoordinatorState) -> list[str]:
     found = []
     out: Counter[tuple[str, Any]] = Counter(
-        (task.job, task.unit) for task in floor.tasks.values() if task.attempt is None
+        (task.job, task.unit) for task in state.tasks.values() if task.attempt is None
     )
-    for name, run in floor.runs.items():
+    for name, run in state.runs.items():
         faces = {run.number(face) for face in run.open.faces} if run.open else set()
-        states = enumerate(floor.scheduler.jobs[name].states)
+        states = enumerate(state.scheduler.jobs[name].states)
         bare = [number for number, state in states if state in _NEEDS_A_FACE and number not in faces]
         if bare:
             found.append(f"{name}: {bare} wait for a replica, and their faces are not there")
         if run.open is None:
             continue
-        if floor.scheduler.jobs[name].state in {JobState.HELD, JobState.PAUSED, JobState.STITCHING}:
-            found.append(f"{name} rests, and its front is open")
-        lost = [unit for unit in run.open.front.out if not out[name, unit]]
+        if state.scheduler.jobs[name].state in {JobState.HELD, JobState.PAUSED, JobState.STITCHING}:
+            found.append(f"{name} rests, and its windows and faces are still wanted")
+        lost = [unit for unit in run.open.order.out if not out[name, unit]]
         if lost:
             found.append(f"{name}: {lost} are handed out and nowhere")
-        composed = {unit for unit in run.open.front.faces_held if run.open.front.holds(unit)}
+        composed = {unit for unit in run.open.order.faces_held if run.open.order.holds(unit)}
         if set(run.open.faces) != composed:
             found.append(f"{name}: faces {sorted(run.open.faces)} are kept, {sorted(composed)} are wanted")
     return found

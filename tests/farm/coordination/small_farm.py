@@ -16,11 +16,11 @@ from fake_stages import FakeStages, Fault
 
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
-from farm.coordination.floor import House, Unwatched
+from farm.coordination.state import FarmServices, Unwatched
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.inline_pools import InlinePools
 from farm.ledger import LedgerJob, load_ledger
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.requests import FarmRules, PoolRules
 from infra.journal import Journal, open_journal
 from infra.storage import open_store
 from jobs.farm_requests import (
@@ -66,8 +66,8 @@ class SmallFarm:
             file.writeframes((sound_S * 32767).astype("<i2").tobytes())
 
     @property
-    def house(self) -> House:
-        return House(
+    def services(self) -> FarmServices:
+        return FarmServices(
             store=open_store(str(self.folder / "store")),
             cache=self.folder / "cache",
             stages=self.stages,
@@ -82,12 +82,12 @@ class SmallFarm:
         *,
         clock: Callable[[], float] = time.monotonic,
         journal: Journal | None = None,
-        desk: Any = None,
+        background: Any = None,
     ) -> Iterator[FarmCoordinator]:
         """One run of the farm."""
         pools = backend or InlinePools(stages=self.stages)
         coordinator = FarmCoordinator(
-            house=self.house,
+            services=self.services,
             journal=journal or self.journal,
             backend=pools,
             rules=self.rules,
@@ -99,9 +99,9 @@ class SmallFarm:
             look_s=0.2 if backend else 0.0,
         )
         try:
-            if desk is not None:
-                coordinator.floor.desk.close()
-                coordinator.floor.desk = desk
+            if background is not None:
+                coordinator.state.background.close()
+                coordinator.state.background = background
             with coordinating(coordinator):
                 coordinator.restore()
                 pools.start(self.pools)

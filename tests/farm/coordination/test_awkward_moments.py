@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from fake_stages import Fault
-from held_desk import HeldDesk
+from held_background import HeldBackground
 from small_farm import SmallFarm
 from test_restarts import state_is
 
-from farm.coordination import renders
+from farm.coordination import segments
 from farm.coordination.leftovers import remove_leftovers
-from farm.scheduling.shared.actions import Dispatch, Purpose
-from farm.scheduling.shared.events import AttemptId
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.actions import Dispatch, Purpose
+from farm.scheduling.events import AttemptId
+from farm.scheduling.requests import FarmRules, PoolRules
 from infra.storage import open_store
 from jobs.farm_requests import (
     CancelRequest,
@@ -31,8 +31,8 @@ from jobs.lifecycle import JobState, SegmentState
 def test_a_job_that_is_cancelled_twice_while_it_is_planned_is_cancelled_once(farm: SmallFarm) -> None:
     name = farm.submit()
     with farm.running() as coordinator:
-        coordinator.floor.desk = HeldDesk(holds=frozenset({"plan_job"}))  # type: ignore[assignment]
-        coordinator.run_until(lambda: name in coordinator.floor.arrivals)
+        coordinator.state.background = HeldBackground(holds=frozenset({"plan_job"}))  # type: ignore[assignment]
+        coordinator.run_until(lambda: name in coordinator.state.arrivals)
         numbers = [farm.ask(CancelRequest(job=name)) for _ in range(2)]
         numbers += [farm.ask(PauseRequest(job=name)), farm.ask(WhyRequest(job=name))]
         coordinator.run_until(lambda: all(farm.journal.answer_to(number) for number in numbers))
@@ -50,15 +50,15 @@ def test_a_job_that_is_paused_while_its_speech_is_read_takes_no_room_from_others
     farm.speak("hello.wav", seconds=1.0)
     paused = [farm.submit(name) for name in ("one", "two", "three", "four", "five")]
     with farm.running() as coordinator:
-        desk = HeldDesk(holds=frozenset({"read_job_speech"}))
-        coordinator.floor.desk = desk  # type: ignore[assignment]
-        coordinator.run_until(lambda: len(coordinator.floor.opening) >= 4)
+        background = HeldBackground(holds=frozenset({"read_job_speech"}))
+        coordinator.state.background = background  # type: ignore[assignment]
+        coordinator.run_until(lambda: len(coordinator.state.opening) >= 4)
         for name in paused:
             farm.ask(PauseRequest(job=name))
         coordinator.run_until(lambda: all(state_is(farm, name, JobState.PAUSED)() for name in paused))
-        desk.holds = frozenset()
-        coordinator.run_until(lambda: not coordinator.floor.opening)
-        assert all(run.open is None for run in coordinator.floor.runs.values())
+        background.holds = frozenset()
+        coordinator.run_until(lambda: not coordinator.state.opening)
+        assert all(run.open is None for run in coordinator.state.runs.values())
         other = farm.submit("other")
         coordinator.run_until(state_is(farm, other, JobState.SUCCEEDED))
         for name in paused:
@@ -71,12 +71,12 @@ def test_jobs_whose_masters_are_joined_take_no_room_from_others(farm: SmallFarm)
     farm.speak("hello.wav", seconds=1.0)
     first = [farm.submit(f"first-{number}") for number in range(4)]
     with farm.running() as coordinator:
-        desk = HeldDesk(holds=frozenset({"_finish_takes"}))
-        coordinator.floor.desk = desk  # type: ignore[assignment]
+        background = HeldBackground(holds=frozenset({"_finish_takes"}))
+        coordinator.state.background = background  # type: ignore[assignment]
         coordinator.run_until(lambda: all(state_is(farm, name, JobState.STITCHING)() for name in first))
         other = farm.submit("other")
         coordinator.run_until(state_is(farm, other, JobState.STITCHING))
-        desk.holds = frozenset()
+        background.holds = frozenset()
         coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(other).state is JobState.SUCCEEDED
 
@@ -91,8 +91,8 @@ def test_a_lease_that_ended_before_it_was_carried_out_is_not_carried_out(farm: S
             try_number=1,
             purpose=Purpose.TURN,
         )
-        renders.carry_out(coordinator.floor, over)
-        assert not coordinator.floor.tasks
+        segments.carry_out(coordinator.state, over)
+        assert not coordinator.state.tasks
 
 
 def test_a_segment_of_one_take_is_waived_where_the_other_take_has_it(tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_a_segment_of_one_take_is_waived_where_the_other_take_has_it(tmp_path: P
 def test_a_segment_that_runs_can_be_waived(farm: SmallFarm) -> None:
     name = farm.submit()
     with farm.running() as coordinator:
-        floor = coordinator.floor
-        coordinator.run_until(lambda: any(task.attempt is not None for task in floor.tasks.values()))
+        state = coordinator.state
+        coordinator.run_until(lambda: any(task.attempt is not None for task in state.tasks.values()))
         leased = next(farm.job(name).segments.numbers(SegmentState.LEASED))
         farm.ask(WaiveRequest(job=name, first_frame=50 * leased, stop_frame=50 * leased + 1))
         coordinator.run_until(lambda: coordinator.is_idle)
@@ -144,12 +144,12 @@ def test_a_job_whose_speech_vanishes_before_its_turn_fails_and_can_be_retried(fa
     name = farm.submit()
     speech = farm.folder / "hello.wav"
     with farm.running() as coordinator:
-        desk = HeldDesk(holds=frozenset({"read_job_speech"}))
-        coordinator.floor.desk = desk  # type: ignore[assignment]
-        coordinator.run_until(lambda: name in coordinator.floor.opening)
+        background = HeldBackground(holds=frozenset({"read_job_speech"}))
+        coordinator.state.background = background  # type: ignore[assignment]
+        coordinator.run_until(lambda: name in coordinator.state.opening)
         kept = speech.read_bytes()
         speech.unlink()
-        desk.holds = frozenset()
+        background.holds = frozenset()
         coordinator.run_until(lambda: coordinator.has_ended(name))
     job = farm.job(name)
     assert job.state is JobState.FAILED

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from small_farm import SmallFarm
 
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.requests import FarmRules, PoolRules
 from jobs.farm_requests import PauseRequest, ResumeRequest
 from jobs.journal_events import AccountNoted
 from jobs.lifecycle import JobState, SegmentState
@@ -64,10 +64,10 @@ def test_a_paused_job_is_not_resumed_without_the_budget_for_a_segment(tmp_path: 
     farm = SmallFarm(tmp_path / "farm", seconds_per_segment=0.01)
     name = farm.submit(scheduling={"max_gpu_seconds": 1000.0})
     with farm.running() as coordinator:
-        coordinator.run_until(lambda: name in coordinator.floor.scheduler.jobs)
+        coordinator.run_until(lambda: name in coordinator.state.scheduler.jobs)
         farm.ask(PauseRequest(job=name))
         coordinator.run_until(lambda: farm.job(name).state is JobState.PAUSED)
-        spent = coordinator.floor.scheduler.jobs[name].spent
+        spent = coordinator.state.scheduler.jobs[name].spent
         resumed = farm.ask(ResumeRequest(job=name, max_gpu_seconds=spent + 1e-6))
         coordinator.run_until(lambda: farm.journal.answer_to(resumed) is not None)
     error = farm.answer(resumed).error

@@ -117,9 +117,9 @@ def test_the_points_cover_everything_that_outlives_a_farm(calm: Calm) -> None:
         "the submit of a face",
         "the submit of a segment",
         "the work on a segment",
-        "the desk's work: plan_job",
-        "the desk's work: read_job_speech",
-        "the desk's work: finish_takes",
+        "the background's work: plan_job",
+        "the background's work: read_job_speech",
+        "the background's work: finish_takes",
     ):
         assert {f"before {what}", f"after {what}"} <= names
     assert len(calm.life.rendered) == SEGMENTS

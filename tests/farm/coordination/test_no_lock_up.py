@@ -11,12 +11,12 @@ from small_farm import SmallFarm
 from test_restarts import state_is
 
 from farm.coordination import coordinator as loop
-from farm.coordination import renders
-from farm.coordination.front import Front
-from farm.execution.pools.words import Refused
+from farm.coordination import segments
+from farm.coordination.upstream_order import UpstreamOrder
+from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.finishing import Finisher
-from farm.scheduling.shared.actions import Dispatch, Purpose
+from farm.scheduling.actions import Dispatch, Purpose
 from farm.scheduling.units import SegmentNeeds, Stage, Unit
 from jobs.errors import DiskFull, InfrastructureError, StoreError
 from jobs.farm_requests import PauseRequest, RequeueRequest, ResumeRequest, RetryRequest, WaiveRequest
@@ -49,7 +49,7 @@ def test_a_job_that_goes_on_while_others_are_open_waits_for_its_turn_and_no_long
         farm.ask(PauseRequest(job=first))
         coordinator.run_until(state_is(farm, first, JobState.PAUSED))
         others = [farm.submit(name, seed=seed) for seed, name in enumerate(("second", "third"), start=2)]
-        runs = coordinator.floor.runs
+        runs = coordinator.state.runs
         coordinator.run_until(lambda: all(name in runs and runs[name].open for name in others))
         farm.ask(ResumeRequest(job=first))
         for _ in range(5000):
@@ -77,12 +77,12 @@ def test_a_quarantined_segment_of_a_job_that_runs_can_be_retried(tmp_path: Path)
 
 
 def test_a_face_that_nobody_wanted_while_it_was_composed_can_be_wanted_again() -> None:
-    front, face, needs = _front_with_a_face_out()
-    front.settle(face)
-    assert not front.expects(face)
-    front.add([needs])
-    front.done(face)
-    assert front.holds(face)
+    order, face, needs = _order_with_a_face_out()
+    order.settle(face)
+    assert not order.expects(face)
+    order.add([needs])
+    order.done(face)
+    assert order.holds(face)
 
 
 def test_a_store_that_is_away_holds_up_neither_the_loop_nor_other_replicas(
@@ -100,12 +100,12 @@ def test_a_store_that_is_away_holds_up_neither_the_loop_nor_other_replicas(
     name = farm.submit()
     with farm.running() as coordinator:
         coordinator.run_until(lambda: farm.renders() >= 1)
-        run = coordinator.floor.runs[name]
-        monkeypatch.setattr(renders, "committed_segment", away)
-        renders.look_in_store(coordinator.floor, run, run.unit(3))
+        run = coordinator.state.runs[name]
+        monkeypatch.setattr(segments, "committed_segment", away)
+        segments.look_in_store(coordinator.state, run, run.unit(3))
         coordinator.run_until(lambda: coordinator.is_idle)
     assert looked
-    assert all(thread.startswith("desk") for thread in looked)
+    assert all(thread.startswith("background") for thread in looked)
     assert farm.job(name).state is JobState.SUCCEEDED
 
 
@@ -183,7 +183,7 @@ def test_what_is_waived_before_its_round_comes_takes_no_place_of_a_face(tmp_path
     farm.speak("hello.wav", seconds=60.0)
     name = farm.submit(scheduling={"preview_first": 3})
     with farm.running() as coordinator:
-        runs = coordinator.floor.runs
+        runs = coordinator.state.runs
         coordinator.run_until(lambda: name in runs and runs[name].open is not None)
         farm.ask(WaiveRequest(job=name, first_frame=300, stop_frame=1100))
         for _ in range(1500):
@@ -195,49 +195,49 @@ def test_what_is_waived_before_its_round_comes_takes_no_place_of_a_face(tmp_path
 
 
 def test_a_face_that_is_wanted_again_while_it_is_out_waits_for_its_windows_when_it_comes_to_nothing() -> None:
-    front, face, needs = _front_with_a_face_out()
-    front.settle(face)
-    front.add([needs])
-    front.put_back(face)
-    assert front.next(Stage.FACE) is None, "its windows were let go"
-    window = front.next(Stage.MOTION)
+    order, face, needs = _order_with_a_face_out()
+    order.settle(face)
+    order.add([needs])
+    order.put_back(face)
+    assert order.next(Stage.FACE) is None, "its windows were let go"
+    window = order.next(Stage.MOTION)
     assert window is not None
-    front.take(window)
-    front.done(window)
-    assert front.next(Stage.FACE) == face
+    order.take(window)
+    order.done(window)
+    assert order.next(Stage.FACE) == face
 
 
 def test_segments_that_are_wanted_again_together_share_their_windows() -> None:
-    front = Front(windows_ahead=8, faces_ahead=20)
-    front.add(
+    order = UpstreamOrder(windows_ahead=8, faces_ahead=20)
+    order.add(
         [SegmentNeeds(take=1, index=index, windows=(index // 3, index // 3 + 1)) for index in range(12)]
     )
     windows = 0
-    while (window := front.next(Stage.MOTION)) is not None:
-        front.take(window)
-        front.done(window)
+    while (window := order.next(Stage.MOTION)) is not None:
+        order.take(window)
+        order.done(window)
         windows += 1
-        while (face := front.next(Stage.FACE)) is not None:
-            front.take(face)
-            front.done(face)
+        while (face := order.next(Stage.FACE)) is not None:
+            order.take(face)
+            order.done(face)
     assert windows == 5
-    assert len(front.faces_held) == 12
+    assert len(order.faces_held) == 12
 
 
 def test_every_request_finds_the_farm_as_the_one_before_it_left_it(farm: SmallFarm) -> None:
     farm.speak("hello.wav", seconds=40.0)
     name = farm.submit()
     with farm.running() as coordinator:
-        floor = coordinator.floor
+        state = coordinator.state
         coordinator.run_until(lambda: farm.renders() >= 1)
-        states = floor.scheduler.jobs[name].states
+        states = state.scheduler.jobs[name].states
         for request in (PauseRequest(job=name), ResumeRequest(job=name)):
             farm.ask(request)
         farm.ask(WaiveRequest(job=name, first_frame=100, stop_frame=300))
         farm.ask(RequeueRequest(job=name, first_frame=100, stop_frame=300))
         coordinator._look_at_requests()
-        assert not floor.moves
-        run = floor.runs[name]
+        assert not state.moves
+        run = state.runs[name]
         ready = [number for number, state in enumerate(states) if state is SegmentState.READY]
         faces = run.open.faces if run.open else {}
         assert all(run.unit(number, Stage.FACE) in faces for number in ready)
@@ -250,18 +250,18 @@ def test_a_lease_without_a_face_is_given_back_once_and_waits(farm: SmallFarm) ->
     farm.speak("hello.wav", seconds=20.0)
     name = farm.submit()
     with farm.running() as coordinator:
-        floor = coordinator.floor
-        coordinator.run_until(lambda: farm.renders() >= 1 and any(t.attempt for t in floor.tasks.values()))
-        run = floor.runs[name]
-        [(key, task), *_] = [(key, task) for key, task in floor.tasks.items() if task.attempt]
+        state = coordinator.state
+        coordinator.run_until(lambda: farm.renders() >= 1 and any(t.attempt for t in state.tasks.values()))
+        run = state.runs[name]
+        [(key, task), *_] = [(key, task) for key, task in state.tasks.items() if task.attempt]
         assert task.attempt is not None
-        del floor.tasks[key]
-        floor.backend.recall(key)
+        del state.tasks[key]
+        state.backend.recall(key)
         assert run.open is not None
         run.open.faces.pop(run.unit(run.number(task.unit), Stage.FACE))
         segment = run.number(task.unit)
-        renders.carry_out(
-            floor,
+        segments.carry_out(
+            state,
             Dispatch(
                 attempt=task.attempt,
                 replica=task.replica,
@@ -271,8 +271,8 @@ def test_a_lease_without_a_face_is_given_back_once_and_waits(farm: SmallFarm) ->
                 purpose=Purpose.TURN,
             ),
         )
-        assert floor.scheduler.jobs[name].states[segment] is SegmentState.BLOCKED
-        assert task.attempt not in floor.scheduler.state.attempts
+        assert state.scheduler.jobs[name].states[segment] is SegmentState.BLOCKED
+        assert task.attempt not in state.scheduler.state.attempts
 
 
 def test_a_slow_database_puts_the_farm_s_patience_off_once_and_not_for_ever(
@@ -282,7 +282,7 @@ def test_a_slow_database_puts_the_farm_s_patience_off_once_and_not_for_ever(
     with farm.running(clock=lambda: now[0]) as coordinator:
         coordinator.step()
         monkeypatch.setattr(loop, "_BLOCKED_S", -1.0)
-        monkeypatch.setattr(coordinator.floor.scheduler, "on", lambda event: told.append(event) or ())
+        monkeypatch.setattr(coordinator.state.scheduler, "on", lambda event: told.append(event) or ())
         for _ in range(6):
             now[0] += 100.0
             coordinator._tick()
@@ -290,14 +290,14 @@ def test_a_slow_database_puts_the_farm_s_patience_off_once_and_not_for_ever(
     assert ticks == [0, 1, 1, 2, 2, 3], "right after a turn that took long nobody's patience is tried"
 
 
-def _front_with_a_face_out() -> tuple[Front, Unit, SegmentNeeds]:
-    front, face = Front(windows_ahead=4, faces_ahead=4), Unit(1, 0, Stage.FACE)
+def _order_with_a_face_out() -> tuple[UpstreamOrder, Unit, SegmentNeeds]:
+    order, face = UpstreamOrder(windows_ahead=4, faces_ahead=4), Unit(1, 0, Stage.FACE)
     needs = SegmentNeeds(take=1, index=0, windows=(0,))
-    front.add([needs])
-    window = front.next(Stage.MOTION)
+    order.add([needs])
+    window = order.next(Stage.MOTION)
     assert window is not None
-    front.take(window)
-    front.done(window)
-    assert front.next(Stage.FACE) == face
-    front.take(face)
-    return front, face, needs
+    order.take(window)
+    order.done(window)
+    assert order.next(Stage.FACE) == face
+    order.take(face)
+    return order, face, needs

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from small_farm import SmallFarm
 
-from farm.coordination import intake, patience, recovery
+from farm.coordination import new_jobs, patience, recovery
+from farm.coordination.background import BackgroundWork, WorkKind
 from farm.coordination.coordinator import FarmCoordinator
-from farm.coordination.desk import Desk, Lane
-from farm.coordination.patience import Patience
+from farm.coordination.patience import RetryPatience
 from farm.destinations import check_destination
 from farm.finishing import Finisher
-from farm.scheduling.shared.requests import FarmRules
+from farm.scheduling.requests import FarmRules
 from infra.storage import open_store
 from jobs.errors import FarmError, InfrastructureError, OutputUnwritable, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, WhyRequest
@@ -51,7 +51,7 @@ def away(work: Callable[..., Any], *, times: int, error: type[FarmError] = Store
 def test_a_job_that_cannot_be_planned_for_a_while_is_planned_then(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, error: type[FarmError]
 ) -> None:
-    monkeypatch.setattr(intake, "plan_job", away(intake.plan_job, times=5, error=error))
+    monkeypatch.setattr(new_jobs, "plan_job", away(new_jobs.plan_job, times=5, error=error))
     name = farm.submit()
     farm.run()
     assert farm.job(name).state is JobState.SUCCEEDED
@@ -91,7 +91,7 @@ def test_patience_ends_and_the_job_fails_with_what_happened(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     farm.rules = replace(farm.rules, patience=0.1)
-    monkeypatch.setattr(intake, "plan_job", away(intake.plan_job, times=10_000))
+    monkeypatch.setattr(new_jobs, "plan_job", away(new_jobs.plan_job, times=10_000))
     name = farm.submit()
     farm.run()
     error = farm.job(name).error
@@ -104,7 +104,7 @@ def test_what_is_no_outage_is_told_at_once(farm: SmallFarm, monkeypatch: pytest.
     def denied(*_: Any, **__: Any) -> Any:
         raise StoreError("S3 answered AccessDenied", where="store", code="store_denied")
 
-    monkeypatch.setattr(intake, "plan_job", denied)
+    monkeypatch.setattr(new_jobs, "plan_job", denied)
     name = farm.submit()
     farm.run(steps=100)
     assert farm.job(name).state is JobState.FAILED
@@ -115,7 +115,7 @@ def test_whoever_asks_is_told_what_it_waits_for_and_may_cancel(
 ) -> None:
     name = farm.submit()
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "plan_job", away(intake.plan_job, times=10_000))
+        patch.setattr(new_jobs, "plan_job", away(new_jobs.plan_job, times=10_000))
         with farm.running() as coordinator:
             told = _asked_in_trouble(farm, coordinator, name)
             assert told.startswith("Its planning waits")
@@ -161,8 +161,8 @@ def test_a_job_of_an_earlier_run_may_be_asked_about_and_cancelled_meanwhile(
 
 def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) -> str:
     def in_trouble() -> bool:
-        floor = coordinator.floor
-        work = floor.arrivals.get(name) or floor.finishing.get(name) or floor.restoring.get(name)
+        state = coordinator.state
+        work = state.arrivals.get(name) or state.finishing.get(name) or state.restoring.get(name)
         return work is not None and bool(work.patience.trouble)
 
     coordinator.run_until(in_trouble)
@@ -173,29 +173,29 @@ def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) 
 
 def test_waits_grow_and_the_last_try_is_at_the_end_of_the_patience() -> None:
     now = [0.0]
-    patient = Patience(limit_s=60.0, clock=lambda: now[0])
+    patient = RetryPatience(limit_s=60.0, clock=lambda: now[0])
     outage, waits = StoreError("away", is_outage=True), list[float]()
     while (wait_s := patient.wait_s(outage)) is not None:
         waits.append(wait_s)
         now[0] += wait_s
     assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
     assert sum(waits) == 60.0
-    assert Patience(limit_s=0.0).wait_s(outage) is None
+    assert RetryPatience(limit_s=0.0).wait_s(outage) is None
     assert FarmRules().patience == 900.0
 
 
-def test_a_desk_begins_what_comes_later_when_it_is_due_and_nothing_once_it_is_closed() -> None:
-    desk, results = Desk(), list[Any]()
+def test_background_work_begins_what_comes_later_when_it_is_due_and_nothing_once_it_is_closed() -> None:
+    background, results = BackgroundWork(), list[Any]()
     begun = time.monotonic()
-    desk.ask(lambda: 7, results.append, lane=Lane.PLAN, after_s=0.2)
-    desk.ask(lambda: 8, results.append, lane=Lane.PLAN, after_s=60.0)
+    background.ask(lambda: 7, results.append, lane=WorkKind.PLAN, after_s=0.2)
+    background.ask(lambda: 8, results.append, lane=WorkKind.PLAN, after_s=60.0)
     while not results:
-        assert not desk.is_idle
-        desk.deliver()
+        assert not background.is_idle
+        background.deliver()
         time.sleep(0.01)
     assert time.monotonic() - begun >= 0.2
-    desk.close()
-    assert desk.is_idle
+    background.close()
+    assert background.is_idle
     assert results == [7]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from held_desk import HeldDesk
+from held_background import HeldBackground
 from postgresql_server import PostgresqlServer
 from random_life import RandomLife, speak_all
 from small_farm import SmallFarm
@@ -20,7 +20,7 @@ def live(folder: Path, *, seed: int, steps: int, journal: str = "") -> None:
     speak_all(calm)
     for wish in life.succeeded.values():
         calm.submit(wish.title, speech=wish.speech, takes=wish.takes)
-    with calm.running(desk=HeldDesk()) as running:
+    with calm.running(background=HeldBackground()) as running:
         running.run_until(lambda: running.is_idle)
     for wish in life.succeeded.values():
         for take in range(1, wish.takes + 1):

@@ -9,9 +9,9 @@ import pytest
 from fake_stages import Fault
 from small_farm import SmallFarm
 
-from farm.coordination import scribe
+from farm.coordination import journal_writer
 from farm.ledger import load_ledger
-from farm.scheduling.shared.requests import FarmRules, PoolRules, StudioTerms
+from farm.scheduling.requests import FarmRules, PoolRules, StudioTerms
 from jobs.errors import JournalCorrupt
 from jobs.farm_requests import (
     PauseRequest,
@@ -179,7 +179,7 @@ def test_a_job_whose_speech_is_another_now_fails_and_says_so(farm: SmallFarm) ->
 
 
 def test_what_cannot_have_happened_is_not_written(farm: SmallFarm) -> None:
-    writer = scribe.Scribe(farm.journal, owner="a test")
+    writer = journal_writer.JournalWriter(farm.journal, owner="a test")
     writer.note(
         StateMoved(
             subject="nobody",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from fake_stages import Fault
-from held_desk import HeldDesk
+from held_background import HeldBackground
 from small_farm import SmallFarm
 
 from farm.asking import refusal_of
 from farm.coordination import patience, recovery
-from farm.scheduling.shared.requests import FarmRules, PoolRules
+from farm.scheduling.requests import FarmRules, PoolRules
 from jobs.errors import SpecError, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.lifecycle import JobState, SegmentState
@@ -63,7 +63,7 @@ def test_a_job_that_is_cancelled_before_it_is_planned_again_keeps_what_is_known_
     committed = farm.job(name).segments.count(SegmentState.COMMITTED)
     monkeypatch.setattr(recovery, "plan_job", unreachable)
     with farm.running() as coordinator:
-        coordinator.run_until(lambda: bool(coordinator.floor.restoring[name].patience.trouble))
+        coordinator.run_until(lambda: bool(coordinator.state.restoring[name].patience.trouble))
         farm.ask(CancelRequest(job=name))
         coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(name).state is JobState.CANCELLED
@@ -73,7 +73,7 @@ def test_a_job_that_is_cancelled_before_it_is_planned_again_keeps_what_is_known_
 def test_a_retry_that_was_answered_outlives_the_farm_before_the_job_is_planned_again(tmp_path: Path) -> None:
     farm, name = failed_farm(tmp_path / "farm")
     retry = farm.ask(RetryRequest(job=name))
-    with farm.running(desk=HeldDesk(holds=frozenset({"plan_job"}))) as coordinator:
+    with farm.running(background=HeldBackground(holds=frozenset({"plan_job"}))) as coordinator:
         coordinator.run_until(lambda: farm.journal.answer_to(retry) is not None)
     assert farm.answer(retry).error is None
     assert farm.job(name).state is JobState.QUEUED
@@ -86,7 +86,7 @@ def test_a_retry_whose_planning_fails_at_once_can_be_retried(tmp_path: Path) -> 
     farm.speak("hello.wav", seconds=9.0, pitch=440.0)
     farm.ask(RetryRequest(job=name))
     # What is asked is planned in the same turn, before anything of it is written.
-    with farm.running(desk=HeldDesk()) as coordinator:
+    with farm.running(background=HeldBackground()) as coordinator:
         coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(name).state is JobState.FAILED
     assert SegmentState.QUARANTINED not in farm.job(name).segments
@@ -125,12 +125,12 @@ def test_a_job_on_hold_says_so_in_every_later_run(farm: SmallFarm) -> None:
 def test_what_is_asked_while_no_farm_runs_waits_until_the_job_is_planned(farm: SmallFarm) -> None:
     name = farm.submit()
     first = farm.ask(PauseRequest(job=name))
-    with farm.running(desk=HeldDesk(holds=frozenset({"plan_job"}))) as coordinator:
+    with farm.running(background=HeldBackground(holds=frozenset({"plan_job"}))) as coordinator:
         coordinator.run_until(lambda: name in farm.journal_jobs())
         for _ in range(5):
             coordinator.step()
     assert farm.journal.answer_to(first) is None, "the job of a new submit"
-    with farm.running(desk=HeldDesk(holds=frozenset({"plan_job"}))) as coordinator:
+    with farm.running(background=HeldBackground(holds=frozenset({"plan_job"}))) as coordinator:
         for _ in range(5):
             coordinator.step()
     assert farm.journal.answer_to(first) is None, "the job of an earlier run"

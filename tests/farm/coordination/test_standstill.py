@@ -6,7 +6,7 @@ from small_farm import SmallFarm
 
 from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.coordinator import FarmCoordinator
-from farm.coordination.floor import Unwatched
+from farm.coordination.state import Unwatched
 from farm.execution.pools.no_pools import NoPools
 from jobs.lifecycle import SegmentState
 
@@ -22,7 +22,7 @@ class Listening(Unwatched):
 def opened(farm: SmallFarm, name: str, *, now: list[float], watcher: Listening) -> FarmCoordinator:
     """A farm without replicas, with everything ready for the job's first windows."""
     coordinator = FarmCoordinator(
-        house=farm.house,
+        services=farm.services,
         journal=farm.journal,
         backend=NoPools(),
         rules=farm.rules,
@@ -31,7 +31,7 @@ def opened(farm: SmallFarm, name: str, *, now: list[float], watcher: Listening) 
         owner="a test",
         clock=lambda: now[0],
     )
-    while name not in coordinator.floor.runs or coordinator.floor.runs[name].open is None:
+    while name not in coordinator.state.runs or coordinator.state.runs[name].open is None:
         now[0] += 0.01
         coordinator.step()
     return coordinator
@@ -40,7 +40,7 @@ def opened(farm: SmallFarm, name: str, *, now: list[float], watcher: Listening) 
 def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: SmallFarm) -> None:
     name, now, ear = farm.submit(scheduling={"on_quarantine": "hold"}), [0.0], Listening()
     coordinator = opened(farm, name, now=now, watcher=ear)
-    entry = coordinator.floor.scheduler.jobs[name]
+    entry = coordinator.state.scheduler.jobs[name]
     alarm = StandstillAlarm()
     ear.notes.clear()
     for given_up, told in ((1, 1), (len(entry.states), 0)):
@@ -48,7 +48,7 @@ def test_a_job_that_gave_a_segment_up_waits_for_the_others_all_the_same(farm: Sm
         entry.counts[SegmentState.QUARANTINED] = given_up
         for _ in range(2):
             now[0] += 100.0
-            alarm.look(coordinator.floor, now=now[0])
+            alarm.look(coordinator.state, now=now[0])
         assert len(ear.notes) == told
         ear.notes.clear()
     coordinator.close()

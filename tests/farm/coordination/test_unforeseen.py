@@ -17,11 +17,12 @@ from random_life import broken
 from small_farm import SmallFarm
 
 from farm.asking import error_from_record
+from farm.coordination import upstream
 from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.unforeseen import FarmCannotGoOn
 from farm.crashes import caught
 from farm.ledger import Ledger, load_ledger
-from farm.scheduling.shared.events import Tick
+from farm.scheduling.events import Tick
 from jobs.errors import ExitCode
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WhyRequest
 from jobs.journal_events import event_from_json
@@ -101,18 +102,18 @@ def live(farm: SmallFarm, *, then: Callable[[FarmCoordinator], None] | None = No
                 then(coordinator)
         else:
             raise AssertionError("the farm does not come to an end")
-        floor = coordinator.floor
+        state = coordinator.state
         # What a helper still holds for a job that has ended is let go when it comes back.
         left = [
-            [task for task in floor.tasks.values() if task.attempt],
-            floor.runs,
-            floor.finishing,
-            floor.actions,
-            floor.moves,
+            [task for task in state.tasks.values() if task.attempt],
+            state.runs,
+            state.finishing,
+            state.actions,
+            state.moves,
         ]
-        assert not any([*left, floor.opening, floor.arrivals, floor.restoring, floor.muted])
-        assert not floor.scheduler.state.attempts
-        assert not floor.is_in_doubt
+        assert not any([*left, state.opening, state.arrivals, state.restoring, state.muted])
+        assert not state.scheduler.state.attempts
+        assert not state.is_in_doubt
 
 
 def check_journal(farm: SmallFarm) -> None:
@@ -143,29 +144,29 @@ def check_error(record: dict[str, Any] | None, kind: str, *, farm: SmallFarm) ->
 C = "farm.coordination."
 # What raises, and whether after its work was done.
 PLACES: dict[str, tuple[str, bool]] = {
-    "planning, on the desk": (C + "intake.plan_job", False),
-    "a planned job comes back": (C + "intake._planned", False),
-    "it is half taken into the queue": (C + "intake.note_found", False),
-    "it is in the queue": (C + "intake.enqueue", True),
-    "its speech is to be read": (C + "fronts._read_speech", False),
-    "its speech is being read": (C + "fronts._read_speech", True),
-    "its speech is read": (C + "fronts.begin_front", False),
-    "its windows are known": (C + "fronts.begin_front", True),
-    "a unit is looked for": (C + "front:Front.next", False),
-    "a unit is handed out": (C + "fronts._assign", False),
-    "a unit was handed out": (C + "fronts._assign", True),
-    "a window comes back": (C + "fronts.take_result", False),
-    "a window came back": (C + "fronts.take_result", True),
-    "a segment is to be sent": (C + "renders._dispatch", False),
-    "a segment was sent": (C + "renders._dispatch", True),
+    "planning, on the background": (C + "new_jobs.plan_job", False),
+    "a planned job comes back": (C + "new_jobs._planned", False),
+    "it is half taken into the queue": (C + "new_jobs.note_found", False),
+    "it is in the queue": (C + "new_jobs.enqueue", True),
+    "its speech is to be read": (C + "upstream._read_speech", False),
+    "its speech is being read": (C + "upstream._read_speech", True),
+    "its speech is read": (C + "upstream.begin_upstream", False),
+    "its windows are known": (C + "upstream.begin_upstream", True),
+    "a unit is looked for": (C + "upstream_order:UpstreamOrder.next", False),
+    "a unit is handed out": (C + "upstream._assign", False),
+    "a unit was handed out": (C + "upstream._assign", True),
+    "a window comes back": (C + "upstream.take_result", False),
+    "a window came back": (C + "upstream.take_result", True),
+    "a segment is to be sent": (C + "segments._dispatch", False),
+    "a segment was sent": (C + "segments._dispatch", True),
     "a segment begins": (C + "coordinator:FarmCoordinator._goes_on", False),
-    "a segment is committed": (C + "renders.take_result", False),
-    "a segment was committed": (C + "renders.take_result", True),
+    "a segment is committed": (C + "segments.take_result", False),
+    "a segment was committed": (C + "segments.take_result", True),
     "a segment moves": (C + "endings._segment_moved", False),
     "a segment moved": (C + "endings._segment_moved", True),
     "a job moves": (C + "endings._job_moved", False),
     "a job moved": (C + "endings._job_moved", True),
-    "somebody is told": (C + "floor:Unwatched.moved", False),
+    "somebody is told": (C + "state:Unwatched.moved", False),
     "the master is begun": (C + "endings._finish", False),
     "the master was begun": (C + "endings._finish", True),
     "the master is joined": (C + "endings._finish_takes", False),
@@ -180,8 +181,8 @@ def test_the_job_ends_alone(
     farm: SmallFarm, trips: Callable[..., list[int]], place: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, after = PLACES[place]
-    if target.endswith("Front.next"):
-        monkeypatch.setattr("farm.coordination.fronts._next_unit", _next_unit_raising(kind))
+    if target.endswith("UpstreamOrder.next"):
+        monkeypatch.setattr("farm.coordination.upstream._next_unit", _next_unit_raising(kind))
         calls = [1]
     else:
         calls = trips(target, kind, after=after)
@@ -198,20 +199,19 @@ def test_the_job_ends_alone(
 
 
 def _next_unit_raising(kind: str) -> Any:
-    import farm.coordination.fronts as fronts
 
-    real = fronts._next_unit
+    real = upstream._next_unit
 
-    def next_unit(floor: Any, stage: Any) -> Any:
-        poor = floor.runs.get(POOR)
-        if poor is not None and poor.open is not None and not hasattr(poor.open.front, "trips"):
-            poor.open.front = _TrippingFront(kind)
-        return real(floor, stage)
+    def next_unit(state: Any, stage: Any) -> Any:
+        poor = state.runs.get(POOR)
+        if poor is not None and poor.open is not None and not hasattr(poor.open.order, "trips"):
+            poor.open.order = _TrippingOrder(kind)
+        return real(state, stage)
 
     return next_unit
 
 
-class _TrippingFront:
+class _TrippingOrder:
     trips = True
 
     def __init__(self, kind: str) -> None:
@@ -221,7 +221,7 @@ class _TrippingFront:
 @pytest.mark.parametrize("kind", RAISING)
 @pytest.mark.parametrize("times", [1, 10_000])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("target", ["control.receive", "intake._plan", "control._submit"])
+@pytest.mark.parametrize("target", ["requests.receive", "new_jobs._plan", "requests._submit"])
 def test_a_request_over_which_the_farm_fails_is_refused_and_harms_nobody(
     farm: SmallFarm, trips: Callable[..., list[int]], target: str, after: bool, times: int, kind: str
 ) -> None:
@@ -229,7 +229,7 @@ def test_a_request_over_which_the_farm_fails_is_refused_and_harms_nobody(
     monkey_name = farm.submit("poor", speech=SPEECH)
     farm.submit("good", speech=SPEECH)
     live(farm)
-    if target == "control._submit":
+    if target == "requests._submit":
         # It knows the job by its request alone.
         assert not calls[0]
         return
@@ -259,8 +259,8 @@ def test_a_change_over_which_the_farm_fails_is_answered_and_ends_the_job(
     farm.submit("poor")
     farm.submit("good", speech=SPEECH)
     with farm.running() as coordinator:
-        coordinator.run_until(lambda: POOR in coordinator.floor.runs)
-        trips(C + "control._change", kind, after=after)
+        coordinator.run_until(lambda: POOR in coordinator.state.runs)
+        trips(C + "requests._change", kind, after=after)
         change(coordinator)
         coordinator.run_until(lambda: coordinator.is_idle)
         assert not broken(coordinator)
@@ -278,7 +278,7 @@ def test_a_question_over_which_the_farm_fails_ends_no_job(
 ) -> None:
     farm.submit("good", speech=SPEECH)
     number = farm.ask(WhyRequest(job="good-1"))
-    monkeypatch.setattr(C + "control.why", raiser(kind))
+    monkeypatch.setattr(C + "requests.why", raiser(kind))
     live(farm)
     check_error(farm.answer(number).error, kind, farm=farm)
     assert farm.sha256("good") == good_master()
@@ -289,7 +289,7 @@ def test_a_poisoned_request_does_not_end_one_farm_after_the_other(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     farm.submit("poor", speech=SPEECH)
-    monkeypatch.setattr(C + "control.request_from_json", raiser(kind))
+    monkeypatch.setattr(C + "requests.request_from_json", raiser(kind))
     live(farm)
     check_error(farm.answer(1).error, kind, farm=farm)
     check_journal(farm)
@@ -314,7 +314,7 @@ def test_a_job_that_cannot_be_restored_does_not_keep_the_farm_from_starting(
     farm.submit("poor")
     farm.submit("good", speech=SPEECH)
     with farm.running() as coordinator:
-        coordinator.run_until(lambda: {POOR, "good-2"} <= set(coordinator.floor.runs))
+        coordinator.run_until(lambda: {POOR, "good-2"} <= set(coordinator.state.runs))
     assert trips(C + target, kind, after=after) is not None
     live(farm)
     poor = farm.job(POOR)
@@ -328,7 +328,7 @@ def test_a_job_that_cannot_be_restored_does_not_keep_the_farm_from_starting(
 def test_a_job_that_failed_so_can_be_tried_again(
     farm: SmallFarm, trips: Callable[..., list[int]], kind: str
 ) -> None:
-    trips(C + "renders.take_result", kind, after=True, times=1)
+    trips(C + "segments.take_result", kind, after=True, times=1)
     farm.submit("poor", speech=SPEECH)
     live(farm)
     assert farm.job(POOR).state is JobState.FAILED
@@ -342,14 +342,14 @@ def test_a_job_that_failed_so_can_be_tried_again(
 @pytest.mark.parametrize(
     ("target", "after"),
     [
-        ("farm.scheduling.shared.answers.settle_segment", False),
-        ("farm.scheduling.shared.answers.end_attempt", False),
-        ("farm.scheduling.shared.leases.move_segment", False),
-        ("farm.scheduling.shared.control.new_entry", False),
-        ("farm.scheduling.shared.settling.unblock_segment", False),
-        ("farm.scheduling.shared.moves._line_up", False),
-        ("farm.scheduling.shared.moves._line_up", True),
-        ("farm.scheduling.shared.control.move_job", False),
+        ("farm.scheduling.answers.settle_segment", False),
+        ("farm.scheduling.answers.end_attempt", False),
+        ("farm.scheduling.leases.move_segment", False),
+        ("farm.scheduling.commands.new_entry", False),
+        ("farm.scheduling.settling.unblock_segment", False),
+        ("farm.scheduling.moves._line_up", False),
+        ("farm.scheduling.moves._line_up", True),
+        ("farm.scheduling.commands.move_job", False),
     ],
 )
 def test_a_scheduler_that_raised_goes_on_only_if_it_is_whole(
@@ -382,11 +382,11 @@ def test_what_belongs_to_no_job_ends_the_farm_and_a_later_one_goes_on(
 ) -> None:
     farm.submit("good", speech=SPEECH)
     with monkeypatch.context() as patched:
-        patched.setattr("farm.scheduling.shared.scheduler.take_tick", raiser(kind))
+        patched.setattr("farm.scheduling.scheduler.take_tick", raiser(kind))
         with pytest.raises((RuntimeError, MemoryError, OSError)), farm.running() as coordinator:
             coordinator.run_until(lambda: coordinator.is_idle)
         with farm.running() as coordinator, pytest.raises((RuntimeError, MemoryError, OSError)):
-            coordinator.floor.tell(Tick())
+            coordinator.state.tell(Tick())
     live(farm)
     assert farm.sha256("good") == good_master()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
-from farm.execution.pools.words import Refused, Task
+from farm.execution.pools.messages import Refused, Task
 from farm.execution.refusals import refusal
 from farm.execution.stages_factory import SharedWeights
 from farm.scheduling.units import Stage, Unit

@@ -15,7 +15,7 @@ import pytest
 from fake_stages import FakeStages
 from raising import RAISING, raiser
 
-from farm.execution.pools.words import Refused
+from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.scheduling.units import Stage
 from jobs.errors import ExitCode, FarmError, InfrastructureError, SegmentFailed

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.execution.work_watch import Glance, StopAsked, WorkWatch
+from farm.execution.work_watch import StopAsked, WorkProgress, WorkWatch
 
 
 def test_a_waiting_task_is_withdrawn_and_a_begun_one_is_not() -> None:
@@ -19,7 +19,7 @@ def test_a_waiting_task_is_withdrawn_and_a_begun_one_is_not() -> None:
     watch.end()
     assert not watch.withdraw("a"), "it is over"
     assert not watch.begin("b")
-    assert watch.look() == Glance()
+    assert watch.look() == WorkProgress()
 
 
 def test_frames_are_counted_and_a_wish_to_stop_ends_them() -> None:
@@ -27,7 +27,7 @@ def test_frames_are_counted_and_a_wish_to_stop_ends_them() -> None:
     watch.begin("a")
     frames = watch.counted(range(10))
     assert [next(frames), next(frames)] == [0, 1]
-    assert watch.look() == Glance("a", 2, owes_frame=True)
+    assert watch.look() == WorkProgress("a", 2, owes_frame=True)
     assert not watch.ask_stop("a")
     with pytest.raises(StopAsked):
         next(frames)
@@ -47,26 +47,28 @@ def test_a_task_owes_a_frame_from_when_it_draws_until_its_last_one_is_handed_on(
     assert not watch.look().owes_frame, "nobody wants a frame yet"
     assert list(frames) == [0, 1]
     assert seen == [True], "the first frame can take for ever as well as any other"
-    assert watch.look() == Glance("a", 2, owes_frame=False), "it checks, writes and commits"
+    assert watch.look() == WorkProgress("a", 2, owes_frame=False), "it checks, writes and commits"
     list(watch.counted(range(0)))
     watch.end()
-    assert watch.look() == Glance()
+    assert watch.look() == WorkProgress()
 
 
 @pytest.mark.parametrize(
     ("before", "seen", "shows"),
     [
-        (Glance("a", 2, owes_frame=True), Glance("a", 3, owes_frame=True), True),
-        (Glance("a", 2, owes_frame=True), Glance("a", 2, owes_frame=True), False),
-        (Glance("b", 9, owes_frame=True), Glance("a", 2, owes_frame=True), True),
-        (Glance("b", 9, owes_frame=True), Glance("a", 0, owes_frame=True), False),
-        (Glance("a", 2), Glance("a", 2), True),
-        (Glance(), Glance("a", 0), True),
-        (Glance("a", 2), Glance(), False),
+        (WorkProgress("a", 2, owes_frame=True), WorkProgress("a", 3, owes_frame=True), True),
+        (WorkProgress("a", 2, owes_frame=True), WorkProgress("a", 2, owes_frame=True), False),
+        (WorkProgress("b", 9, owes_frame=True), WorkProgress("a", 2, owes_frame=True), True),
+        (WorkProgress("b", 9, owes_frame=True), WorkProgress("a", 0, owes_frame=True), False),
+        (WorkProgress("a", 2), WorkProgress("a", 2), True),
+        (WorkProgress(), WorkProgress("a", 0), True),
+        (WorkProgress("a", 2), WorkProgress(), False),
     ],
     ids=str,
 )
-def test_only_a_task_that_owes_a_frame_can_stand_still(before: Glance, seen: Glance, shows: bool) -> None:
+def test_only_a_task_that_owes_a_frame_can_stand_still(
+    before: WorkProgress, seen: WorkProgress, shows: bool
+) -> None:
     assert seen.shows_progress_since(before) is shows
 
 

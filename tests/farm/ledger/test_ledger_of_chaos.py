@@ -11,10 +11,10 @@ import troubled_farm
 from troubled_farm import Chaos
 
 from farm.ledger import Ledger, load_ledger, moved_event
-from farm.scheduling.shared.events import FarmEvent, SegmentsReady, Submit
-from farm.scheduling.shared.farm_state import Moved
-from farm.scheduling.shared.refusals import RequestRefused
-from farm.scheduling.shared.requests import JobRequest
+from farm.scheduling.events import FarmEvent, SegmentsReady, Submit
+from farm.scheduling.refusals import RequestRefused
+from farm.scheduling.requests import JobRequest
+from farm.scheduling.state import Moved
 from farm.simulation import simulator as simulator_module
 from farm.simulation.simulator import Simulator
 from infra.journal import Snapshot, open_journal

@@ -12,7 +12,7 @@ import pytest
 from fake_stages import FakeStages
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.replay.bundle import Failure
 from farm.replay.writing import write_bundle
 from farm.scheduling.units import Stage, Unit

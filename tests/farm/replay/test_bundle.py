@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.execution.pools.words import Task
+from farm.execution.pools.messages import Task
 from farm.replay.bundle import Failure, TryRecord
 from farm.replay.face_file import FaceUnreadable, read_face, write_face
 from farm.replay.reading import read_bundle

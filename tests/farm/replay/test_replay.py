@@ -15,7 +15,7 @@ from fake_stages import FakeStages, Fault
 
 from farm.cli import main
 from farm.cli.wiring import Wiring
-from farm.execution.pools.words import Finished, Refused, Task
+from farm.execution.pools.messages import Finished, Refused, Task
 from farm.execution.real_stages import RealStages
 from farm.execution.replica import Replica
 from farm.replay.bundle import Failure

@@ -5,25 +5,25 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from farm.scheduling.shared.actions import Dispatch, FarmAction, Kill, Recall, Recycle, Retire, Stop
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.events import (
-    Failed,
+from farm.scheduling.actions import Dispatch, FarmAction, Kill, Recall, Recycle, Retire, Stop
+from farm.scheduling.audit import audit
+from farm.scheduling.events import (
+    AttemptFailed,
     FailureKind,
     FarmEvent,
     Recalled,
+    ReplicaGone,
     ReplicaJoined,
-    ReplicaLost,
     Started,
     Stopped,
     Submit,
     Succeeded,
     Tick,
 )
-from farm.scheduling.shared.farm_state import Moved
-from farm.scheduling.shared.job_entry import JobEntry
-from farm.scheduling.shared.requests import FarmRules, JobRequest, PoolRules, StudioTerms
-from farm.scheduling.shared.scheduler import SharedScheduler
+from farm.scheduling.job_entry import JobEntry
+from farm.scheduling.requests import FarmRules, JobRequest, PoolRules, StudioTerms
+from farm.scheduling.scheduler import Scheduler
+from farm.scheduling.state import Moved
 from jobs.lifecycle import AttemptState
 from jobs.spec import Profile
 
@@ -38,7 +38,7 @@ class HandDrivenFarm:
         self.actions: list[FarmAction] = []
         self.moves: list[Moved] = []
         self.waiting: dict[str, list[Dispatch]] = {}
-        self.scheduler = SharedScheduler(
+        self.scheduler = Scheduler(
             FarmRules(pool=PoolRules(**pool), studios=studios or {}),
             clock=lambda: self.now,
             randomness=random.Random(1),
@@ -92,7 +92,7 @@ class HandDrivenFarm:
     def fail(self, replica: str = "r0", kind: FailureKind = FailureKind.OUTPUT) -> Dispatch:
         task = self.begin(replica)
         self.waiting[replica].remove(task)
-        self.tell(Failed(task.attempt, kind, 1.0, "it is black"))
+        self.tell(AttemptFailed(task.attempt, kind, 1.0, "it is black"))
         return task
 
     def stop(self, replica: str = "r0") -> Dispatch:
@@ -104,7 +104,7 @@ class HandDrivenFarm:
         if running and self.waiting[replica]:
             self.begin(replica)
         del self.waiting[replica]
-        self.tell(ReplicaLost(replica, explained))
+        self.tell(ReplicaGone(replica, explained))
 
     def wait(self, seconds: float) -> None:
         self.now += seconds

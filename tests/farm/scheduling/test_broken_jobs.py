@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import StopFinish
-from farm.scheduling.shared.events import Broken, Cancel, FinishStopped, Forget, Pause, Retry
+from farm.scheduling.actions import StopFinish
+from farm.scheduling.events import Broken, Cancel, FinishStopped, Forget, Pause, Retry
 from jobs.lifecycle import JobState
 from jobs.priority import OnQuarantine
 from jobs.reasons import ReasonKind

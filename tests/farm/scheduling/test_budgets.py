@@ -6,9 +6,9 @@ from hand_driven_farm import HandDrivenFarm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.budgets import Budgets
-from farm.scheduling.shared.events import Delivered, Forget, Stitched
+from farm.scheduling.audit import audit
+from farm.scheduling.budgets import Budgets
+from farm.scheduling.events import Delivered, Forget, Stitched
 from farm.scheduling.units import Stage
 from jobs.lifecycle import JobState
 from jobs.spec import Profile

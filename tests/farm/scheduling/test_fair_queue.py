@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.scheduling.shared.costs import CostTable
-from farm.scheduling.shared.fair_queue import FairQueue
+from farm.scheduling.costs import CostTable
+from farm.scheduling.fair_queue import FairQueue
 from farm.scheduling.units import Stage
 from jobs.spec import Profile
 

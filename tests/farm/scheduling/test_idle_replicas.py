@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import Dispatch, FarmAction, Recall
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.events import (
+from farm.scheduling.actions import Dispatch, FarmAction, Recall
+from farm.scheduling.audit import audit
+from farm.scheduling.events import (
     Drain,
     FarmEvent,
     Pause,
@@ -22,8 +22,8 @@ from farm.scheduling.shared.events import (
     Succeeded,
     Tick,
 )
-from farm.scheduling.shared.requests import FarmRules, JobRequest, StudioTerms
-from farm.scheduling.shared.scheduler import SharedScheduler
+from farm.scheduling.requests import FarmRules, JobRequest, StudioTerms
+from farm.scheduling.scheduler import Scheduler
 from jobs.lifecycle import JobState
 from jobs.priority import Tier
 from jobs.spec import Profile
@@ -37,7 +37,7 @@ class ListeningFarm:
     """Leaves recalls unanswered until the test answers them."""
 
     def __init__(self) -> None:
-        self.scheduler = SharedScheduler(FarmRules(), clock=lambda: 0.0, randomness=random.Random(1))
+        self.scheduler = Scheduler(FarmRules(), clock=lambda: 0.0, randomness=random.Random(1))
 
     def tell(self, event: FarmEvent) -> list[FarmAction]:
         actions = self.scheduler.on(event)
@@ -181,7 +181,7 @@ def test_what_an_event_costs_grows_no_faster_than_the_replicas_where_a_limit_lea
     def calls(replicas: int) -> int:
         limit = replicas // 2
         terms = StudioTerms(max_replicas=limit if limited == "studio" else None)
-        scheduler = SharedScheduler(
+        scheduler = Scheduler(
             FarmRules(studios={"north": terms}), clock=lambda: 0.0, randomness=random.Random(1)
         )
         request = JobRequest(

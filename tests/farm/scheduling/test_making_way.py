@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import Dispatch, Recall
-from farm.scheduling.shared.events import SegmentsReady
-from farm.scheduling.shared.requests import StudioTerms
+from farm.scheduling.actions import Dispatch, Recall
+from farm.scheduling.events import SegmentsReady
+from farm.scheduling.requests import StudioTerms
 from jobs.priority import Tier
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from farm.scheduling.shared.actions import Dispatch, FarmAction, Kill, Recall
-from farm.scheduling.shared.audit import audit
-from farm.scheduling.shared.events import (
+from farm.scheduling.actions import Dispatch, FarmAction, Kill, Recall
+from farm.scheduling.audit import audit
+from farm.scheduling.events import (
     FarmEvent,
     Pause,
     Progressed,
@@ -16,8 +16,8 @@ from farm.scheduling.shared.events import (
     Succeeded,
     Tick,
 )
-from farm.scheduling.shared.requests import FarmRules, JobRequest
-from farm.scheduling.shared.scheduler import SharedScheduler
+from farm.scheduling.requests import FarmRules, JobRequest
+from farm.scheduling.scheduler import Scheduler
 from jobs.lifecycle import JobState
 from jobs.spec import Profile
 
@@ -27,7 +27,7 @@ class FrozenFarm:
 
     def __init__(self, *, segments: int) -> None:
         self.now = 0.0
-        self.scheduler = SharedScheduler(FarmRules(), clock=lambda: self.now, randomness=random.Random(1))
+        self.scheduler = Scheduler(FarmRules(), clock=lambda: self.now, randomness=random.Random(1))
         request = JobRequest(
             job="film", studio="north", subject="a", segment_count=segments, profile=Profile.PREVIEW
         )

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.shared.actions import Dispatch, Purpose, Recycle
-from farm.scheduling.shared.events import FailureKind
-from farm.scheduling.shared.requests import StudioTerms
+from farm.scheduling.actions import Dispatch, Purpose, Recycle
+from farm.scheduling.events import FailureKind
+from farm.scheduling.requests import StudioTerms
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import Tier
 

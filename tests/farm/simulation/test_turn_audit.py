@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from farm.scheduling.shared import dispatching, solo
-from farm.scheduling.shared.actions import Purpose
-from farm.scheduling.shared.dispatching import Choice, waiting_choice
-from farm.scheduling.shared.farm_state import FarmState
-from farm.scheduling.shared.job_entry import JobEntry
+from farm.scheduling import dispatching, solo
+from farm.scheduling.actions import Purpose
+from farm.scheduling.dispatching import Choice, waiting_choice
+from farm.scheduling.job_entry import JobEntry
+from farm.scheduling.state import FarmState
 from farm.simulation.simulator import InvariantBroken, Simulator
 from jobs.lifecycle import JobState
 from jobs.simulation_spec import SimulationSpec

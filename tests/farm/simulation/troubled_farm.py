@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from farm.scheduling.shared.events import (
+from farm.scheduling.events import (
+    AttemptFailed,
     Cancel,
     Drain,
     Expire,
-    Failed,
     FailureKind,
     FarmEvent,
     Forget,
@@ -29,7 +29,7 @@ from farm.scheduling.shared.events import (
     Waive,
     WorkEvent,
 )
-from farm.scheduling.shared.refusals import RequestRefused
+from farm.scheduling.refusals import RequestRefused
 from farm.simulation.simulator import InvariantBroken, Simulator
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
@@ -150,7 +150,7 @@ class Chaos:
                 *self._old_answers[-40:],
                 Started(attempt),
                 Succeeded(attempt, 2.0),
-                Failed(attempt, FailureKind.OUTPUT, 1.0),
+                AttemptFailed(attempt, FailureKind.OUTPUT, 1.0),
                 Recalled(attempt),
                 Stopped(attempt),
             ]

@@ -14,17 +14,17 @@ from fake_stages import MOTION_CONTEXT, SPEECH_CONTEXT, FakeStages
 from farm.config import PoolSizes
 from farm.execution.calls import Call, FaceCall, ReplicaSetup, SegmentCall, WindowCall
 from farm.execution.pools.backend import PoolBackend
-from farm.execution.pools.words import (
-    Advanced,
+from farm.execution.pools.messages import (
     Began,
     Finished,
     Gone,
-    Happening,
     Joined,
+    PoolEvent,
     Refused,
     StoppedAsAsked,
     TakenBack,
     Task,
+    TaskAdvanced,
 )
 from farm.scheduling.units import Stage, Unit
 from jobs.framerate import FRAME_RATE
@@ -38,7 +38,7 @@ from stages.payloads import (
     PosedFace,
 )
 
-Kind = TypeVar("Kind", bound=Happening)
+Kind = TypeVar("Kind", bound=PoolEvent)
 
 SEGMENT_FRAMES = 10
 ENDS = (Finished, Refused, TakenBack, StoppedAsAsked)
@@ -147,7 +147,7 @@ class DrivenPools:
     """Pools, what happened in them, and when (seconds of the monotonic clock)."""
 
     backend: PoolBackend
-    happened: list[Happening] = field(default_factory=list)
+    happened: list[PoolEvent] = field(default_factory=list)
     at: list[float] = field(default_factory=list)
 
     def turn(self, *, timeout_s: float = 0.5) -> None:
@@ -192,7 +192,7 @@ class DrivenPools:
         """Its process."""
         return next(joined.facts.pid for joined in self.of(Joined) if joined.replica == replica)
 
-    def told(self, key: str) -> list[Happening]:
+    def told(self, key: str) -> list[PoolEvent]:
         """Everything that happened to a task; `Gone` too, if it names it."""
         return [
             happening
@@ -201,16 +201,16 @@ class DrivenPools:
             or (isinstance(happening, Gone) and key in happening.tasks)
         ]
 
-    def ends(self, key: str) -> list[Happening]:
+    def ends(self, key: str) -> list[PoolEvent]:
         """What a task came to; exactly one thing, if all is well."""
-        return [happening for happening in self.told(key) if not isinstance(happening, (Began, Advanced))]
+        return [happening for happening in self.told(key) if not isinstance(happening, (Began, TaskAdvanced))]
 
     def end(self, key: str, *, within_s: float = 60.0) -> Any:
         """What a task came to, once it came to something."""
         ends = self.until(lambda: self.ends(key), within_s=within_s)
         return ends[0]
 
-    def when(self, kind: type[Happening]) -> float:
+    def when(self, kind: type[PoolEvent]) -> float:
         """When something of a kind happened last."""
         return next(
             at

@@ -9,7 +9,7 @@ from driven_pools import DrivenPools, OnlyRender, Tasks
 from fake_stages import FakeStages
 from small_cluster import DEFAULT_HEALTH_CHECKS, small_cluster
 
-from farm.execution.pools.words import Began, Gone
+from farm.execution.pools.messages import Began, Gone
 
 pytestmark = [pytest.mark.ray, pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
 

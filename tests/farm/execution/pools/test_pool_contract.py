@@ -8,7 +8,7 @@ import pytest
 from driven_pools import DrivenPools, Tasks
 from fake_stages import FakeStages, Fault
 
-from farm.execution.pools.words import Began, Finished, Gone, Joined, Refused, StoppedAsAsked, TakenBack
+from farm.execution.pools.messages import Began, Finished, Gone, Joined, Refused, StoppedAsAsked, TakenBack
 from farm.scheduling.units import Stage
 from jobs.errors import SegmentFailed, SegmentRejected, SubjectRefused, WeightsMismatch
 from jobs.spec import InspectionPolicy

@@ -13,7 +13,7 @@ from driven_pools import DrivenPools, OnlyRender, Tasks
 from fake_stages import FakeStages
 from small_cluster import QUICK_HEALTH_CHECKS, SmallCluster, small_cluster
 
-from farm.execution.pools.words import Began, Draining, Finished, Gone, Joined
+from farm.execution.pools.messages import Began, Draining, Finished, Gone, Joined
 
 pytestmark = [
     pytest.mark.ray,

@@ -14,8 +14,7 @@ import pytest
 from driven_pools import DrivenPools, Tasks
 from fake_stages import FakeStages, Fault
 
-from farm.execution.pools.words import (
-    Advanced,
+from farm.execution.pools.messages import (
     Began,
     Finished,
     Gone,
@@ -23,6 +22,7 @@ from farm.execution.pools.words import (
     Refused,
     StoppedAsAsked,
     TakenBack,
+    TaskAdvanced,
 )
 from farm.scheduling.units import Stage
 from jobs.errors import ClusterUnavailable, ReplicaLost
@@ -55,8 +55,8 @@ def test_a_busy_replica_can_be_looked_at_recalled_from_stopped_and_killed(
     replica = pools.replica()
     for task in (running, waiting, after):
         pools.backend.submit(replica, task)
-    pools.until(lambda: len(pools.of(Advanced)) >= 2)
-    assert {advanced.key for advanced in pools.of(Advanced)} == {running.key}
+    pools.until(lambda: len(pools.of(TaskAdvanced)) >= 2)
+    assert {advanced.key for advanced in pools.of(TaskAdvanced)} == {running.key}
     pools.backend.recall(running.key)
     pools.backend.recall(waiting.key)
     assert pools.end(waiting.key, within_s=5.0) == TakenBack(waiting.key)
@@ -79,7 +79,7 @@ def test_a_look_is_asked_for_at_most_as_often_as_wanted(
     task = tasks.segment(0, frames=FRAMES)
     pools.backend.submit(pools.replica(), task)
     pools.end(task.key)
-    assert 2 <= len(pools.of(Advanced)) <= 6
+    assert 2 <= len(pools.of(TaskAdvanced)) <= 6
 
 
 @pytest.mark.chaos
@@ -135,8 +135,8 @@ def test_a_disk_that_hangs_while_a_subject_is_loaded_is_no_standstill_of_the_seg
     pools = start_ray(made_of=hanging, look_every_s=0.2)
     task = tasks.segment(0)
     pools.backend.submit(pools.replica(), task)
-    pools.until(lambda: len(pools.of(Advanced)) >= 3, within_s=10.0)
-    assert {advanced.key for advanced in pools.of(Advanced)} == {task.key}
+    pools.until(lambda: len(pools.of(TaskAdvanced)) >= 3, within_s=10.0)
+    assert {advanced.key for advanced in pools.of(TaskAdvanced)} == {task.key}
     pools.backend.kill("render-1")
 
 

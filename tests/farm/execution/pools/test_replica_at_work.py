@@ -13,9 +13,9 @@ from driven_pools import SEGMENT_FRAMES, Tasks
 from fake_stages import FakeStages
 
 from farm.execution import loaded_stages
-from farm.execution.pools.words import Finished, Task
+from farm.execution.pools.messages import Finished, Task
 from farm.execution.replica import Ended, Replica
-from farm.execution.work_watch import Glance
+from farm.execution.work_watch import WorkProgress
 from farm.scheduling.units import Stage
 from infra.storage import MemoryStore, PutOutcome
 
@@ -83,11 +83,11 @@ def test_a_segment_whose_store_does_not_answer_owes_no_frame(
     monkeypatch.setattr(loaded_stages, "open_store", lambda address: store)
     with at_work(stages, task, gate) as (replica, ends):
         first, second = replica.look(), replica.look()
-        assert first == Glance(task.key, SEGMENT_FRAMES, owes_frame=False)
+        assert first == WorkProgress(task.key, SEGMENT_FRAMES, owes_frame=False)
         assert second.shows_progress_since(first), "the store is slow, and the segment is not to blame"
         assert not ends
     assert isinstance(ends[0], Finished)
-    assert replica.look() == Glance()
+    assert replica.look() == WorkProgress()
 
 
 @pytest.mark.parametrize(("gated", "owes_frame"), [("load", False), ("render", True)])
@@ -98,6 +98,6 @@ def test_a_segment_owes_no_frame_while_its_subject_is_loaded(
     made_of = GatedStages(folder=stages.folder, gated=gated, gate=gate)
     with at_work(made_of, task, gate) as (replica, ends):
         first, second = replica.look(), replica.look()
-        assert first == Glance(task.key, 0, owes_frame=owes_frame)
+        assert first == WorkProgress(task.key, 0, owes_frame=owes_frame)
         assert second.shows_progress_since(first) is not owes_frame
     assert isinstance(ends[0], Finished)

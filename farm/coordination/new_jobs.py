@@ -1,0 +1,212 @@
+"""Jobs on their way into the farm: received, planned beside the loop, queued, or turned away with a reason."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from farm.coordination.background import WorkKind
+from farm.coordination.job_run import JobRun
+from farm.coordination.planning import alone, job_request, parse_document, plan_job
+from farm.coordination.state import CoordinatorState, PlanningJob
+from farm.coordination.unforeseen import callback_of
+from farm.scheduling.events import Submit
+from farm.scheduling.refusals import RequestRefused
+from farm.scheduling.requests import JobRequest
+from jobs.errors import FarmError, OutputRefused, SubjectRefused
+from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted, StateMoved
+from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.places import find_places
+from jobs.reasons import Reason, ReasonKind
+from jobs.states import step
+
+
+def receive(
+    farm: CoordinatorState,
+    name: str,
+    *,
+    document: dict[str, Any],
+    folder: str,
+    studio: str,
+    on_hold: bool,
+    overwrite: bool,
+) -> None:
+    """Take a job in.
+
+    Raises:
+        SpecError: With every mistake in the job; nothing has changed.
+        OutputRefused: It writes what it or another job at hand reads or writes; nothing has changed.
+    """
+    loaded = parse_document(document, folder=folder, where=name, overwrite=overwrite)
+    # As they are spelled: the disk, which may not answer, is asked beside the loop.
+    farm.places.add(name, find_places(loaded.places(name=name), looks_on_disk=False))
+    # With every default filled in: a later version of the farm, with others, must plan it as this one does.
+    document = loaded.job.as_record()
+    farm.writer.note(
+        JobReceived(
+            job=name,
+            studio=studio,
+            document=document,
+            folder=folder,
+            on_hold=on_hold,
+            overwrite=overwrite,
+        )
+    )
+    move(farm, name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
+    _plan(
+        farm,
+        PlanningJob(name=name, studio=studio, loaded=loaded, on_hold=on_hold, patience=farm.patience()),
+    )
+
+
+def adopt(farm: CoordinatorState, run: JobRun, *, studio: str) -> None:
+    """Take in a job that is planned already and has the farm to itself.
+
+    Raises:
+        RequestRefused: The studio has too much in the queue.
+    """
+    folder, document = str(run.loaded.folder), run.loaded.job.as_record()
+    farm.writer.note(JobReceived(job=run.name, studio=studio, document=document, folder=folder))
+    move(farm, run.name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
+    enqueue(farm, run, request=alone(job_request(run, studio=studio)))
+
+
+def plan_again(farm: CoordinatorState, arrival: PlanningJob, *, state: JobState) -> None:
+    """Go on with a job whose planning was interrupted by the end of the farm."""
+    if state is JobState.RECEIVED:
+        move(farm, arrival.name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
+    _plan(farm, arrival)
+
+
+def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None:
+    """Hand a planned job to the scheduler, with what the store holds of it already.
+
+    Raises:
+        RequestRefused: The studio has too much in the queue.
+    """
+    farm.writer.note(
+        JobPlanned(
+            job=run.name,
+            plan_hash=run.plan.plan_hash,
+            takes=run.plan.takes,
+            segments_per_take=len(run.plan.segments),
+        )
+    )
+    move(farm, run.name, JobState.VALIDATING, JobEvent.PLANNED, _PLANNING)
+    note_found(farm, run)
+    farm.runs[run.name] = run
+    farm.tell(Submit(request))
+
+
+def note_found(farm: CoordinatorState, run: JobRun) -> None:
+    """Write down the segments that the store held before."""
+    for (take, index), record in sorted(run.records.items()):
+        segment = (take - 1) * len(run.plan.segments) + index
+        farm.writer.note(SegmentCommitted(job=run.name, segment=segment, record=record))
+        _note_move(
+            farm,
+            f"{run.name}/{segment}",
+            SegmentState.BLOCKED,
+            SegmentEvent.COMMITTED,
+            SegmentState.COMMITTED,
+            Reason(ReasonKind.STORE, "the store holds it"),
+        )
+    if run.records:
+        farm.watcher.note(
+            run.name, f"{len(run.records)} of {run.segment_count} segments were already committed"
+        )
+    for note in run.notes:
+        farm.watcher.note(run.name, note)
+
+
+def note_account(farm: CoordinatorState, name: str) -> None:
+    """Write down what the job has spent and may spend, where its committed segments do not tell."""
+    entry = farm.scheduler.jobs[name]
+    farm.writer.note(AccountNoted(job=name, spent=entry.spent, max_gpu_seconds=entry.max_gpu_seconds))
+
+
+def turn_away(farm: CoordinatorState, name: str, state: JobState, error: FarmError) -> None:
+    """The job ends before it was queued."""
+    farm.places.remove(name)
+    if isinstance(error, (SubjectRefused, RequestRefused)):
+        move(farm, name, state, JobEvent.REJECTED, Reason(ReasonKind.REFUSAL, error.message))
+    else:
+        move(farm, name, state, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
+    farm.writer.note(JobErred(job=name, error=error.as_record()))
+    farm.watcher.note(name, error.line())
+
+
+def cancel_arrival(farm: CoordinatorState, name: str) -> None:
+    """Somebody cancels a job that is being planned."""
+    arrival = farm.arrivals[name]
+    arrival.is_cancelled = True
+    farm.places.remove(name)
+    asked = Reason(ReasonKind.USER, "a user asked for it")
+    move(farm, name, JobState.VALIDATING, JobEvent.CANCEL_ASKED, asked)
+    quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
+    move(farm, name, JobState.CANCEL_REQUESTED, JobEvent.QUIET, quiet)
+
+
+def move(farm: CoordinatorState, name: str, before: JobState, event: JobEvent, reason: Reason) -> None:
+    """A transition of a job that the scheduler does not have."""
+    after = step(before, event, reason)
+    _note_move(farm, name, before, event, after, reason)
+
+
+_PLANNING = Reason(ReasonKind.PLAN, "it came in")
+
+
+def _note_move(
+    farm: CoordinatorState,
+    subject: str,
+    before: JobState | SegmentState,
+    event: JobEvent | SegmentEvent,
+    after: JobState | SegmentState,
+    reason: Reason,
+) -> None:
+    farm.writer.note(
+        StateMoved(
+            subject=subject,
+            before=before.value,
+            event=event.value,
+            after=after.value,
+            reason_kind=reason.kind,
+            reason=reason.text,
+        )
+    )
+
+
+def _plan(farm: CoordinatorState, arrival: PlanningJob, *, after_s: float = 0.0) -> None:
+    farm.arrivals[arrival.name] = arrival
+    farm.background.ask(
+        partial(plan_job, arrival.name, arrival.loaded, services=farm.services, is_new=True),
+        callback_of(farm, arrival.name, partial(_planned, farm, arrival)),
+        lane=WorkKind.PLAN,
+        after_s=after_s,
+    )
+
+
+def _planned(farm: CoordinatorState, arrival: PlanningJob, result: JobRun | FarmError) -> None:
+    if arrival.is_cancelled:
+        farm.arrivals.pop(arrival.name, None)
+        return
+    wait_s = arrival.patience.wait_s(result) if isinstance(result, FarmError) else None
+    if wait_s is not None:
+        farm.watcher.note(arrival.name, arrival.patience.sentence("planning"))
+        _plan(farm, arrival, after_s=wait_s)
+        return
+    del farm.arrivals[arrival.name]
+    if isinstance(result, FarmError):
+        turn_away(farm, arrival.name, JobState.VALIDATING, result)
+        return
+    try:
+        farm.places.add(arrival.name, result.places)
+    except OutputRefused as refusal:
+        turn_away(farm, arrival.name, JobState.VALIDATING, refusal)
+        return
+    try:
+        request = job_request(result, studio=arrival.studio, on_hold=arrival.on_hold)
+        enqueue(farm, result, request=request)
+    except RequestRefused as refusal:
+        del farm.runs[arrival.name]
+        turn_away(farm, arrival.name, JobState.PLANNED, refusal)

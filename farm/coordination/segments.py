@@ -1,0 +1,168 @@
+"""Segments on their way: carries out what the scheduler wants of the renderer pool, and tells it what came of it."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from farm.committed import committed_segment
+from farm.coordination.background import WorkKind
+from farm.coordination.job_run import JobRun
+from farm.coordination.new_jobs import note_account
+from farm.coordination.state import Assignment, CoordinatorState
+from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.execution.pools.messages import Finished, Gone, Refused, Task
+from farm.scheduling.actions import Dispatch, Kill, Recall, Recycle, Retire, Stop
+from farm.scheduling.events import (
+    AttemptFailed,
+    FailureKind,
+    MotionGone,
+    ReplicaGone,
+    SegmentFound,
+    Stopped,
+    Succeeded,
+)
+from farm.scheduling.units import Unit
+from jobs.errors import FarmError, InfrastructureError, ReplicaLost, StoreError
+from jobs.journal_events import SegmentCommitted
+from jobs.lifecycle import AttemptState
+from jobs.manifest import SegmentRecord
+
+logger = logging.getLogger(__name__)
+
+PoolAction = Dispatch | Recall | Stop | Kill | Retire | Recycle
+
+
+def carry_out(farm: CoordinatorState, action: PoolAction) -> None:
+    """Do what the scheduler wants of the renderer pool."""
+    if isinstance(action, Dispatch):
+        _dispatch(farm, action)
+    elif isinstance(action, (Recall, Stop)):
+        _take_back(farm, action)
+    else:
+        for key, _ in tuple(farm.tasks_of(action.replica)):
+            del farm.tasks[key]
+        if isinstance(action, Retire):
+            farm.backend.retire(action.replica)
+        else:
+            farm.backend.kill(action.replica)
+        if isinstance(action, Kill):
+            farm.watcher.note("", f"{action.replica} is ended and replaced: {action.why}")
+
+
+def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finished) -> None:
+    """A segment is committed, whether or not anybody still waits for it."""
+    record = finished.result
+    assert isinstance(record, SegmentRecord)
+    assert assignment.attempt is not None
+    run = farm.runs.get(assignment.job)
+    if run is None:
+        return
+    segment, name = run.number(assignment.unit), (assignment.unit.take, assignment.unit.index)
+    if name not in run.records:
+        run.records[name] = record
+        farm.writer.note(
+            SegmentCommitted(job=run.name, segment=segment, record=record, seconds=finished.seconds)
+        )
+        farm.watcher.worked(run, assignment.unit, seconds=finished.seconds)
+        farm.watcher.committed(run, record)
+    farm.tell(Succeeded(assignment.attempt, finished.seconds))
+
+
+def take_refusal(farm: CoordinatorState, assignment: Assignment, refused: Refused) -> None:
+    """The stage raised on a segment, or its result did not pass the check."""
+    assert assignment.attempt is not None
+    error = refused.error
+    run = farm.runs.get(assignment.job)
+    if run is not None:
+        keep(farm, run.name, error)
+        run.note_try(assignment.unit, replica=assignment.replica, error=error)
+        if refused.is_replica_suspect:
+            farm.watcher.note(
+                run.name, f"{assignment.unit}: {error.message}; another replica renders it once more"
+            )
+    kind = FailureKind.OUTPUT
+    if refused.is_final:
+        kind = FailureKind.PERMANENT
+    elif isinstance(error, StoreError):
+        kind = FailureKind.STORAGE
+    elif isinstance(error, InfrastructureError):
+        kind = FailureKind.INFRASTRUCTURE
+    farm.tell(AttemptFailed(assignment.attempt, kind, refused.seconds, error.message))
+    if kind in {FailureKind.OUTPUT, FailureKind.PERMANENT} and assignment.job in farm.scheduler.jobs:
+        note_account(farm, assignment.job)
+
+
+def take_loss(farm: CoordinatorState, gone: Gone) -> None:
+    """A renderer replica is gone. What it ran may have been committed all the same: the store is asked."""
+    held = list(farm.tasks_of(gone.replica))
+    for key, _ in held:
+        del farm.tasks[key]
+    ran = next((assignment for _, assignment in held if assignment.since is not None), None)
+    run = farm.runs.get(ran.job) if ran is not None else None
+    if ran is not None and run is not None:
+        with ends_alone(farm, run.name):
+            if not gone.explained:
+                farm.watcher.note(run.name, f"the replica of {ran.unit} was lost and is replaced")
+            lost = ReplicaLost(gone.reason, where=str(ran.unit))
+            run.note_try(ran.unit, replica=gone.replica, error=lost)
+            look_in_store(farm, run, ran.unit)
+    farm.tell(ReplicaGone(gone.replica, gone.explained))
+
+
+def look_in_store(farm: CoordinatorState, run: JobRun, unit: Unit) -> None:
+    """Ask, beside the loop, whether the store holds the segment; it is taken in then."""
+    look = partial(committed_segment, run.plan, take=unit.take, index=unit.index, store=farm.services.store)
+    farm.background.ask(
+        look, callback_of(farm, run.name, partial(_looked, farm, run, unit)), lane=WorkKind.STORE
+    )
+
+
+def _looked(farm: CoordinatorState, run: JobRun, unit: Unit, found: SegmentRecord | FarmError | None) -> None:
+    if isinstance(found, FarmError):
+        # It is rendered again; the commit will find the first copy.
+        logger.warning("%s: %s", unit, found)
+        return
+    if found is None or farm.runs.get(run.name) is not run or (unit.take, unit.index) in run.records:
+        return
+    run.records[unit.take, unit.index] = found
+    farm.writer.note(SegmentCommitted(job=run.name, segment=run.number(unit), record=found))
+    farm.watcher.committed(run, found)
+    farm.tell(SegmentFound(run.name, run.number(unit)))
+
+
+def _dispatch(farm: CoordinatorState, action: Dispatch) -> None:
+    if action.attempt not in farm.scheduler.state.attempts:
+        # Its replica went, or its job ended, before its turn came to be carried out.
+        return
+    run = farm.runs[action.job]
+    unit = run.unit(action.segment)
+    call = run.segment_call(unit)
+    if call is None:
+        _give_back(farm, run, action)
+        return
+    key = farm.key_of(action.attempt)
+    farm.tasks[key] = Assignment(job=run.name, unit=unit, replica=action.replica, attempt=action.attempt)
+    farm.backend.submit(action.replica, Task(key=key, job=run.name, unit=unit, setup=run.setup, call=call))
+
+
+def _give_back(farm: CoordinatorState, run: JobRun, action: Dispatch) -> None:
+    """There is no face to render: the attempt is not sent to its replica at all."""
+    if farm.scheduler.state.attempts[action.attempt].state is AttemptState.STOPPING:
+        # Settled since, in other ways.
+        farm.tell(Stopped(action.attempt))
+        return
+    # No lease should come to this. It must not be leased again before there is a face, or the loop would turn for ever.
+    logger.warning("%s: segment %d was leased without its face", run.name, action.segment)
+    farm.tell(AttemptFailed(action.attempt, FailureKind.STORAGE, 0.0, "its face is composed again"))
+    farm.tell(MotionGone(run.name, (action.segment,)))
+
+
+def _take_back(farm: CoordinatorState, action: Recall | Stop) -> None:
+    key = farm.key_of(action.attempt)
+    if key not in farm.tasks:
+        return
+    if isinstance(action, Recall):
+        farm.backend.recall(key)
+    else:
+        farm.backend.stop(key)

@@ -1,0 +1,130 @@
+"""What the shared pools are told, and what they report. No pixels travel here.
+
+A pool belongs to no job: every task brings along what its replica must have loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farm.execution.calls import Call, ReplicaFacts, ReplicaSetup, Result
+from farm.scheduling.units import Stage, Unit
+from jobs.errors import FarmError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One piece of work for one replica.
+
+    Attributes:
+        key: Unique among all tasks of this run of the farm.
+        job: Whose it is.
+        unit: What it is, for people and for errors.
+        setup: What the replica must have loaded: subject, weights, store, profile.
+        call: What it shall do.
+    """
+
+    key: str
+    job: str
+    unit: Unit
+    setup: ReplicaSetup
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A replica is ready for tasks."""
+
+    replica: str
+    stage: Stage
+    facts: ReplicaFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """A replica ended by itself; a replacement is on its way. No other happening of its tasks follows.
+
+    Attributes:
+        tasks: Keys of what it held, the oldest first.
+        explained: Its node died or was taken back: no task is to blame.
+        reason: One line for people.
+    """
+
+    replica: str
+    stage: Stage
+    tasks: tuple[str, ...]
+    explained: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """The replica's node will be taken back: what it runs may finish, nothing more shall go there."""
+
+    replica: str
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The replica works on the task."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAdvanced:
+    """The task was looked at, and goes on: it drew another frame since the last look, or owes none now.
+
+    It owes none while its replica loads what it needs, and after its last frame; a window and a face never do.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The task is done; `seconds` is the time it was worked on.
+
+    Attributes:
+        notice: One sentence that the user should read, where the replica loaded the task's setup just now.
+        was_cold: The replica had to load the task's setup first.
+    """
+
+    key: str
+    result: Result
+    seconds: float
+    notice: str = ""
+    was_cold: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The stage raised.
+
+    Attributes:
+        is_final: Trying again cannot help.
+        is_replica_suspect: The replica itself may be at fault; it is ended and replaced (`Gone` follows, explained).
+    """
+
+    key: str
+    error: FarmError
+    seconds: float
+    is_final: bool
+    is_replica_suspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The task was recalled before it began."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedAsAsked:
+    """The task stopped between two frames, as asked."""
+
+    key: str
+
+
+PoolEvent = Joined | Gone | Draining | Began | TaskAdvanced | Finished | Refused | TakenBack | StoppedAsAsked

@@ -1,0 +1,114 @@
+"""Moves a job on that has nothing left to wait for, and takes it from its last segment to its master."""
+
+from __future__ import annotations
+
+from farm.scheduling.actions import Finish, StopFinish
+from farm.scheduling.answers import found_segment
+from farm.scheduling.events import (
+    Broken,
+    Delivered,
+    FinishFailed,
+    FinishStopped,
+    FlowEvent,
+    MotionGone,
+    SegmentFound,
+    SegmentsReady,
+    Stitched,
+)
+from farm.scheduling.giving_up import fail_job
+from farm.scheduling.job_entry import JobEntry
+from farm.scheduling.moves import block_segment, move_job, unblock_segment
+from farm.scheduling.state import FarmState
+from jobs.lifecycle import JobEvent, JobState, SegmentState
+from jobs.reasons import Reason, ReasonKind
+
+
+def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
+    """Take in what the other stages, the store and the stitcher report; jobs that are forgotten are none of it."""
+    job = farm.jobs.get(event.job)
+    if job is None:
+        return
+    if isinstance(event, SegmentsReady):
+        for segment in event.segments:
+            if job.states[segment] is SegmentState.BLOCKED:
+                unblock_segment(farm, job, segment)
+    elif isinstance(event, MotionGone):
+        for segment in range(len(job.states)) if event.segments is None else event.segments:
+            if job.states[segment] in {SegmentState.READY, SegmentState.SUSPECT}:
+                block_segment(farm, job, segment)
+    elif isinstance(event, Broken):
+        _broken(farm, job, event)
+    elif isinstance(event, SegmentFound):
+        found_segment(farm, job, event.segment)
+    elif isinstance(event, Stitched):
+        if job.state is JobState.STITCHING:
+            move_job(farm, job, JobEvent.STITCHED, Reason(ReasonKind.WORK, "the master is joined"))
+        else:
+            end_finish(farm, job)
+    elif isinstance(event, (Delivered, FinishFailed, FinishStopped)):
+        _finished(farm, job, event)
+
+
+def _broken(farm: FarmState, job: JobEntry, event: Broken) -> None:
+    if event.is_internal:
+        fail_job(farm, job, Reason(ReasonKind.INTERNAL, event.message))
+        job.hold = None
+        if job.finishing and job.state is JobState.FAILED:
+            farm.actions.append(StopFinish(job.name))
+    elif job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
+        fail_job(farm, job, Reason(ReasonKind.PERMANENT, event.message))
+
+
+def end_finish(farm: FarmState, job: JobEntry) -> None:
+    """Nobody works on the job's master any more."""
+    job.finishing = False
+    farm.changed[job.name] = None
+
+
+def settle_changed(farm: FarmState) -> None:
+    """Look at every job that changed. Settling one changes no other."""
+    for name in tuple(farm.changed):
+        if name in farm.jobs:
+            _settle(farm, farm.jobs[name])
+
+
+def _finished(farm: FarmState, job: JobEntry, event: Delivered | FinishFailed | FinishStopped) -> None:
+    if job.state is JobState.DELIVERING and isinstance(event, Delivered):
+        move_job(farm, job, JobEvent.DELIVERED, Reason(ReasonKind.WORK, "the master is delivered"))
+    elif job.state in {JobState.STITCHING, JobState.DELIVERING} and not isinstance(event, Delivered):
+        message = event.message if isinstance(event, FinishFailed) else "it stopped by itself"
+        job.failure = Reason(ReasonKind.OUTPUT, message)
+        move_job(farm, job, JobEvent.FAILED, job.failure)
+    end_finish(farm, job)
+
+
+def _settle(farm: FarmState, job: JobEntry) -> None:
+    """Move a job on that has nothing left to wait for."""
+    if job.state in {JobState.PAUSE_REQUESTED, JobState.CANCEL_REQUESTED}:
+        if not job.attempts and not job.finishing:
+            move_job(farm, job, JobEvent.QUIET, Reason(ReasonKind.WORK, "nothing of it runs any more"))
+    elif job.is_dispatching:
+        _settle_queued(farm, job)
+
+
+def _settle_queued(farm: FarmState, job: JobEntry) -> None:
+    if job.unsettled == 0:
+        text = "every segment is committed or waived"
+        move_job(farm, job, JobEvent.RENDERED, Reason(ReasonKind.WORK, text))
+        job.finishing = True
+        waived = tuple(n for n, state in enumerate(job.states) if state is SegmentState.WAIVED)
+        farm.actions.append(Finish(job.name, waived))
+    elif job.attempts:
+        return
+    elif job.unsettled == job.given_up:
+        text = "all that is left of it is in quarantine: retry, requeue, waive or cancel"
+        _hold(farm, job, Reason(ReasonKind.POLICY, text))
+    elif not job.can_pay(farm.cost_of(job)):
+        text = f"{job.spent:.1f} of {job.max_gpu_seconds:.1f} GPU seconds are spent: resume it with more, or cancel"
+        _hold(farm, job, Reason(ReasonKind.BUDGET, text))
+
+
+def _hold(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+    """The job waits for a person."""
+    move_job(farm, job, JobEvent.HELD, reason)
+    job.hold = reason

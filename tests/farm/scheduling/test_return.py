@@ -1,0 +1,126 @@
+"""Jobs that come back: from an earlier run of the farm, with what was settled then, or because their input is gone."""
+
+from __future__ import annotations
+
+import pytest
+from hand_driven_farm import HandDrivenFarm
+
+from farm.scheduling.actions import Finish
+from farm.scheduling.events import Broken, FailureKind, MotionGone, Retry, SegmentsReady, Waive
+from farm.scheduling.requests import JobRequest
+from jobs.lifecycle import JobState, SegmentState
+from jobs.priority import OnQuarantine
+from jobs.reasons import ReasonKind
+from jobs.spec import Profile
+
+
+def test_only_what_an_earlier_run_left_open_is_rendered() -> None:
+    farm = HandDrivenFarm()
+    farm.submit(
+        "film", segments=5, committed=frozenset({0}), waived=frozenset({1}), on_quarantine=OnQuarantine.HOLD
+    )
+    assert [farm.succeed().segment for _ in range(3)] == [2, 3, 4]
+    assert farm.took(Finish) == [Finish("film", (1,))]
+
+
+def test_a_segment_still_in_quarantine_holds_the_job_until_somebody_decides() -> None:
+    farm = HandDrivenFarm()
+    farm.submit(
+        "film",
+        segments=2,
+        committed=frozenset({0}),
+        quarantined=frozenset({1}),
+        on_quarantine=OnQuarantine.HOLD,
+    )
+    job = farm.job("film")
+    assert job.state is JobState.HELD
+    assert job.hold is not None
+    assert job.hold.kind is ReasonKind.POLICY
+    farm.tell(Retry("film"))
+    farm.succeed()
+    assert job.state is JobState.STITCHING
+
+
+def test_what_was_spent_before_counts() -> None:
+    farm = HandDrivenFarm(first_cost=10.0)
+    farm.submit("film", max_gpu_seconds=25.0, spent=20.0)
+    job = farm.job("film")
+    assert job.state is JobState.HELD
+    assert job.hold is not None
+    assert job.hold.kind is ReasonKind.BUDGET
+
+
+def test_a_segment_that_waits_for_its_motion_can_be_waived() -> None:
+    farm = HandDrivenFarm()
+    farm.submit("film", segments=3, motion_merged=False)
+    farm.tell(Waive("film", (1,)))
+    assert farm.job("film").states[1] is SegmentState.WAIVED
+
+
+def test_what_one_segment_is_made_of_can_be_gone_and_the_others_go_on() -> None:
+    farm = HandDrivenFarm(slots=1)
+    farm.submit("film", segments=4)
+    farm.fail(kind=FailureKind.STORAGE)
+    assert farm.held() == [("film", 1)]
+    farm.tell(MotionGone("film", segments=(0, 1, 3)))
+    blocked, ready = SegmentState.BLOCKED, SegmentState.READY
+    assert farm.job("film").states == [blocked, SegmentState.LEASED, ready, blocked], "what runs goes on"
+    farm.succeed()
+    assert farm.held() == [("film", 2)]
+    farm.succeed()
+    assert farm.held() == []
+    farm.tell(SegmentsReady("film", (0, 3)))
+    assert [farm.succeed().segment for _ in range(2)] == [0, 3]
+
+
+def test_a_suspect_whose_face_is_gone_is_a_suspect_again_once_that_is_there() -> None:
+    farm = HandDrivenFarm(slots=1)
+    farm.submit("film", segments=2)
+    farm.lose("r0")
+    farm.join("r1")
+    farm.lose("r1")
+    assert farm.job("film").states[0] is SegmentState.SUSPECT
+    farm.tell(MotionGone("film", segments=(0,)))
+    assert farm.job("film").states == [SegmentState.BLOCKED, SegmentState.READY]
+    farm.tell(SegmentsReady("film", (0,)))
+    assert farm.job("film").states[0] is SegmentState.SUSPECT
+
+
+def test_a_job_whose_input_is_gone_fails_and_what_runs_of_it_stops() -> None:
+    farm = HandDrivenFarm()
+    farm.submit("film")
+    farm.begin()
+    farm.tell(Broken("film", "the speech is gone"))
+    job = farm.job("film")
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.text == "the speech is gone"
+    assert len(farm.stops()) == 2
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        {"committed": frozenset({9})},
+        {"waived": frozenset({0}), "quarantined": frozenset({0})},
+    ],
+)
+def test_a_request_that_contradicts_itself_is_refused(settled: dict[str, frozenset[int]]) -> None:
+    with pytest.raises(ValueError, match="settled"):
+        JobRequest(
+            job="film", studio="north", subject="a", segment_count=2, profile=Profile.PREVIEW, **settled
+        )  # type: ignore[arg-type]
+
+
+def test_a_wait_that_was_given_up_for_a_lost_face_does_not_end_the_next_one() -> None:
+    farm = HandDrivenFarm(backoff=10.0)
+    farm.submit("film", segments=1)
+    for _ in range(3):
+        farm.fail(kind=FailureKind.STORAGE)
+        farm.tell(MotionGone("film", segments=(0,)))
+        farm.tell(SegmentsReady("film", (0,)))
+    farm.fail(kind=FailureKind.STORAGE)
+    farm.wait(10.0 * 8 * 0.5 - 0.5)
+    assert farm.held() == [], "the fourth wait is eight times the first, with jitter"
+    farm.wait(10.0 * 8)
+    assert farm.held() == [("film", 0)]
