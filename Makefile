@@ -16,13 +16,15 @@ PINS := pyproject.toml constraints.txt requirements-render.txt requirements-asse
 SOURCES := farm infra jobs stages benchmarks recipes tests
 export PYTHONHASHSEED ?= 0
 
-.PHONY: help demo test test-slow test-train test-gpu lint format imports types check clean
+.PHONY: help demo install test test-slow test-train test-gpu lint format imports types check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.runtime  ## install what a render needs and render the example job to out/hello.mp4
 	$(BIN)/farm render examples/hello.yaml
+
+install: $(VENV)/.all  ## install what every command needs: also preparing, training and judging
 
 test: $(VENV)/.dev  ## the default tests
 	$(BIN)/python -m pytest
@@ -66,7 +68,11 @@ $(VENV)/.runtime: $(VENV)/.created $(PINS)
 	$(PIP) install --no-deps -r requirements-render.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime
-	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[dev]'
+$(VENV)/.all: $(VENV)/.runtime
+	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[all]'
 	$(PIP) install --no-deps -r requirements-assets.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.all
+	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[dev]'
 	@touch $@

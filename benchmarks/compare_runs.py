@@ -10,8 +10,8 @@ import math
 import sys
 from pathlib import Path
 
+from stages.tables import markdown_table
 from stages.training.history import HistoryEntry, read_history
-from stages.training.report import markdown_table
 
 Runs = dict[str, list[HistoryEntry]]
 

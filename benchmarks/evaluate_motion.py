@@ -20,9 +20,9 @@ from recipes.calibrate_motion import calibration_clips
 from recipes.corpus import load_motion_clips
 from stages.builtin import builtin_weights
 from stages.faco.composer_stage import ComposerStage
+from stages.tables import markdown_table
 from stages.training.motion_data import MotionClip
 from stages.training.motion_judging import Contestant, ContestantRow, reference_rows, rows_of
-from stages.training.report import markdown_table
 
 _COLUMNS: Final = {
     "lmd": "LMD px",

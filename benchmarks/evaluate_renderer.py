@@ -20,10 +20,10 @@ from stages.payloads import FRAMES_PER_SECOND, PosedFace
 from stages.render.generator import Generator
 from stages.render.generator_config import GeneratorConfig
 from stages.render.renderer_stage import Frame, RendererStage
+from stages.tables import markdown_table
 from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_validation import held_out_frames, score_clip_frame, sheet
-from stages.training.report import markdown_table
 from stages.weights import load_weights
 from stages.weights_header import read_header, read_sizes
 

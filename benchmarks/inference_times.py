@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 
 from farm.cli.wiring import Wiring
 from farm.config import PoolSizes
-from farm.progress import Silent
+from farm.render_report import Silent
 from farm.rendering import render_job
 from infra.settings import FarmSettings
 from jobs.parse import parse_job
 from stages.payloads import SAMPLE_RATE
 from stages.speech.decode import read_speech
-from stages.training.report import markdown_table
+from stages.tables import markdown_table
 
 PAPER_SECONDS: Final = {5: 12, 10: 25, 30: 62}
 """MODA's row of Table 6: seconds on one RTX 3090, by seconds of speech."""

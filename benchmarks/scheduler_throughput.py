@@ -8,11 +8,11 @@ import sys
 import time
 from collections import deque
 
-from farm.scheduling.actions import Dispatch, FarmAction
-from farm.scheduling.events import ReplicaJoined, Started, Submit, Succeeded, Tick
-from farm.scheduling.requests import FarmRules, JobRequest, StudioTerms
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import Dispatch, FarmAction, ReplicaJoined, Started, Submit, Succeeded, Tick
 from farm.scheduling.scheduler import Scheduler
 from farm.simulation.agenda import Agenda
+from jobs.farm_spec import FarmSpec, Studio
 from jobs.spec import Profile
 
 _STUDIOS = {"north": 60.0, "south": 30.0, "west": 10.0}
@@ -38,10 +38,8 @@ def measure(
         most: Dispatches after which it is enough.
     """
     agenda, chance = Agenda(), random.Random(1)
-    terms = {
-        name: StudioTerms(weight=weight, max_replicas=studio_replicas) for name, weight in _STUDIOS.items()
-    }
-    rules = FarmRules(studios=terms)
+    terms = {name: Studio(weight=weight, max_replicas=studio_replicas) for name, weight in _STUDIOS.items()}
+    rules = FarmSpec(studios=terms)
     scheduler = Scheduler(rules, clock=agenda.clock, randomness=chance)
     for number in range(jobs):
         request = JobRequest(

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from farm.config import PoolSizes
+    from farm.render_report import FinishedTake, RenderReport
     from farm.rendering import render_job
-    from farm.report import FinishedTake, RenderReport
     from farm.shared_farm import run_farm
 
 __all__ = ["FinishedTake", "PoolSizes", "RenderReport", "render_job", "run_farm"]
 
 _HOMES: Final = {
-    "FinishedTake": "farm.report",
+    "FinishedTake": "farm.render_report",
     "PoolSizes": "farm.config",
-    "RenderReport": "farm.report",
+    "RenderReport": "farm.render_report",
     "render_job": "farm.rendering",
     "run_farm": "farm.shared_farm",
 }

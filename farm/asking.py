@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from farm.scheduling.refusals import RequestRefused
+from farm.scheduling.messages import RequestRefused
 from infra.journal.base import Journal
 from jobs.errors import (
     Cancelled,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from farm.scheduling.units import Stage
+from jobs.farm_spec import FarmReplicas
 
 # Ray counts resources in ten-thousandths.
 _SHARE_STEP = 10_000
@@ -35,6 +37,11 @@ class PoolSizes:
     def total(self) -> int:
         """Replicas of all pools together."""
         return self.motion + self.face + self.render
+
+    @classmethod
+    def of(cls, replicas: FarmReplicas, *, renderers: int) -> Self:
+        """As the farm is written; `renderers` where it leaves their number to the machine."""
+        return cls(motion=replicas.motion, face=replicas.face, render=replicas.render or renderers)
 
     def by_stage(self) -> Mapping[Stage, int]:
         """The sizes under the names of their stages."""

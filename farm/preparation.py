@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from farm.committed import committed_segments, flagged_before
 from farm.destinations import check_destination
 from farm.engine import engine_identity
 from farm.execution.calls import ReplicaSetup
-from farm.execution.stages_factory import ContextFrames, SharedWeights, StageFactory, Subject
+from farm.execution.inspecting import rejection, stored_inspection
+from farm.execution.stages import ContextFrames, SharedWeights, StageFactory, Subject
 from farm.outputs import check_replaceable
 from farm.translation import translated
 from infra.delivery import check_bucket
@@ -27,6 +27,7 @@ from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import Identities, RenderPlan, plan_render
+from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_speech
 
@@ -294,3 +295,58 @@ def _subject_folder(location: str, *, stages: StageFactory, cache: Path) -> Path
         else f"there is: {', '.join(sorted(known)) or 'none'}"
     )
     raise UnknownSubject(f"no subject '{name}' ships with the farm", where="spec.subject", hint=hint)
+
+
+def committed_segment(plan: RenderPlan, *, take: int, index: int, store: ObjectStore) -> SegmentRecord | None:
+    """The record of one segment, or None where it is not committed.
+
+    Raises:
+        StoreError: The store failed.
+    """
+    key, frames = plan.segment_key(take=take, index=index), plan.segments[index].frames
+    facts = store.head(key)
+    if facts is None:
+        return None
+    return SegmentRecord(
+        index=index,
+        first_frame=frames.start,
+        frame_count=len(frames),
+        key=key,
+        sha256=facts.sha256,
+        size_bytes=facts.size_bytes,
+        inspection=stored_inspection(plan.inspection_key(take=take, index=index), store=store),
+    )
+
+
+def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[tuple[int, int], SegmentRecord]:
+    """The records of all segments that are committed, by take and index.
+
+    Raises:
+        StoreError: The store failed.
+    """
+    records = {}
+    for take in plan.take_numbers:
+        for segment in plan.segments:
+            record = committed_segment(plan, take=take, index=segment.index, store=store)
+            if record is not None:
+                records[take, segment.index] = record
+    return records
+
+
+def flagged_before(
+    records: Mapping[tuple[int, int], SegmentRecord], *, policy: InspectionPolicy
+) -> list[SegmentRejected]:
+    """What an earlier run committed although its pictures were not good: that run may have had another policy.
+
+    Raises:
+        SegmentRejected: There is one, and the policy is not ``warn``.
+    """
+    flagged = []
+    for (take, index), record in records.items():
+        if record.inspection is None or not record.inspection.flagged:
+            continue
+        error = rejection(record.inspection, where=f"take {take}, segment {index}", committed_as=record.key)
+        if policy is not InspectionPolicy.WARN:
+            raise error
+        flagged.append(error)
+    return flagged

@@ -17,22 +17,23 @@ from fractions import Fraction
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
 from farm.coordination.job_run import JobRun
-from farm.coordination.planning import new_run
+from farm.coordination.new_jobs import new_run
 from farm.coordination.state import FarmServices
 from farm.execution.opening import OpenBackend
-from farm.execution.pools.backend import PoolBackend
-from farm.execution.pools.no_pools import NoPools
-from farm.execution.stages_factory import StageFactory
+from farm.execution.pools.backend import NoPools, PoolBackend
+from farm.execution.pools.messages import Joined
+from farm.execution.stages import StageFactory
 from farm.preparation import Cast, gather_cast, prepare_job, read_job_speech
-from farm.progress import RenderListener, Step, StopWatch
-from farm.render_watcher import RenderWatcher
-from farm.report import RenderReport
-from farm.scheduling.requests import FarmRules, PoolRules
-from farm.tally import InspectionTally
+from farm.render_report import FinishedTake, InspectionTally, RenderListener, RenderReport, Step, StopWatch
+from farm.scheduling.state import Moved
+from farm.scheduling.units import Stage, Unit
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import Cancelled, ClusterUnavailable
+from jobs.farm_spec import FarmPool, FarmSpec
+from jobs.lifecycle import JobState
+from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from stages.speech.decode import Speech
 
@@ -45,7 +46,7 @@ _START_TIMEOUT_S = 300.0
 
 # One studio, one job: a second failure of a segment proves the first, on whatever replica; a slow machine is no reason
 # to end a replica that still works. Somebody looks on, and is told at once of a store that is away.
-_RULES = FarmRules(pool=PoolRules(max_tries_failed=2, stall=300.0, run_timeout=3600.0), patience=0.0)
+_RULES = FarmSpec(pool=FarmPool(max_tries_failed=2, stall=300.0, run_timeout=3600.0), patience=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,3 +210,68 @@ def _report(run: JobRun, *, render: _Render, wall_seconds: float) -> RenderRepor
         step_seconds=render.watch.seconds(),
         wall_seconds=wall_seconds,
     )
+
+
+class RenderWatcher:
+    """Watches a farm that has one job."""
+
+    def __init__(self, listener: RenderListener, watch: StopWatch) -> None:
+        self._listener = listener
+        self._watch = watch
+        self._done = dict.fromkeys(Stage, 0)
+        self._totals = dict.fromkeys(Stage, 0)
+        self._tally = InspectionTally()
+        self._stitched_at = 0.0
+        self._takes = 0
+        self.joined_replicas = 0
+
+    def expect(self, run: JobRun) -> None:
+        """Say how much there is to do."""
+        missing = set(range(run.segment_count)) - run.committed()
+        needs = run.needs(missing)
+        windows = {(need.take, window) for need in needs for window in need.windows}
+        self._totals = {Stage.MOTION: len(windows), Stage.FACE: len(needs), Stage.RENDER: len(needs)}
+        self._tally = InspectionTally.of(run.records.values())
+        self._takes = run.plan.takes
+        for stage, total in self._totals.items() if missing else ():
+            self._listener.advance(Step.of(stage), done=0, total=total)
+
+    def joined(self, joined: Joined) -> None:
+        """A replica is ready."""
+        self.joined_replicas += 1
+        if joined.facts.notice:
+            self._listener.note(joined.facts.notice)
+
+    def moved(self, moved: Moved) -> None:
+        """Of the job's states only the beginning of its masters is worth a bar."""
+        if moved.after is JobState.STITCHING:
+            self._stitched_at = time.perf_counter()
+            self._listener.advance(Step.STITCH, done=0, total=self._takes)
+
+    def worked(self, run: JobRun, unit: Unit, *, seconds: float) -> None:
+        """A window or face is done, or a segment is committed."""
+        stage = unit.stage
+        self._done[stage] += 1
+        self._watch.add(Step.of(stage), seconds)
+        # What a lost replica had done is done again.
+        total = max(self._totals[stage], self._done[stage])
+        self._listener.advance(Step.of(stage), done=self._done[stage], total=total)
+
+    def committed(self, run: JobRun, record: SegmentRecord) -> None:
+        """Say what the inspection found: the tally always, a flagged segment by name."""
+        if record.inspection is not None and record.inspection.flagged:
+            what = "; ".join(check.finding() for check in record.inspection.flagged)
+            self._listener.note(f"segment {record.index} is flagged: {what}")
+        self._tally = self._tally.with_segment(record)
+        self._listener.inspected(self._tally)
+
+    def finished(self, run: JobRun, take: FinishedTake) -> None:
+        """A master is delivered."""
+        now = time.perf_counter()
+        self._watch.add(Step.STITCH, now - self._stitched_at)
+        self._stitched_at = now
+        self._listener.advance(Step.STITCH, done=take.take, total=run.plan.takes)
+
+    def note(self, job: str, message: str) -> None:
+        """One sentence."""
+        self._listener.note(message)

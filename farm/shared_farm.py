@@ -10,18 +10,18 @@ from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
 from farm.coordination.state import FarmServices, Watcher
 from farm.execution.opening import OpenBackend
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from farm.ledger import LedgerJob
-from farm.scheduling.requests import FarmRules
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
+from jobs.farm_spec import FarmSpec
 
 
 def run_farm(
     *,
     settings: FarmSettings,
-    rules: FarmRules,
+    rules: FarmSpec,
     pools: PoolSizes,
     stages: StageFactory,
     open_backend: OpenBackend,

@@ -25,14 +25,14 @@ from stages.errors import EncodeError, SpeechError, StageError, SubjectError, We
 
 # Codes that belong to another family than their class says; everything else goes by class.
 _BY_CODE: dict[str, type[FarmError]] = {
-    "speech.not-found": InputNotFound,
-    "speech.unreadable": InputNotFound,
-    "clip.not-found": InputNotFound,
-    "clip.unreadable": InputNotFound,
-    "subject.not-found": UnknownSubject,
-    "subject.unknown": UnknownSubject,
-    "encode.disk-full": DiskFull,
-    "encode.output-unwritable": OutputUnwritable,
+    "speech_not_found": InputNotFound,
+    "speech_unreadable": InputNotFound,
+    "clip_not_found": InputNotFound,
+    "clip_unreadable": InputNotFound,
+    "subject_not_found": UnknownSubject,
+    "subject_unknown": UnknownSubject,
+    "encode_disk_full": DiskFull,
+    "encode_output_unwritable": OutputUnwritable,
 }
 _BY_CLASS: tuple[tuple[type[StageError], type[FarmError]], ...] = (
     (SpeechError, NotSpeech),

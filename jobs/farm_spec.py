@@ -44,8 +44,9 @@ class PoolTerms(SpecModel):
     """How replicas are kept busy and watched.
 
     Attributes:
-        slots: Segments a replica holds at once.
-        warm_lead: Segments that a job may be ahead of its turn where its subject is loaded.
+        slots: Segments a replica holds at once: one runs, the others wait beside it.
+        warm_lead: Segments that a job may be ahead of its fair turn where its subject is loaded. 0 keeps strictly to
+            the turn.
         stall: A replica that owes a frame and draws none for so long is killed. To load before the first frame and to
             commit after the last may take longer, up to the run timeout.
         grace: What does not stop when asked to loses its replica after this.
@@ -68,7 +69,7 @@ class FarmPool(PoolTerms):
         max_tries_failed: Failures of a segment on whatever replica before it is given up.
         sick_after: A replica that failed on so many different jobs in a row is shunned.
         cool_down: After which it is forgiven.
-        backoff: First wait after the store failed; doubles with each failure, up to sixteen times.
+        backoff: First wait after the store failed; doubles with each failure, up to sixteen times, with jitter.
         speculate_after: What runs so many times as long as 95 of 100 segments is also given to an idle replica.
         speculate_with: Segments that must have been rendered before that.
         restart: A replacement for a replica is expected within this.
@@ -109,13 +110,18 @@ class FarmSpec(SpecModel):
         pool: How the renderers are run.
         replicas: How many there are.
         patience: A job waits for a store, an input or an output that does not answer for so long before it fails.
+            Segments wait for the store without a limit, by the pool's `backoff`.
     """
 
-    studios: Annotated[dict[Slug, Studio], Field(default_factory=dict)]
+    studios: dict[Slug, Studio] = Field(default_factory=dict)
     other_studios: Studio = Studio()
     pool: FarmPool = FarmPool()
     replicas: FarmReplicas = FarmReplicas()
     patience: Annotated[float, Field(ge=0, le=LONGEST)] = 900.0
+
+    def terms(self, studio: str) -> Studio:
+        """What the studio may take."""
+        return self.studios.get(studio, self.other_studios)
 
 
 class Farm(SpecModel):

@@ -142,7 +142,7 @@ def _places(path: FieldPath, root: type[BaseModel]) -> list[FieldPath]:
 
 
 def _quoted_options(expected: str) -> list[str]:
-    # pydantic writes the options as 'preview' or 'studio'
+    # pydantic writes the options as 'preview' or 'full'
     return [part.strip("' ") for part in expected.replace(" or ", ",").split(",") if part.strip("' ")]
 
 

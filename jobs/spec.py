@@ -22,11 +22,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
 from jobs.scheduling_spec import Scheduling
-from jobs.spec_model import Location, Metadata, Seed, SpecModel
+from jobs.spec_model import Location, Metadata, Seed, SpecModel, finding
 
 LARGEST_TAKES = 99  # keys count takes with two digits
 LARGEST_AMPLITUDE = 2.0  # beyond twice the learnt motion, heads leave the frame
@@ -36,12 +36,12 @@ class Profile(StrEnum):
     """The quality of the master."""
 
     PREVIEW = "preview"
-    STUDIO = "studio"
+    FULL = "full"
 
     @property
     def size_px(self) -> int:
         """Width and height of the master's frames."""
-        return {Profile.PREVIEW: 256, Profile.STUDIO: 512}[self]
+        return {Profile.PREVIEW: 256, Profile.FULL: 512}[self]
 
 
 class InspectionPolicy(StrEnum):
@@ -69,6 +69,13 @@ def _checked_master(uri: str) -> str:
     return uri
 
 
+def _checked_profile(profile: Any) -> Any:
+    if profile == "studio":
+        # A studio is who pays; jobs of the first builds called the profile so.
+        raise finding("renamed", "is called full by now", hint="write profile: full")
+    return profile
+
+
 SubjectLocation = Annotated[str, AfterValidator(_checked_subject)]
 MasterLocation = Annotated[str, AfterValidator(_checked_master)]
 Amplitude = Annotated[float, Field(ge=0.0, le=LARGEST_AMPLITUDE, allow_inf_nan=False)]
@@ -92,12 +99,12 @@ class Output(SpecModel):
     """What comes out and where it goes.
 
     Attributes:
-        profile: ``preview`` (256 px) or ``studio`` (512 px).
+        profile: ``preview`` (256 px) or ``full`` (512 px).
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
-    profile: Annotated[Profile, Field(strict=False)] = Profile.PREVIEW
+    profile: Annotated[Profile, Field(strict=False), BeforeValidator(_checked_profile)] = Profile.PREVIEW
     uri: MasterLocation | None = None
 
 

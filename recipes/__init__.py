@@ -9,6 +9,7 @@
 | `recipes.sync.train` | the judge of lip-sync |
 | `recipes.average_face` | the average face on which head poses are fitted |
 | `recipes.publish` | the files in `stages/builtin`: weights, and the packages of the digital actors |
+| `recipes.errors_page` | docs/errors.md, from the sources that raise errors |
 | `recipes.inspection.calibrate` | a subject's own limits of the inspection, `inspection.json` |
 
 The networks themselves are trained by `farm train`; docs/training.md has the order of it all.

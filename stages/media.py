@@ -46,7 +46,7 @@ def open_media(path: Path, *, family: type[StageError], noun: str) -> Iterator[I
     """
     if not is_plain_file(path):
         raise family(
-            code=f"{noun}.not-found", what="there is no file here", hint="name one file", where=str(path)
+            code=f"{noun}_not_found", what="there is no file here", hint="name one file", where=str(path)
         )
     with reading(path, family=family, noun=noun):
         # "file:" keeps a name such as "concat:a|b" a name; the whitelist keeps everything it mentions on this disk.
@@ -77,7 +77,7 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
         if error.errno != errno.EACCES:
             raise not_media(path, family=family, noun=noun) from error
         raise family(
-            code=f"{noun}.unreadable",
+            code=f"{noun}_unreadable",
             what="the file may not be read",
             hint="check its permissions",
             where=str(path),
@@ -94,7 +94,7 @@ def is_cover(stream: VideoStream) -> bool:
 def not_media(path: Path, *, family: type[StageError], noun: str) -> StageError:
     """The error for a file that is no recording, or one of a codec that FFmpeg does not know."""
     return family(
-        code=f"{noun}.not-media",
+        code=f"{noun}_not_media",
         what="this is not an audio or video file that FFmpeg can read",
         hint="hand in a recording such as WAV, FLAC, MP3, M4A, MP4 or MOV",
         where=str(path),

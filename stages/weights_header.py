@@ -54,7 +54,7 @@ def read_header(path: Path) -> WeightsHeader:
         _check_types(raw)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(
-            code="weights.no-header",
+            code="weights_no_header",
             where=str(path),
             what="the file has no header of ours",
             hint="use weights written by this project's training commands",
@@ -99,7 +99,7 @@ def mismatch(path: Path, found: list[str]) -> WeightsError:
     """The error for weights of another network, with the first differences."""
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return WeightsError(
-        code="weights.mismatch",
+        code="weights_mismatch",
         where=str(path),
         what="these weights are of another network: " + "; ".join(found[:_SHOWN]) + more,
         hint="use the weights that belong to this version, stage and speech encoder",
@@ -115,13 +115,13 @@ def opened(path: Path, *, framework: str) -> Any:
     """
     if not is_plain_file(path):
         raise WeightsError(
-            code="weights.not-found", where=str(path), what="no such file", hint="check the path or reinstall"
+            code="weights_not_found", where=str(path), what="no such file", hint="check the path or reinstall"
         )
     try:
         return safe_open(path, framework=framework)
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            code="weights.unreadable",
+            code="weights_unreadable",
             where=str(path),
             what=f"not a safetensors file: {error}",
             hint="the file is damaged or of another kind: fetch it again",

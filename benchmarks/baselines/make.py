@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.baselines.drawing import Baseline, BaselineStudio
 from benchmarks.baselines.spoken_end import SpokenEnd
 from stages.builtin import builtin_subject
-from stages.encode.profile import PREVIEW, STUDIO, VideoProfile
+from stages.encode.profile import FULL, PREVIEW, VideoProfile
 from stages.encode.segment import encode_segment
 from stages.encode.stitch import stitch
 from stages.payloads import FRAMES_PER_SECOND, SAMPLE_RATE
@@ -53,7 +53,7 @@ def _segments(frames: Iterator[NDArray[np.uint8]]) -> Iterator[bytes]:
 
 
 def _profile_of(size: int) -> VideoProfile:
-    for profile in (PREVIEW, STUDIO):
+    for profile in (FULL, PREVIEW):
         if profile.size == size:
             return profile
     raise ValueError(f"no profile has pictures of {size} px")

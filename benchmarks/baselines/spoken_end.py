@@ -39,7 +39,7 @@ class SpokenEnd:
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """Cut a clip. Raises SubjectError (``clip.not-prepared``) when there is none in the folder."""
+        """Cut a clip. Raises SubjectError (``clip_not_prepared``) when there is none in the folder."""
         tracks = ClipTracks.load(folder)
         stop = tracks.facts.trained_frames or training_frames(tracks.frame_count)
         seen = _cut(tracks, 0, stop)

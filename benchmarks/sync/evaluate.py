@@ -26,8 +26,8 @@ from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
 from stages.sync.inputs import ENCODER
 from stages.sync.score import load_judge
+from stages.tables import markdown_table
 from stages.threads import use_one_thread
-from stages.training.report import markdown_table
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from recipes.sync.data import SyncClip
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.encoder import SpeechEncoder
 from stages.sync.inputs import lip_input, sound_input
-from stages.sync.network import SyncNetwork, lip_embeddings, sound_embeddings
+from stages.sync.judge_network import SyncNetwork, lip_embeddings, sound_embeddings
 from stages.sync.offsets import LEAST_FRAMES, SyncScore, score_embeddings
 from stages.sync.score import score_inputs
 

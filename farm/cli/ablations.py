@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Annotated, Final
 
-from farm.cli.bars import StepBars
+from farm.cli.bars import StepBars, TrainingBars
+from farm.cli.guarding import ClipsOption, HeldOutOption, Run, option
 from farm.cli.output import Terminal, UsageError, libraries_quiet
-from farm.cli.training_bars import TrainingBars
-from farm.cli.wiring import Wiring
 from farm.destinations import check_destination
-from farm.evaluation.ablation_report import markdown_report
-from farm.evaluation.ablations import run_ablations
-from farm.evaluation.variants import TABLES, AblationRequest
+from farm.evaluation.ablations import TABLES, AblationRequest
 from farm.outputs import WRITTEN_MANIFEST, OutputFiles, check_replaceable
-from farm.training.report import TrainingReport
+from farm.training.progress import TrainingReport
 from farm.translation import translated
-from infra.settings import FarmSettings
 from jobs.errors import Cancelled, ExitCode
 from jobs.folders import find_clips
 from jobs.parse import LoadedTraining
@@ -24,24 +23,113 @@ from jobs.train_spec import weights_manifest
 
 REPORT_NAME = "ablations"
 
+_MOTION_STEPS: Final = 400
+_RENDERER_STEPS: Final = 600
+"""What two cores do in about forty minutes for all seven networks."""
 
-def run_ablation_tables(
-    request: AblationRequest, *, settings: FarmSettings, terminal: Terminal, wiring: Wiring
-) -> ExitCode:
+_TAKES: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblationOptions:
+    """What was typed; see `AblationRequest` for what it means."""
+
+    tables: Annotated[
+        list[int] | None,
+        option(
+            "--table",
+            "N",
+            "With --ablations: 3, 4 or 5; repeatable. Default: all.",
+            least=min(TABLES),
+            most=max(TABLES),
+        ),
+    ] = None
+    clips: ClipsOption = None
+    held_out: HeldOutOption = None
+    portrait: Annotated[
+        Path | None,
+        option(
+            "--portrait",
+            "DIR",
+            "With --ablations: the prepared clip that the renderers of Tables 4 and 5 learn and are judged on.",
+        ),
+    ] = None
+    motion_steps: Annotated[
+        int | None,
+        option(
+            "--motion-steps",
+            "N",
+            f"With --ablations: of each network of Table 3. Default: {_MOTION_STEPS}.",
+            least=1,
+        ),
+    ] = None
+    renderer_steps: Annotated[
+        int | None,
+        option(
+            "--renderer-steps",
+            "N",
+            f"With --ablations: of each renderer. Default: {_RENDERER_STEPS}.",
+            least=1,
+        ),
+    ] = None
+
+    def check_alone(self, *, wanted: bool, videos: bool) -> None:
+        """Whether the options belong to what is to be done: nobody should believe that one did something.
+
+        Args:
+            wanted: Whether ablations were asked for.
+            videos: Whether a job or videos were named.
+
+        Raises:
+            UsageError: An option has no part in it.
+        """
+        if wanted and videos:
+            raise UsageError(
+                "--ablations makes what it judges, and takes neither SPEC nor videos, nor how these are judged",
+                where="command line",
+                hint="leave one of them out",
+            )
+        if not wanted and any(astuple(self)):
+            raise UsageError(
+                "--table, --clips, --held-out, --portrait, --motion-steps and --renderer-steps belong to --ablations",
+                where="command line",
+                hint="add --ablations, or leave them out",
+            )
+
+    def request(self, *, out: Path | None, overwrite: bool) -> AblationRequest:
+        """The request, with paths that do not depend on the current folder; `out` is ``ablations`` by default."""
+        return AblationRequest(
+            clips=tuple(str(Path(clip).absolute()) for clip in self.clips or ()),
+            held_out=tuple(str(Path(clip).absolute()) for clip in self.held_out or ()),
+            portrait=None if self.portrait is None else self.portrait.absolute(),
+            tables=tuple(sorted(set(self.tables or ()))) or tuple(TABLES),
+            motion_steps=self.motion_steps or _MOTION_STEPS,
+            renderer_steps=self.renderer_steps or _RENDERER_STEPS,
+            takes=_TAKES,
+            seed=0,
+            out=(out or Path("ablations")).absolute(),
+            overwrite=overwrite,
+        )
+
+
+def run_ablation_tables(run: Run, request: AblationRequest) -> ExitCode:
     """Train and judge the variants, write the tables and show them.
 
     Raises:
-        FarmError: A table lacks its clips, or see `farm.training.run.train`.
+        FarmError: A table lacks its clips, or see `farm.training.train_job.train`.
     """
+    from farm.evaluation.ablations import run_ablations
+    from farm.evaluation.markdown import ablations_page
+
     _check(request)
     report = _report_files(request)
-    hardware = wiring.probe()
+    hardware = run.wiring.probe()
 
     def train(job: LoadedTraining) -> TrainingReport:
-        with TrainingBars(terminal, name=job.job.metadata.name) as bars:
-            return wiring.train(job, settings=settings, hardware=hardware, listener=bars)
+        with TrainingBars(run.terminal, name=job.job.metadata.name) as bars:
+            return run.wiring.train(job, settings=run.settings, hardware=hardware, listener=bars)
 
-    listener = _Shown(terminal)
+    listener = _Shown(run.terminal)
     with libraries_quiet(), translated("ablations"):
         try:
             tables = run_ablations(request, train=train, listener=listener)
@@ -53,13 +141,13 @@ def run_ablation_tables(
             ) from None
         finally:
             listener.close()
-    text = markdown_report(tables)
+    text = ablations_page(tables)
     record = {"tables": [table.as_record() for table in tables]}
     with report.writing() as folder:
         (folder / f"{REPORT_NAME}.md").write_text(text, encoding="utf-8")
         (folder / f"{REPORT_NAME}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if not terminal.result(record):
-        terminal.out.print(text, markup=False)
+    if not run.terminal.result(record):
+        run.terminal.out.print(text, markup=False)
     return ExitCode.OK
 
 

@@ -4,70 +4,146 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
 
-from farm.asking import answer_to, error_from_record, put_request
-from farm.cli.output import Terminal, UsageError
-from farm.cli.submitting import interruptible, unanswered
-from farm.cli.waiting import check_known
-from farm.ledger import load_ledger
-from infra.journal import open_journal
-from infra.settings import FarmSettings
-from jobs.errors import ExitCode
-from jobs.farm_requests import AnyRequest, SubmitRequest
+import typer
+
+from farm.cli.guarding import Run, command, option
+from farm.cli.output import UsageError
+from farm.cli.overview import JobArgument, check_known, opened_journal
+from jobs.errors import Cancelled, ExitCode
+from jobs.farm_requests import (
+    CancelRequest,
+    PauseRequest,
+    RequeueRequest,
+    ResumeRequest,
+    RetryRequest,
+    WaiveRequest,
+    WhyRequest,
+)
 from jobs.scheduling_spec import LONGEST
 
+if TYPE_CHECKING:
+    from infra.journal import Journal
+
+PATIENCE_S: Final = 5.0
+PatienceOption = Annotated[
+    float,
+    option(
+        "--patience",
+        "SECONDS",
+        "How long to wait for the farm's answer.",
+        least=0,
+        most=3600,
+        shows_default=True,
+    ),
+]
+_FramesOption = Annotated[str, option("--frames", "A-B", "The first and the last frame, counted from 0.")]
 _FRAMES = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
 
+_Request = (
+    PauseRequest | ResumeRequest | CancelRequest | RetryRequest | RequeueRequest | WaiveRequest | WhyRequest
+)
 
-def run_request(
-    request: AnyRequest, *, patience_s: float, settings: FarmSettings, terminal: Terminal
+app = typer.Typer()
+
+
+@command(app, "pause")
+def _pause(run: Run, *, job: JobArgument, patience: PatienceOption = PATIENCE_S) -> ExitCode:
+    """Start no other segment of a job; those that run finish."""
+    return _ask(run, PauseRequest(job=job), patience_s=patience)
+
+
+@command(app, "resume")
+def _resume(
+    run: Run,
+    *,
+    job: JobArgument,
+    max_gpu_seconds: Annotated[
+        float | None,
+        option(
+            "--max-gpu-seconds", "S", "What the job may spend in all, where its budget is spent.", least=0
+        ),
+    ] = None,
+    patience: PatienceOption = PATIENCE_S,
 ) -> ExitCode:
+    """Go on with a job that is paused or held."""
+    if max_gpu_seconds is not None and not 0 < max_gpu_seconds <= LONGEST:
+        raise UsageError(
+            f"{max_gpu_seconds:g} is no budget",
+            where="--max-gpu-seconds",
+            hint=f"give it more than 0 and at most {LONGEST:.0f} seconds",
+        )
+    return _ask(run, ResumeRequest(job=job, max_gpu_seconds=max_gpu_seconds), patience_s=patience)
+
+
+@command(app, "cancel")
+def _cancel(run: Run, *, job: JobArgument, patience: PatienceOption = PATIENCE_S) -> ExitCode:
+    """End a job; what it committed stays in the store."""
+    return _ask(run, CancelRequest(job=job), patience_s=patience)
+
+
+@command(app, "retry")
+def _retry(run: Run, *, job: JobArgument, patience: PatienceOption = PATIENCE_S) -> ExitCode:
+    """Try again what failed or was given up."""
+    return _ask(run, RetryRequest(job=job), patience_s=patience)
+
+
+@command(app, "requeue")
+def _requeue(
+    run: Run, *, job: JobArgument, frames: _FramesOption, patience: PatienceOption = PATIENCE_S
+) -> ExitCode:
+    """Put segments with these frames that were given up or waived back in line, in every take."""
+    span = _span(frames)
+    request = RequeueRequest(job=job, first_frame=span.start, stop_frame=span.stop)
+    return _ask(run, request, patience_s=patience)
+
+
+@command(app, "waive")
+def _waive(
+    run: Run, *, job: JobArgument, frames: _FramesOption, patience: PatienceOption = PATIENCE_S
+) -> ExitCode:
+    """Do without the segments with these frames, in every take: a picture stands still there."""
+    span = _span(frames)
+    request = WaiveRequest(job=job, first_frame=span.start, stop_frame=span.stop)
+    return _ask(run, request, patience_s=patience)
+
+
+@command(app, "why")
+def _why(run: Run, *, job: JobArgument, patience: PatienceOption = PATIENCE_S) -> ExitCode:
+    """Ask why nothing, or nothing more, of a job runs."""
+    return _ask(run, WhyRequest(job=job), patience_s=patience)
+
+
+def _ask(run: Run, request: _Request, *, patience_s: float) -> ExitCode:
     """Ask the farm and show its answer.
 
     Raises:
         FarmError: The farm refuses, or the journal cannot be used.
     """
-    journal = open_journal(settings.journal, must_exist=True)
-    try:
-        if not isinstance(request, SubmitRequest):
-            check_known(load_ledger(journal)[0], [request.job], journal=journal)
+    from farm.asking import answer_to, error_from_record, put_request
+    from farm.ledger import load_ledger
+
+    with opened_journal(run.settings) as journal:
+        check_known(load_ledger(journal)[0], [request.job], journal=journal)
         number = put_request(journal, request, token=secrets.token_hex(16))
         with interruptible(f"request {number} is kept and is carried out"):
             answer = answer_to(journal, number, within_s=patience_s)
         if answer is not None and answer.error is not None:
             raise error_from_record(answer.error)
-        record = {
-            "request": number,
-            "answered": answer is not None,
-            "job": getattr(request, "job", ""),
-            "text": answer.text if answer else "",
-        }
-        if not terminal.result(record):
+        text = answer.text if answer else ""
+        record = {"request": number, "answered": answer is not None, "job": request.job, "text": text}
+        if not run.terminal.result(record):
             if answer is None:
-                terminal.note(unanswered([number], journal=journal))
+                run.terminal.note(unanswered([number], journal=journal))
             else:
-                terminal.out.print(f"{answer.job}: {answer.text}", markup=False)
-    finally:
-        journal.close()
+                run.terminal.out.print(f"{answer.job}: {answer.text}", markup=False)
     return ExitCode.OK
 
 
-def checked_budget(seconds: float | None) -> float | None:
-    """The same GPU seconds.
-
-    Raises:
-        UsageError: They are no budget that a job can have.
-    """
-    if seconds is not None and not 0 < seconds <= LONGEST:
-        raise UsageError(
-            f"{seconds:g} is no budget",
-            where="--max-gpu-seconds",
-            hint=f"give it more than 0 and at most {LONGEST:.0f} seconds",
-        )
-    return seconds
-
-
-def frames_of(text: str) -> range:
+def _span(text: str) -> range:
     """Frames written as ``100-149``, both of them included, or as one number.
 
     Raises:
@@ -83,3 +159,27 @@ def frames_of(text: str) -> range:
             hint="write the first and the last frame, as in 100-149",
         )
     return range(first, last + 1)
+
+
+@contextmanager
+def interruptible(what_is_kept: str) -> Iterator[None]:
+    """Whoever stops waiting for the farm's answer is told what became of the request.
+
+    Raises:
+        Cancelled: Interrupted from the keyboard.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        hint = "farm list shows the jobs"
+        raise Cancelled(f"stopped waiting for the farm; {what_is_kept}", where="farm", hint=hint) from None
+
+
+def unanswered(requests: Sequence[int], *, journal: Journal) -> str:
+    """What to say where no farm answers."""
+    numbers = ", ".join(str(request) for request in requests)
+    noun, verb = ("request", "is") if len(requests) == 1 else ("requests", "are")
+    return (
+        f"no answer yet at {journal.address}: {noun} {numbers} {verb} kept, and carried out once farm run is there"
+        " and has planned the job"
+    )

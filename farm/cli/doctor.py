@@ -12,33 +12,35 @@ from enum import StrEnum
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+import typer
 from rich.table import Table
 from rich.text import Text
 
+from farm.cli.guarding import Run, command
 from farm.cli.output import Terminal, libraries_quiet
-from farm.cli.wiring import Wiring
 from farm.destinations import check_destination
-from farm.execution.stages_factory import StageFactory
 from farm.translation import translate
 from infra.cluster import connected_cluster
 from infra.delivery import check_bucket
 from infra.hardware import Hardware
-from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import ExitCode, JournalError
 from jobs.locations import is_s3
 from jobs.version import engine_version
-from stages.encode.profile import PREVIEW
-from stages.encode.segment import encode_segment, verify_segment
+
+if TYPE_CHECKING:
+    from farm.execution.stages import StageFactory
 
 # Below these a render of a minute may fail half-way: four replicas with their libraries, a minute of segments.
 _LEAST_MEMORY_BYTES = 4 * 1024**3
 _LEAST_DISK_BYTES = 1024**3
 
 _LIBRARIES = ("torch", "ray", "av", "numpy")
+
+app = typer.Typer()
 
 
 class Health(StrEnum):
@@ -74,9 +76,10 @@ class _Warning(Exception):
 Check = Callable[[], str]
 
 
-def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) -> ExitCode:
-    """Run all checks and show what they found; fails if one of them did."""
-    hardware = wiring.probe()
+@command(app, "doctor", uses_store=True)
+def _doctor(run: Run) -> ExitCode:
+    """Check that this machine can render: libraries, hardware, encoder, weights, cluster."""
+    settings, stages, hardware = run.settings, run.wiring.stages, run.wiring.probe()
     checks: dict[str, Check] = {
         "python": _python,
         "libraries": _libraries,
@@ -86,17 +89,17 @@ def run_doctor(*, settings: FarmSettings, terminal: Terminal, wiring: Wiring) ->
         "store": lambda: _store(settings),
         "journal": lambda: _journal(settings),
         "video encoder": _encoder,
-        "weights": lambda: _weights(wiring.stages),
-        "subjects": lambda: _subjects(wiring.stages),
-        "inspection": lambda: _inspection(wiring.stages),
+        "weights": lambda: _weights(stages),
+        "subjects": lambda: _subjects(stages),
+        "inspection": lambda: _inspection(stages),
         "cluster": lambda: _cluster(settings, hardware),
     }
-    with libraries_quiet(), _spinner(terminal) as show:
+    with libraries_quiet(), _spinner(run.terminal) as show:
         findings = [_tried(name, check, show) for name, check in checks.items()]
     healthy = all(finding.health is not Health.FAILED for finding in findings)
     record = {"healthy": healthy, "engine": engine_version(), "checks": [f.as_record() for f in findings]}
-    if not terminal.result(record):
-        _show(findings, terminal)
+    if not run.terminal.result(record):
+        _show(findings, run.terminal)
     return ExitCode.OK if healthy else ExitCode.INFRASTRUCTURE
 
 
@@ -155,6 +158,8 @@ def _store(settings: FarmSettings) -> str:
 
 
 def _journal(settings: FarmSettings) -> str:
+    from infra.journal import open_journal
+
     try:
         journal = open_journal(settings.journal, must_exist=True)
     except JournalError:
@@ -168,6 +173,11 @@ def _journal(settings: FarmSettings) -> str:
 
 
 def _encoder() -> str:
+    import numpy as np
+
+    from stages.encode.profile import PREVIEW
+    from stages.encode.segment import encode_segment, verify_segment
+
     size, frames = PREVIEW.size, 3
     data = encode_segment(
         (np.full((size, size, 3), 40 * index, dtype=np.uint8) for index in range(frames)),
@@ -198,6 +208,8 @@ def _subjects(stages: StageFactory) -> str:
 
 
 def _inspection(stages: StageFactory) -> str:
+    from stages.encode.profile import PREVIEW
+
     for folder in stages.builtin_subjects().values():
         inspector = stages.load_inspector(
             subject=stages.load_subject(folder), folder=folder, size=PREVIEW.size

@@ -4,85 +4,44 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from farm.cli.common_options import EXIT_CODES, JsonOption
-from farm.cli.guarding import guarded
+from farm.cli.guarding import Run, command, flag, option
 from farm.cli.output import Terminal, UsageError
-from farm.cli.waiting import check_known
-from farm.ledger import Ledger, load_ledger
-from farm.ledger.loading import event_of, take_entry
-from farm.ledger.sentences import job_of, sentence
-from infra.journal import Entry, Journal, open_journal
-from infra.settings import FarmSettings
+from farm.cli.overview import check_known, opened_journal
 from jobs.errors import ExitCode
 
-_EPILOG = f"Exit codes:\n\n{EXIT_CODES}"
+if TYPE_CHECKING:
+    from infra.journal import Entry, Journal
+
 _LOOK_S = 0.5
 
-journal_app = typer.Typer(
+app = typer.Typer(
     help="The journal of FARM_JOURNAL: what happened to the jobs of a shared farm.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 
-@journal_app.command("check", epilog=_EPILOG)
-def _check(context: typer.Context, as_json: JsonOption = False) -> None:
+@command(app, "check")
+def _check(run: Run) -> ExitCode:
     """Prove that the journal is whole: every hash, no gap, and nothing that cannot have happened."""
-    guarded(
-        lambda settings, terminal, _wiring: run_check(settings=settings, terminal=terminal),
-        context=context,
-        store=None,
-        as_json=as_json,
-    )
+    from farm.ledger import Ledger
+    from farm.ledger.loading import take_entry
 
-
-@journal_app.command("show", epilog=_EPILOG)
-def _show(
-    context: typer.Context,
-    job: Annotated[
-        str | None,
-        typer.Option("--job", metavar="NAME", help="Only what happened to this job.", show_default=False),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what happens from now on, until interrupted.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what happened, a line for each event."""
-    guarded(
-        lambda settings, terminal, _wiring: run_show(
-            job, follow=follow, as_json=as_json, settings=settings, terminal=terminal
-        ),
-        context=context,
-        store=None,
-        as_json=as_json,
-    )
-
-
-def run_check(*, settings: FarmSettings, terminal: Terminal) -> ExitCode:
-    """Check the journal, and fold all of it without its snapshot.
-
-    Raises:
-        JournalError: It cannot be read.
-        JournalCorrupt: It is not whole, or tells what cannot have happened.
-    """
-    journal = open_journal(settings.journal, must_exist=True)
-    try:
+    with opened_journal(run.settings) as journal:
         entries = journal.check()
+        # All of it, without its snapshot.
         ledger = Ledger()
         for entry in journal.read():
             take_entry(ledger, entry, where=journal.address)
         waiting = len(journal.asked())
-    finally:
-        journal.close()
     record = {"journal": journal.address, "entries": entries, "jobs": len(ledger.jobs), "requests": waiting}
-    if not terminal.result(record):
-        terminal.out.print(
+    if not run.terminal.result(record):
+        run.terminal.out.print(
             f"{journal.address}: whole; {entries} events of {len(ledger.jobs)} jobs, "
             f"{waiting} requests without an answer",
             markup=False,
@@ -90,23 +49,25 @@ def run_check(*, settings: FarmSettings, terminal: Terminal) -> ExitCode:
     return ExitCode.OK
 
 
-def run_show(
-    job: str | None, *, follow: bool, as_json: bool, settings: FarmSettings, terminal: Terminal
+@command(app, "show")
+def _show(
+    run: Run,
+    *,
+    job: Annotated[str | None, option("--job", "NAME", "Only what happened to this job.")] = None,
+    follow: Annotated[
+        bool, flag("--follow", "Go on with what happens from now on, until interrupted.")
+    ] = False,
 ) -> ExitCode:
-    """Show the journal's events, of one job or of all.
+    """Show what happened, a line for each event."""
+    from farm.ledger import load_ledger
 
-    Raises:
-        UsageError: One JSON document cannot go on for ever.
-        RequestRefused: There is no such job.
-        JournalError: The journal cannot be read.
-    """
-    if follow and as_json:
+    terminal = run.terminal
+    if follow and terminal.is_json:
         raise UsageError("--follow has no end and --json is one document", where="command line")
-    journal = open_journal(settings.journal, must_exist=True)
-    try:
+    with opened_journal(run.settings) as journal:
         if job is not None:
             check_known(load_ledger(journal)[0], [job], journal=journal)
-        if as_json:
+        if terminal.is_json:
             entries = [_record(entry) for entry in journal.read() if _is_of(entry, job, journal)]
             terminal.result({"entries": entries})
             return ExitCode.OK
@@ -114,17 +75,21 @@ def run_show(
         while follow:
             time.sleep(_LOOK_S)
             last = _print(journal, job, terminal, after=last)
-    finally:
-        journal.close()
     return ExitCode.OK
 
 
 def _is_of(entry: Entry, job: str | None, journal: Journal) -> bool:
+    from farm.ledger.loading import event_of
+    from farm.ledger.sentences import job_of
+
     return job is None or job_of(event_of(entry, where=journal.address)) == job
 
 
 def _print(journal: Journal, job: str | None, terminal: Terminal, *, after: int = 0) -> int:
     """Returns the last sequence that was read, whether or not it was one of the job."""
+    from farm.ledger.loading import event_of
+    from farm.ledger.sentences import sentence
+
     last = after
     for entry in journal.read(after=after):
         last = entry.sequence
@@ -138,5 +103,7 @@ def _print(journal: Journal, job: str | None, terminal: Terminal, *, after: int 
 
 
 def _record(entry: Entry) -> dict[str, Any]:
+    from farm.ledger.loading import event_of
+
     event = event_of(entry, where="the journal").model_dump(mode="json")
     return {"sequence": entry.sequence, "epoch": entry.epoch, "at": entry.at, "event": event}

@@ -7,11 +7,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from farm.crashes import one_line as one_line
 from jobs.errors import ExitCode, FarmError, SpecError
@@ -111,6 +113,16 @@ class Terminal:
         """One sentence on the side; silent with --json."""
         if not self._as_json:
             self.err.print(one_line(message), markup=False, style="dim")
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Print what there is to say of one thing, a line for each name and its value."""
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(style="dim")
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            # As text: a name in brackets would be taken for markup.
+            table.add_row(name, Text(value))
+        self.out.print(table)
 
     def _error_line(self, code: str, where: str, message: str, hint: str) -> None:
         place = f"{one_line(where)}: " if where else ""

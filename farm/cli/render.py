@@ -1,56 +1,100 @@
-"""`farm render`: the job, its progress, and where the time went."""
+"""`farm render` and `farm plan`: a job, its progress and where the time went, or what it comes to without a frame."""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich import box
 from rich.table import Table
 
 from farm.cli.bars import Bars
+from farm.cli.guarding import OverwriteOption, ReplicasOption, Run, argument, command
 from farm.cli.output import Terminal, libraries_quiet
-from farm.cli.wiring import Wiring
 from farm.config import PoolSizes
-from farm.rendering import render_job
-from farm.report import RenderReport
+from farm.destinations import write_whole
+from farm.render_report import RenderReport
 from infra.settings import FarmSettings
-from jobs.errors import ExitCode
-from jobs.parse import load_job
+from infra.storage import open_store
+from jobs.errors import ExitCode, OutputError
+from jobs.identity import sha256_of_record
+from jobs.parse import LoadedJob, load_job
+from jobs.plan import RenderPlan
+
+if TYPE_CHECKING:
+    from farm.execution.stages import StageFactory
+    from farm.preparation import Preparation
+
+_SpecArgument = Annotated[Path, argument("SPEC", "The render job, a YAML or JSON file.")]
+
+app = typer.Typer()
 
 
-def run_render(
-    spec: Path,
-    *,
-    replicas: int | None,
-    overwrite: bool,
-    settings: FarmSettings,
-    terminal: Terminal,
-    wiring: Wiring,
+@command(app, "render", uses_store=True)
+def _render(
+    run: Run, *, spec: _SpecArgument, replicas: ReplicasOption = None, overwrite: OverwriteOption = False
 ) -> ExitCode:
-    """Render the job in a file and show the result.
+    """Render a job: the video and its manifest appear where the job says.
 
-    Raises:
-        FarmError: See `farm.rendering.render_job`.
+    Segments that an earlier run committed to the store are not rendered again.
     """
+    from farm.rendering import render_job
+
     loaded = load_job(spec, overwrite=overwrite)
-    hardware = wiring.probe()
-    with libraries_quiet(), Bars(terminal) as bars:
+    settings, stages, hardware = run.settings, run.wiring.stages, run.wiring.probe()
+    with libraries_quiet(), Bars(run.terminal) as bars:
         report = render_job(
             loaded,
             settings=settings,
             pools=PoolSizes(render=replicas or len(hardware.gpus) or hardware.cores),
-            stages=wiring.stages,
-            open_backend=partial(wiring.open_on, settings=settings, hardware=hardware, stages=wiring.stages),
+            stages=stages,
+            open_backend=partial(run.wiring.open_on, settings=settings, hardware=hardware, stages=stages),
             listener=bars,
             device_kind=hardware.device_kind,
         )
-    if not terminal.result(report.as_record()):
-        _show(report, terminal)
+    if not run.terminal.result(report.as_record()):
+        _show_report(report, run.terminal)
     return ExitCode.OK
 
 
-def _show(report: RenderReport, terminal: Terminal) -> None:
+@command(app, "plan", uses_store=True)
+def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) -> ExitCode:
+    """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
+    from farm.preparation import gather_cast, prepare_job, read_job_speech
+
+    settings, stages = run.settings, run.wiring.stages
+    loaded = load_job(spec, overwrite=overwrite)
+    # What is wrong is found in the order in which a render finds it, so that both say the same.
+    device_kind, store = run.wiring.probe().device_kind, open_store(settings.store)
+    with libraries_quiet():
+        cast = gather_cast(loaded, stages=stages, cache=settings.cache)
+        speech = read_job_speech(cast)
+        prepared = prepare_job(loaded, cast=cast, speech=speech, store=store, device_kind=device_kind)
+        plan, found = prepared.plan, len(prepared.records)
+        is_missing = found < plan.takes * len(plan.segments)
+        # Where all is committed, no replica starts.
+        notices = _tried(prepared, settings=settings, stages=stages) if is_missing else []
+    notes = [*notices, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
+    record: dict[str, Any] = {
+        "plan": plan.as_record(),
+        "keys": list(plan.segment_keys()),
+        "masters": [loaded.master(take=take) for take in plan.take_numbers],
+        "store": settings.store,
+        "already_committed": found,
+        "notes": notes,
+    }
+    if not run.terminal.result(record):
+        run.terminal.facts(_plan_facts(loaded, plan=plan, found=found, store=settings.store))
+        for note in notes:
+            run.terminal.note(note)
+    return ExitCode.OK
+
+
+def _show_report(report: RenderReport, terminal: Terminal) -> None:
     for take in report.takes:
         terminal.out.print(f"{take.master}", style="bold", markup=False)
         terminal.out.print(f"  sha256 {take.sha256}  {take.size_bytes / 1e6:.2f} MB", markup=False)
@@ -76,3 +120,66 @@ def _show(report: RenderReport, terminal: Terminal) -> None:
     terminal.out.print(
         "Steps work at the same time in several processes: their work may exceed the wall clock.", style="dim"
     )
+
+
+def _tried(prepared: Preparation, *, settings: FarmSettings, stages: StageFactory) -> list[str]:
+    """See that replicas can load what the job needs; returns what they would have a person know.
+
+    Only loading proves it, which takes seconds; so what was once loaded on this machine is remembered.
+
+    Raises:
+        FarmError: They cannot.
+    """
+    identities = prepared.plan.identities
+    wanted = [
+        identities.engine_version,
+        identities.weights_sha256,
+        identities.subject_sha256,
+        prepared.setup.profile,
+    ]
+    proof = settings.cache / "loaded-once" / f"{sha256_of_record(wanted)[:32]}.json"
+    with suppress(OSError, ValueError):
+        notices: list[str] = json.loads(proof.read_text(encoding="utf-8"))
+        return notices
+    from farm.execution.replica import try_stages
+
+    notices = try_stages(prepared.setup, stages=stages)
+    # Where it cannot be remembered, the next plan takes as long as this one.
+    with suppress(OutputError):
+        write_whole(proof, json.dumps(notices).encode(), where="FARM_CACHE")
+    return notices
+
+
+def _plan_facts(loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str) -> list[tuple[str, str]]:
+    identities = plan.identities
+    total = plan.takes * len(plan.segments)
+    last = plan.segments[-1]
+    return [
+        (
+            "job",
+            f"{plan.project}/{plan.name}, {plan.profile.value} {plan.profile.size_px} px, seed {plan.seed}",
+        ),
+        ("speech", f"{loaded.speech}  {_short(identities.speech_sha256)}"),
+        ("subject", f"{loaded.subject}  {_short(identities.subject_sha256)}"),
+        (
+            "frames",
+            f"{plan.frame_count} at {plan.fps} per second, {float(plan.frame_count / plan.fps):.2f} s",
+        ),
+        ("windows", f"{len(plan.windows)} of at most {len(plan.windows[0].frames)} frames for each take"),
+        ("segments", f"{len(plan.segments)}, the last of {len(last.frames)} frames, for each take"),
+        ("takes", ", ".join(loaded.master(take=take) for take in plan.take_numbers)),
+        *(
+            (f"weights {stage}", _short(sha256))
+            for stage, sha256 in sorted(identities.weights_sha256.items())
+        ),
+        ("engine", f"moda-farm {identities.engine_version} on {identities.device_kind}"),
+        ("plan hash", plan.plan_hash),
+        ("store", store),
+        ("first key", plan.segment_key(take=1, index=0)),
+        ("last key", plan.segment_key(take=plan.takes, index=last.index)),
+        ("committed", f"{found} of {total} segments"),
+    ]
+
+
+def _short(sha256: str) -> str:
+    return f"sha256 {sha256[:16]}"

@@ -7,59 +7,68 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from farm.cli.guarding import OverwriteOption, Run, argument, command, option
 from farm.cli.output import Terminal, one_line
 from farm.cli.wiring import Wiring
 from farm.destinations import check_destination
 from farm.engine import engine_identity
 from farm.outputs import WRITTEN_MANIFEST, OutputFiles
-from farm.replay.bundle import BundleRecord
-from farm.replay.reading import ReplayBundle, read_bundle
-from farm.replay.running import LOG_NAME, ReplayOutcome, replay
 from jobs.errors import DiskFull, ExitCode
 from jobs.identity import sha256_of_file
 from jobs.places import JobPlaces, Place, check_places
+
+if TYPE_CHECKING:
+    from farm.replay.bundle import BundleRecord
+    from farm.replay.reading import ReplayBundle
+    from farm.replay.running import ReplayOutcome
 
 _LAST_LINES = 20
 _LONGEST_LINE = 200
 SEGMENT_NAME = "segment.mp4"
 
+app = typer.Typer()
 
-def run_replay(
-    folder: Path,
+
+@command(app, "replay")
+def _replay(
+    run: Run,
     *,
-    out: Path | None,
-    timeout_s: float,
-    overwrite: bool,
-    terminal: Terminal,
-    wiring: Wiring,
+    bundle: Annotated[Path, argument("BUNDLE", "Folder of the replay bundle.")],
+    out: Annotated[
+        Path | None, option("--out", "DIR", "Keep the segment and the process's stderr here.")
+    ] = None,
+    timeout: Annotated[
+        float, option("--timeout", "SECONDS", "What takes longer hangs.", least=1, shows_default=True)
+    ] = 900.0,
+    overwrite: OverwriteOption = False,
 ) -> ExitCode:
-    """Replay a bundle and show what became of it.
+    """Render a segment that the farm gave up again, alone in a fresh process.
 
-    Returns:
-        OK where the segment was rendered, RENDER where it failed as the bundle says, INFRASTRUCTURE where it failed
-        in another way.
-
-    Raises:
-        FarmError: The bundle cannot be used, or the output cannot be written.
+    Exit code 0: it was rendered cleanly; 6: it failed as it did on the farm; 7: it failed in another way.
     """
-    bundle = read_bundle(folder)
-    kept = None if out is None else _kept_files(out.absolute(), folder, overwrite=overwrite)
-    hardware = wiring.probe()
+    from farm.replay.reading import read_bundle
+    from farm.replay.running import replay
+
+    read = read_bundle(bundle)
+    kept = None if out is None else _kept_files(out.absolute(), bundle, overwrite=overwrite)
+    hardware = run.wiring.probe()
     with _work_folder(out) as work:
         outcome = replay(
-            bundle,
-            stages=wiring.stages,
+            read,
+            stages=run.wiring.stages,
             gpus=tuple(str(gpu.index) for gpu in hardware.gpus[:1]),
             folder=work,
-            timeout_s=timeout_s,
+            timeout_s=timeout,
         )
         if kept is not None:
             _keep(outcome, work=work, kept=kept)
-    notes = _differences(bundle.record, device_kind=hardware.device_kind, wiring=wiring)
-    if not terminal.result(_as_record(bundle, outcome, notes)):
-        _show(bundle, outcome, notes, terminal)
+    notes = _differences(read.record, device_kind=hardware.device_kind, wiring=run.wiring)
+    if not run.terminal.result(_as_record(read, outcome, notes)):
+        _show(read, outcome, notes, run.terminal)
     if outcome.rendered:
         return ExitCode.OK
     return ExitCode.RENDER if outcome.is_as_recorded else ExitCode.INFRASTRUCTURE
@@ -80,6 +89,8 @@ def _work_folder(out: Path | None) -> Iterator[Path]:
 
 def _kept_files(out: Path, bundle: Path, *, overwrite: bool) -> OutputFiles:
     """What is kept, held against the bundle and against what is there before anything is rendered."""
+    from farm.replay.running import LOG_NAME
+
     names = (LOG_NAME, SEGMENT_NAME)
     reads = [Place(location=str(bundle.absolute()), field="BUNDLE", is_folder=True)]
     writes = [Place(location=str(out / name), field="--out") for name in (*names, WRITTEN_MANIFEST)]
@@ -94,6 +105,8 @@ def _kept_files(out: Path, bundle: Path, *, overwrite: bool) -> OutputFiles:
 
 def _keep(outcome: ReplayOutcome, *, work: Path, kept: OutputFiles) -> None:
     """Leave what is of use in the folder that was asked for."""
+    from farm.replay.running import LOG_NAME
+
     with kept.writing() as folder:
         if (work / LOG_NAME).exists():
             shutil.copyfile(work / LOG_NAME, folder / LOG_NAME)

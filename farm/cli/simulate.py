@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
+from farm.cli.guarding import OverwriteOption, Run, argument, command, option
 from farm.cli.output import Terminal
 from farm.destinations import check_destination
 from farm.outputs import OutputFiles
-from farm.simulation.figures import SimulationFigures, figures_of
-from farm.simulation.simulator import Simulator
-from farm.simulation.timeline import draw_timeline
 from jobs.errors import ExitCode
 from jobs.parse import load_simulation
 from jobs.places import JobPlaces, Place, check_places
 
+if TYPE_CHECKING:
+    from farm.simulation.figures import SimulationFigures
 
-def run_simulate(scenario: Path, *, plot: Path | None, overwrite: bool, terminal: Terminal) -> ExitCode:
-    """Run the scenario in a file and show what it came to.
 
-    Raises:
-        FarmError: The scenario has mistakes, or the picture cannot be drawn.
-    """
+app = typer.Typer()
+
+
+@command(app, "simulate")
+def _simulate(
+    run: Run,
+    *,
+    scenario: Annotated[Path, argument("SCENARIO", "The simulation, a YAML file.")],
+    plot: Annotated[Path | None, option("--plot", "FILE", "Draw what each replica did when.")] = None,
+    overwrite: OverwriteOption = False,
+) -> ExitCode:
+    """Simulate a shared farm on a virtual clock: shares, waits, cold loads, re-renders."""
+    from farm.simulation.figures import figures_of
+    from farm.simulation.simulator import Simulator
+    from farm.simulation.timeline import draw_timeline
+
     simulation = load_simulation(scenario)
     picture = None if plot is None else _picture_file(plot.absolute(), scenario, overwrite=overwrite)
-    run = Simulator(simulation.spec)
-    run.run()
+    simulator = Simulator(simulation.spec)
+    simulator.run()
     if plot is not None and picture is not None:
         with picture.writing() as folder:
-            draw_timeline(run.pool.spans, folder / plot.name, title=simulation.metadata.name)
-    figures = figures_of(run)
+            draw_timeline(simulator.pool.spans, folder / plot.name, title=simulation.metadata.name)
+    figures = figures_of(simulator)
     record = {"name": simulation.metadata.name, "figures": figures.as_record()}
-    if not terminal.result({**record, "plot": None if plot is None else str(plot)}):
-        _show(figures, terminal)
+    if not run.terminal.result({**record, "plot": None if plot is None else str(plot)}):
+        _show(figures, run.terminal)
     return ExitCode.OK
 
 
@@ -71,13 +84,8 @@ def _show(figures: SimulationFigures, terminal: Terminal) -> None:
         waits = (studio.mean_wait, studio.longest_wait, studio.mean_turnaround)
         shares.add_row(studio.studio, str(studio.jobs), *(_number(value) for value in (*numbers, *waits)))
     terminal.out.print(shares)
-    facts = Table(show_header=False, box=None, pad_edge=False)
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    for name, value in _facts(figures):
-        facts.add_row(name, value)
     terminal.out.print()
-    terminal.out.print(facts)
+    terminal.facts(_facts(figures))
 
 
 def _facts(figures: SimulationFigures) -> list[tuple[str, str]]:

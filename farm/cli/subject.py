@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich import box
 from rich.table import Table
 
 from farm.cli.bars import StepBars
+from farm.cli.guarding import OverwriteOption, Run, argument, command, option
 from farm.cli.output import Terminal, libraries_quiet
 from farm.translation import translated
 from jobs.errors import DiskFull, ExitCode
 from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
-    from stages.subject.report import QualityReport
+    from stages.subject.preparation import SubjectRequest
+    from stages.subject.quality_report import QualityReport
 
 _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
 
+app = typer.Typer(help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich")
 
-def run_prepare(
-    clip: Path,
+
+@command(app, "prepare")
+def _prepare(
+    run: Run,
     *,
-    name: str,
-    consent: Path,
-    out: Path,
-    audio_lag: int | None,
-    overwrite: bool,
-    terminal: Terminal,
+    clip: Annotated[Path, argument("CLIP", "A video of the subject speaking.")],
+    name: Annotated[str, option("--name", "N", "Name of the subject.")],
+    consent: Annotated[Path, option("--consent", "FILE", "The document in which the person agrees.")],
+    out: Annotated[Path, option("--out", "DIR", "Folder of the subject package.")],
+    audio_lag: Annotated[
+        int | None,
+        option(
+            "--audio-lag",
+            "N",
+            "Frames (of 40 ms) by which the sound lags the lips; 0 leaves it. Default: found out.",
+            least=-250,
+            most=250,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
 ) -> ExitCode:
-    """Prepare a subject and show what was found.
+    """Prepare a subject from a clip: package, training data and a quality report.
 
-    Raises:
-        FarmError: no consent, an occupied folder, an unusable or refused clip, or no room to write.
+    A run that was stopped goes on when it is started again with the same inputs.
     """
     reads = (
         Place(location=str(clip.absolute()), field="CLIP"),
@@ -45,49 +58,55 @@ def run_prepare(
     check_places(JobPlaces(reads=reads, writes=writes))
     # Loads torch, MediaPipe and matplotlib: not before they are needed.
     with translated(str(clip)):
-        from stages.subject.preparation import SubjectRequest, prepare_subject
+        from stages.subject.preparation import SubjectRequest
 
         request = SubjectRequest(
             clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag, overwrite=overwrite
         )
-        try:
-            with libraries_quiet(), StepBars(terminal) as bars:
-                report = prepare_subject(
-                    request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
-                )
-        except OSError as error:
-            raise DiskFull.or_unwritable(
-                error, where=str(out), hint="give another folder with --out"
-            ) from error
+        report = _prepared(request, terminal=run.terminal)
     page = out / "report" / "index.html"
-    if not terminal.result({"subject": str(out), "report": str(page), **as_record(report)}):
-        _show(report, out=out, page=page, terminal=terminal)
+    if not run.terminal.result({"subject": str(out), "report": str(page), **_as_record(report)}):
+        _show(report, out=out, page=page, terminal=run.terminal)
     return ExitCode.OK
 
 
-def run_table(folders: Sequence[Path], *, terminal: Terminal) -> ExitCode:
-    """Show the reports of several subjects as one Markdown table.
-
-    Raises:
-        FarmError: a folder holds no finished report.
-    """
-    from stages.subject.report import REPORT_FOLDER, QualityReport
+@command(app, "table")
+def _table(
+    run: Run,
+    *,
+    folders: Annotated[list[Path], argument("DIR...", "Folders of prepared subjects.")],
+) -> ExitCode:
+    """Show the quality reports of several subjects as one Markdown table."""
+    from stages.subject.quality_report import REPORT_FOLDER, QualityReport
     from stages.subject.report_table import report_table
 
     with translated("subject"):
         reports = [QualityReport.load(folder / REPORT_FOLDER) for folder in folders]
-    if not terminal.result({"subjects": [as_record(report) for report in reports]}):
-        terminal.out.print(report_table(reports), markup=False)
+    if not run.terminal.result({"subjects": [_as_record(report) for report in reports]}):
+        run.terminal.out.print(report_table(reports), markup=False)
     return ExitCode.OK
 
 
-def as_record(report: QualityReport) -> dict[str, object]:
-    """A report as plain data."""
+def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:
+    from stages.subject.preparation import prepare_subject
+
+    try:
+        with libraries_quiet(), StepBars(terminal) as bars:
+            return prepare_subject(
+                request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
+            )
+    except OSError as error:
+        raise DiskFull.or_unwritable(
+            error, where=str(request.out), hint="give another folder with --out"
+        ) from error
+
+
+def _as_record(report: QualityReport) -> dict[str, object]:
     return {"level": str(report.level), **asdict(report)}
 
 
 def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -> None:
-    from stages.subject.report import figure_rows
+    from stages.subject.quality_report import figure_rows
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("what", "verdict", "measured", "advice"):

@@ -2,66 +2,120 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
+import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
-from farm.cli.output import Terminal, UsageError, libraries_quiet
-from farm.cli.train_options import TrainOptions
-from farm.cli.training_bars import TrainingBars
-from farm.cli.wiring import Wiring
-from farm.training.progress import Validated
-from farm.training.report import TrainingReport
-from infra.settings import FarmSettings
+from farm.cli.bars import TrainingBars
+from farm.cli.guarding import ClipsOption, HeldOutOption, OverwriteOption, Run, argument, command, option
+from farm.cli.output import UsageError, libraries_quiet
+from farm.training.progress import TrainingReport
+from jobs.documents import FieldPath
 from jobs.errors import Cancelled, ExitCode
+from jobs.locations import is_s3
 from jobs.parse import LoadedTraining, load_training, parse_training
+from jobs.train_spec import BASE
 
 _EMPTY_JOB: Final = '{"apiVersion": "farm/v1", "kind": "TrainJob", "metadata": {}, "spec": {}}'
 
+app = typer.Typer()
 
-def run_train(
-    spec: Path | None,
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """What the command line says of the job; None leaves a field to the job's file or to its default.
+
+    Paths are as typed: relative to where the command runs, not to the job's file.
+    """
+
+    stage: Annotated[str | None, option("--stage", "STAGE", "moda, faco or renderer.")] = None
+    clips: ClipsOption = None
+    held_out: HeldOutOption = None
+    start_from: Annotated[
+        str | None,
+        option(
+            "--from",
+            "WEIGHTS",
+            "base for the base renderer, or the path or s3:// URI of weights. Default: from scratch.",
+        ),
+    ] = None
+    subject: Annotated[str | None, option("--subject", "DIR", "The package that gets the renderer.")] = None
+    name: Annotated[
+        str | None,
+        option(
+            "--name",
+            "NAME",
+            "Name of the job; the same job goes on where it stopped. Default: the subject's folder.",
+        ),
+    ] = None
+    preset: Annotated[str | None, option("--preset", "PRESET", "paper or cpu.")] = None
+    steps: Annotated[int | None, option("--steps", "N", "Optimiser steps.", least=1)] = None
+    workers: Annotated[int | None, option("--workers", "N", "Data-parallel workers.", least=1)] = None
+    output: Annotated[
+        str | None, option("--output", "URI", "Path or s3:// URI of the weights. Default: NAME.safetensors.")
+    ] = None
+
+    def fields(self) -> dict[FieldPath, Any]:
+        """What was typed, by the path of the field in a job's document."""
+        fields: dict[FieldPath, Any] = {
+            ("metadata", "name"): self.name,
+            ("spec", "stage"): self.stage,
+            ("spec", "clips"): [_from_here(clip) for clip in self.clips or ()] or None,
+            ("spec", "held_out"): [_from_here(clip) for clip in self.held_out or ()] or None,
+            ("spec", "start_from"): _from_here(self.start_from),
+            ("spec", "subject"): _from_here(self.subject),
+            ("spec", "preset"): self.preset,
+            ("spec", "steps"): self.steps,
+            ("spec", "workers"): self.workers,
+            ("spec", "output", "uri"): _from_here(self.output),
+        }
+        return {path: value for path, value in fields.items() if value is not None}
+
+
+@command(app, "train", uses_store=True)
+def _train(
+    run: Run,
     *,
+    spec: Annotated[Path | None, argument("SPEC", "The train job, a YAML or JSON file.")] = None,
     options: TrainOptions,
-    overwrite: bool,
-    settings: FarmSettings,
-    terminal: Terminal,
-    wiring: Wiring,
+    overwrite: OverwriteOption = False,
 ) -> ExitCode:
-    """Train what a file or the options ask for and show the result.
+    """Train a stage: what SPEC asks for, or the options, which win over it.
 
-    Args:
-        spec: The file; None where the options are the whole job.
-        options: They win over the file.
-        overwrite: Whether files that the farm did not write may be replaced.
-        settings: Of this process.
-        terminal: Where to show.
-        wiring: The engine and the machine.
-
-    Raises:
-        FarmError: See `farm.training.run.train`.
+    A run that was stopped or killed goes on from its last checkpoint in the store when it is started again.
     """
     loaded = _from_options(options) if spec is None else load_training(spec, fields=options.fields())
     loaded = replace(loaded, overwrite=overwrite)
     clips = loaded.find_clips()
     job = loaded.job
     held_out = f", {len(clips.held_out)} held out" if clips.held_out else ""
-    terminal.note(f"{job.spec.stage} '{job.metadata.name}' on {len(clips.training)} clips{held_out}")
-    with libraries_quiet(), TrainingBars(terminal, name=job.metadata.name) as bars:
+    run.terminal.note(f"{job.spec.stage} '{job.metadata.name}' on {len(clips.training)} clips{held_out}")
+    with libraries_quiet(), TrainingBars(run.terminal, name=job.metadata.name) as bars:
         try:
-            report = wiring.train(loaded, settings=settings, hardware=wiring.probe(), listener=bars)
+            report = run.wiring.train(
+                loaded, settings=run.settings, hardware=run.wiring.probe(), listener=bars
+            )
         except KeyboardInterrupt:
             raise Cancelled(
                 "stopped from the keyboard",
                 where="train",
                 hint="the last checkpoint stays; the same command goes on from it",
             ) from None
-    if not terminal.result(report.as_record()):
-        _show(report, loaded=loaded, first=bars.first, best=bars.best, terminal=terminal)
+    if not run.terminal.result(report.as_record()):
+        _show(report, loaded=loaded, bars=bars, out=run.terminal.out)
     return ExitCode.OK
+
+
+def _from_here(place: str | None) -> str | None:
+    """A place as typed, in a form that does not depend on where the job's file lies."""
+    if place is None or not place.strip() or place == BASE or is_s3(place):
+        return place
+    return str(Path(place).absolute())
 
 
 def _from_options(options: TrainOptions) -> LoadedTraining:
@@ -78,15 +132,7 @@ def _from_options(options: TrainOptions) -> LoadedTraining:
     return parse_training(_EMPTY_JOB, folder=Path.cwd(), where="command line", fields=fields)
 
 
-def _show(
-    report: TrainingReport,
-    *,
-    loaded: LoadedTraining,
-    first: Validated | None,
-    best: Validated | None,
-    terminal: Terminal,
-) -> None:
-    out = terminal.out
+def _show(report: TrainingReport, *, loaded: LoadedTraining, bars: TrainingBars, out: Console) -> None:
     out.print(report.weights, style="bold", markup=False)
     out.print(f"  sha256 {report.weights_sha256}", markup=False)
     if loaded.subject is not None:
@@ -105,8 +151,8 @@ def _show(
     table.add_column(f"best, step {report.best_step}", justify="right")
     table.add_row("score (lower is better)", f"{report.first_score:.5g}", f"{report.best_score:.5g}")
     # A run that went on from a checkpoint was first validated by an earlier start of it.
-    before = first.losses if first is not None and report.resumed_from is None else {}
-    after = best.losses if best is not None and best.step == report.best_step else {}
+    before = bars.first.losses if bars.first is not None and report.resumed_from is None else {}
+    after = bars.best.losses if bars.best is not None and bars.best.step == report.best_step else {}
     for name in dict.fromkeys([*before, *after]):
         table.add_row(name, _figure(before.get(name)), _figure(after.get(name)))
     out.print(table)

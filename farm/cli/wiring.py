@@ -6,19 +6,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from farm.evaluation.judge import PairJudge, VideoJudge
-from farm.execution.opening import opened_ray
-from farm.execution.pools.backend import PoolBackend
-from farm.execution.real_stages import RealStages
-from farm.execution.stages_factory import StageFactory
-from farm.training.progress import TrainingListener
-from farm.training.report import TrainingReport
+from farm.training.progress import TrainingListener, TrainingReport
 from infra.hardware import Hardware, probe_hardware
 from infra.settings import FarmSettings
 from jobs.errors import TrainingError
+from jobs.installation import INSTALL_ALL
 from jobs.parse import LoadedTraining
+
+if TYPE_CHECKING:
+    from farm.execution.pools.backend import PoolBackend
+    from farm.execution.stages import StageFactory
 
 _TRAINING_EXTRA: Final = ("fsspec", "pandas", "pyarrow", "skimage", "tensorboardX")
 """What training imports beyond a render."""
@@ -35,7 +35,7 @@ class OpenOn(Protocol):
 
 
 class TrainEngine(Protocol):
-    """Trains what a job asks for, see `farm.training.run`."""
+    """Trains what a job asks for, see `farm.training.train_job`."""
 
     def __call__(
         self,
@@ -49,6 +49,21 @@ class TrainEngine(Protocol):
         ...
 
 
+def _real_stages() -> StageFactory:
+    # Imported here, as below: what only says how it is used does without, and it takes a second to load.
+    from farm.execution.stages import RealStages
+
+    return RealStages()
+
+
+def _open_on_ray(
+    *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
+) -> AbstractContextManager[PoolBackend]:
+    from farm.execution.opening import opened_ray
+
+    return opened_ray(settings=settings, hardware=hardware, stages=stages)
+
+
 def train_on_ray(
     job: LoadedTraining, *, settings: FarmSettings, hardware: Hardware, listener: TrainingListener
 ) -> TrainingReport:
@@ -56,7 +71,7 @@ def train_on_ray(
 
     Raises:
         TrainingError: The extra is not installed.
-        FarmError: See `farm.training.run.train`.
+        FarmError: See `farm.training.train_job.train`.
     """
     missing = [name for name in _TRAINING_EXTRA if find_spec(name) is None]
     if missing:
@@ -64,10 +79,9 @@ def train_on_ray(
             f"training needs {', '.join(missing)}, which a render does without",
             where="train",
             code="training_extra_missing",
-            hint="pip install 'moda-farm[training]'",
+            hint=INSTALL_ALL,
         )
-    # Imported here: every other command does without, and it takes seconds to load.
-    from farm.training.run import train
+    from farm.training.train_job import train
 
     return train(job, settings=settings, hardware=hardware, listener=listener)
 
@@ -83,8 +97,8 @@ class Wiring:
         probe: Looks at this machine.
     """
 
-    stages: StageFactory = field(default_factory=RealStages)
-    open_on: OpenOn = opened_ray
+    stages: StageFactory = field(default_factory=_real_stages)
+    open_on: OpenOn = _open_on_ray
     train: TrainEngine = train_on_ray
     judge: PairJudge = field(default_factory=VideoJudge)
     probe: Callable[[], Hardware] = probe_hardware

@@ -32,7 +32,7 @@ class StandstillAlarm:
     @staticmethod
     def _sentence(farm: CoordinatorState, waiting: list[str]) -> str:
         pools = {stage.value: len(replicas) for stage, replicas in farm.helpers.items()}
-        pools["render"] = len(farm.scheduler.state.pool)
+        pools["render"] = farm.scheduler.replica_count
         counts = ", ".join(f"{count} {name}" for name, count in pools.items())
         why = farm.scheduler.why_waiting(waiting[0]).sentence
         return (

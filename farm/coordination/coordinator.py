@@ -20,7 +20,7 @@ from farm.coordination import endings, segments, upstream
 from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.background import BackgroundWork
 from farm.coordination.job_run import JobRun
-from farm.coordination.journal_writer import JournalWriter
+from farm.coordination.journal_writer import JournalWriter, moved_event
 from farm.coordination.new_jobs import adopt
 from farm.coordination.recovery import restore_all
 from farm.coordination.requests import answer_requests
@@ -39,14 +39,26 @@ from farm.execution.pools.messages import (
     TakenBack,
     TaskAdvanced,
 )
-from farm.ledger import moved_event
-from farm.scheduling.actions import Dispatch, FarmAction, Finish, Recall, Stop, StopFinish
-from farm.scheduling.events import Drain, Progressed, Recalled, ReplicaJoined, Started, Stopped, Tick
-from farm.scheduling.requests import FarmRules
+from farm.scheduling.messages import (
+    Dispatch,
+    Drain,
+    FarmAction,
+    Finish,
+    Progressed,
+    Recall,
+    Recalled,
+    ReplicaJoined,
+    Started,
+    Stop,
+    StopFinish,
+    Stopped,
+    Tick,
+)
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage
 from infra.journal.base import Journal
+from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
 
 _TICK_S = 1.0
@@ -66,7 +78,7 @@ class FarmCoordinator:
         services: FarmServices,
         journal: Journal,
         backend: PoolBackend,
-        rules: FarmRules,
+        rules: FarmSpec,
         pools: PoolSizes,
         watcher: Watcher,
         owner: str,
@@ -199,8 +211,8 @@ class FarmCoordinator:
             undo = partial(farm.tasks.pop, farm.key_of(action.attempt), None)
             with ends_alone(farm, action.job, attempt=action.attempt, undo=undo):
                 segments.carry_out(farm, action)
-        elif isinstance(action, (Recall, Stop)) and action.attempt in farm.scheduler.state.attempts:
-            with ends_alone(farm, farm.scheduler.state.attempts[action.attempt].job):
+        elif isinstance(action, (Recall, Stop)) and action.attempt in farm.scheduler.attempts:
+            with ends_alone(farm, farm.scheduler.attempts[action.attempt].job):
                 segments.carry_out(farm, action)
         else:
             segments.carry_out(farm, action)
@@ -307,9 +319,6 @@ class FarmCoordinator:
     def _record(self, moved: Moved) -> None:
         farm = self.state
         farm.moves.append(moved)
-        if moved.subject in farm.muted:
-            farm.muted.discard(moved.subject)
-            return
         farm.writer.note(moved_event(moved))
 
 

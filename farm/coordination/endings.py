@@ -8,18 +8,27 @@ from functools import partial
 
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
-from farm.coordination.quarantine import write_replay_bundle
 from farm.coordination.state import CoordinatorState, Finishing
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream import close_upstream, settle_face, want_faces
 from farm.crashes import point_to
+from farm.execution.pools.messages import Task
 from farm.finishing import Finisher
-from farm.report import FinishedTake
-from farm.scheduling.actions import Finish, StopFinish
-from farm.scheduling.events import Delivered, FinishFailed, FinishStopped, Forget, Stitched
+from farm.render_report import FinishedTake
+from farm.replay.bundle import Failure
+from farm.replay.writing import write_bundle
+from farm.scheduling.messages import (
+    Delivered,
+    Finish,
+    FinishFailed,
+    FinishStopped,
+    Forget,
+    Stitched,
+    StopFinish,
+)
 from farm.scheduling.state import Moved
 from jobs.errors import FarmError
-from jobs.journal_events import JobErred, TakeDelivered
+from jobs.journal_events import BundleWritten, JobErred, TakeDelivered
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 
 logger = logging.getLogger(__name__)
@@ -178,3 +187,31 @@ def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake
         return
     farm.tell(Stitched(run.name))
     farm.tell(Delivered(run.name))
+
+
+logger = logging.getLogger(__name__)
+
+
+def write_replay_bundle(farm: CoordinatorState, run: JobRun, segment: int, *, reason: str) -> None:
+    """Write the bundle and say where it is. What ails the bundle does not ail the job: it is only told."""
+    unit = run.unit(segment)
+    call = run.segment_call(unit)
+    if farm.services.bundles is None or call is None:
+        return
+    tries = run.tries.get(unit, [])
+    folder = farm.services.bundles / run.name / f"segment-{segment:05d}"
+    try:
+        write_bundle(
+            folder,
+            task=Task(key=f"{run.name}-{segment}", job=run.name, unit=unit, setup=run.setup, call=call),
+            failure=tries[-1].failure if tries else Failure.hang(reason),
+            tries=tries,
+            engine_version=run.plan.identities.engine_version,
+            device_kind=run.plan.identities.device_kind,
+        )
+    except FarmError as error:
+        logger.warning("no bundle of %s: %s", unit, error.line())
+        farm.watcher.note(run.name, f"{unit} leaves no replay bundle: {error.message}")
+        return
+    farm.writer.note(BundleWritten(job=run.name, segment=segment, bundle=str(folder)))
+    farm.watcher.note(run.name, f"{unit} is in quarantine; replay it with: farm replay {folder}")

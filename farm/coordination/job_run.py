@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from farm.coordination.upstream_order import UpstreamOrder
 from farm.execution.calls import FaceCall, ReplicaSetup, SegmentCall, WindowCall
 from farm.preparation import Cast
+from farm.render_report import FinishedTake
 from farm.replay.bundle import Failure, TryRecord
-from farm.report import FinishedTake
-from farm.scheduling.failure import FailureLedger
+from farm.scheduling.unit_failures import FailureLedger
 from farm.scheduling.units import SegmentNeeds, Stage, Unit
 from jobs.errors import FarmError, ReplicaLost, SegmentFailed, SegmentRejected
 from jobs.framerate import Span

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from farm.ledger import Ledger
 from farm.ledger.loading import catch_up, kept_ledger
+from farm.scheduling.state import Moved
 from infra.journal.base import Journal, Snapshot
 from jobs.errors import JournalError, JournalFenced
 from jobs.farm_requests import RequestAnswer
@@ -146,3 +147,15 @@ class JournalWriter:
             raise
         except JournalError as error:
             logger.warning("no snapshot is kept at entry %d: %s", self._sequence, error.line())
+
+
+def moved_event(moved: Moved) -> StateMoved:
+    """The transition as an event; its time is that of the entry it becomes."""
+    return StateMoved(
+        subject=moved.subject,
+        before=moved.before.value,
+        event=moved.event.value,
+        after=moved.after.value,
+        reason_kind=moved.reason.kind,
+        reason=moved.reason.text,
+    )

@@ -12,13 +12,12 @@ from functools import partial
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.leftovers import remove_leftovers
-from farm.coordination.new_jobs import move, plan_again
-from farm.coordination.planning import job_request, parse_document, plan_job
+from farm.coordination.new_jobs import job_request, move, parse_document, plan_again, plan_job
 from farm.coordination.state import CoordinatorState, PlanningJob, ReturningJob
 from farm.coordination.unforeseen import callback_of, ends_alone
 from farm.crashes import caught
 from farm.ledger import LedgerJob
-from farm.scheduling.events import Pause, Submit
+from farm.scheduling.messages import Pause, Restore
 from jobs.errors import FarmError, InputChanged, OutputRefused
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
@@ -31,8 +30,6 @@ from jobs.states import step
 _SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
 _GIVEN_UP = (SegmentState.QUARANTINED, SegmentState.FAILED)
 _PAUSED = frozenset({JobState.PAUSED, JobState.PAUSE_REQUESTED})
-# Of these kinds are holds that the scheduler gives the same reason for by itself.
-_ON_HOLD = frozenset({ReasonKind.USER, ReasonKind.PLAN})
 
 
 def restore_all(farm: CoordinatorState) -> None:
@@ -199,25 +196,21 @@ def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: boo
     )
     farm.writer.note(restored if hold is None else _held(restored, hold))
     _note_records(farm, job, run)
-    planned = job_request(run, studio=job.studio, on_hold=hold is not None)
+    planned = job_request(run, studio=job.studio)
     request = replace(
         planned,
+        hold=hold,
         committed=committed,
         quarantined=quarantined,
         waived=waived,
         filled=frozenset() if is_retry else waived & job.filled,
         spent=job.seconds,
         max_gpu_seconds=job.max_gpu_seconds or planned.max_gpu_seconds,
-        is_restored=True,
     )
     farm.runs[job.name] = run
-    # The scheduler's own first word about the job has just been said by the restoration.
-    farm.muted.add(job.name)
-    farm.tell(Submit(request))
-    entry = farm.scheduler.jobs[job.name]
-    if hold is not None and hold.kind not in _ON_HOLD:
-        entry.hold = hold
-    if job.state in _PAUSED and entry.is_dispatching:
+    farm.tell(Restore(request))
+    farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold.text}")
+    if job.state in _PAUSED and farm.scheduler.jobs[job.name].is_dispatching:
         farm.tell(Pause(job.name))
 
 

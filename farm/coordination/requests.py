@@ -6,18 +6,15 @@ import math
 from dataclasses import replace
 
 from farm.asking import future_name
+from farm.coordination.background import RetryPatience
 from farm.coordination.endings import follow_up
-from farm.coordination.new_jobs import cancel_arrival, note_account, receive
-from farm.coordination.patience import RetryPatience
-from farm.coordination.planning import parse_document
+from farm.coordination.new_jobs import cancel_arrival, note_account, parse_document, receive
 from farm.coordination.recovery import cancel_return, retry
 from farm.coordination.state import CoordinatorState
 from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
 from farm.crashes import caught
-from farm.scheduling.commands import requeued_of
-from farm.scheduling.events import Cancel, Pause, Requeue, Resume, Retry, Waive
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.refusals import RequestRefused, unknown_job
+from farm.scheduling.job import JobEntry
+from farm.scheduling.messages import Cancel, Pause, RequestRefused, Requeue, Resume, Retry, Waive, unknown_job
 from infra.journal.base import Asked
 from jobs.errors import FarmError, JournalError
 from jobs.farm_requests import (
@@ -202,7 +199,7 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         return RequestAnswer(job=name, text="segments that run finish, no other starts")
     if isinstance(request, ResumeRequest):
         entry = farm.scheduler.jobs[name]
-        _refuse_too_small(entry, request, estimate=farm.scheduler.state.cost_of(entry))
+        _refuse_too_small(entry, request, estimate=farm.scheduler.cost_of(name))
         farm.tell(Resume(name, request.max_gpu_seconds))
         note_account(farm, name)
         return RequestAnswer(job=name, text=_resumed(entry, request))
@@ -238,7 +235,7 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         farm.tell(Waive(name, wanted))
         return RequestAnswer(job=name, text=f"the master does without {len(wanted)} segments")
     assert isinstance(request, RequeueRequest)
-    count = len(requeued_of(farm.scheduler.jobs[name], segments))
+    count = len(farm.scheduler.requeued_of(name, segments))
     farm.tell(Requeue(name, segments))
     return RequestAnswer(job=name, text=f"{count} of {len(segments)} segments are back in line")
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from farm.committed import committed_segment
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.new_jobs import note_account
 from farm.coordination.state import Assignment, CoordinatorState
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.execution.pools.messages import Finished, Gone, Refused, Task
-from farm.scheduling.actions import Dispatch, Kill, Recall, Recycle, Retire, Stop
-from farm.scheduling.events import (
+from farm.preparation import committed_segment
+from farm.scheduling.messages import (
     AttemptFailed,
+    Dispatch,
     FailureKind,
+    Kill,
     MotionGone,
+    Recall,
+    Recycle,
     ReplicaGone,
+    Retire,
     SegmentFound,
+    Stop,
     Stopped,
     Succeeded,
 )
@@ -132,7 +137,7 @@ def _looked(farm: CoordinatorState, run: JobRun, unit: Unit, found: SegmentRecor
 
 
 def _dispatch(farm: CoordinatorState, action: Dispatch) -> None:
-    if action.attempt not in farm.scheduler.state.attempts:
+    if action.attempt not in farm.scheduler.attempts:
         # Its replica went, or its job ended, before its turn came to be carried out.
         return
     run = farm.runs[action.job]
@@ -148,7 +153,7 @@ def _dispatch(farm: CoordinatorState, action: Dispatch) -> None:
 
 def _give_back(farm: CoordinatorState, run: JobRun, action: Dispatch) -> None:
     """There is no face to render: the attempt is not sent to its replica at all."""
-    if farm.scheduler.state.attempts[action.attempt].state is AttemptState.STOPPING:
+    if farm.scheduler.attempts[action.attempt].state is AttemptState.STOPPING:
         # Settled since, in other ways.
         farm.tell(Stopped(action.attempt))
         return

@@ -10,23 +10,20 @@ from pathlib import Path
 from typing import Protocol
 
 from farm.config import PoolSizes
-from farm.coordination.background import BackgroundWork
+from farm.coordination.background import BackgroundWork, RetryPatience
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import JournalWriter
-from farm.coordination.patience import RetryPatience
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.messages import Joined
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from farm.ledger import LedgerJob
-from farm.report import FinishedTake
-from farm.scheduling.actions import FarmAction
-from farm.scheduling.events import AttemptId, FarmEvent
-from farm.scheduling.refusals import RequestRefused
-from farm.scheduling.requests import FarmRules
+from farm.render_report import FinishedTake
+from farm.scheduling.messages import AttemptId, FarmAction, FarmEvent, RequestRefused
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage, Unit
 from infra.storage import ObjectStore
+from jobs.farm_spec import FarmSpec
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import PlacesInHand
@@ -183,7 +180,6 @@ class CoordinatorState:
         arrivals: Jobs that are being planned for the first time.
         restoring: Jobs that are being planned again.
         places: What the jobs at hand read and write.
-        muted: Jobs whose next transition the journal has already, in other words.
         counted: Windows and faces handed out so far.
         is_in_doubt: The scheduler raised in the middle of an event, and was not found to be sound since.
         kept: Files with tracebacks, by the digests of these.
@@ -194,7 +190,7 @@ class CoordinatorState:
     backend: PoolBackend
     background: BackgroundWork
     watcher: Watcher
-    rules: FarmRules
+    rules: FarmSpec
     pools: PoolSizes
     scheduler: Scheduler
     runs: dict[str, JobRun] = field(default_factory=dict)
@@ -209,7 +205,6 @@ class CoordinatorState:
     arrivals: dict[str, PlanningJob] = field(default_factory=dict)
     restoring: dict[str, ReturningJob] = field(default_factory=dict)
     places: PlacesInHand = field(default_factory=PlacesInHand)
-    muted: set[str] = field(default_factory=set)
     counted: int = 0
     is_in_doubt: bool = False
     kept: dict[str, str] = field(default_factory=dict)

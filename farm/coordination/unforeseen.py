@@ -15,8 +15,7 @@ from typing import TypeVar
 
 from farm.coordination.state import CoordinatorState
 from farm.crashes import caught, name_file, point_to
-from farm.scheduling.audit import audit
-from farm.scheduling.events import AttemptId, Broken, FinishStopped, MotionGone, Stopped
+from farm.scheduling.messages import AttemptId, Broken, FinishStopped, MotionGone, Stopped
 from farm.translation import translate
 from jobs.errors import FarmError, InternalError, JournalCorrupt, JournalError
 from jobs.journal_events import JobErred, StateMoved
@@ -123,8 +122,6 @@ def give_up(farm: CoordinatorState, name: str, error: FarmError, *, attempt: Att
         FarmCannotGoOn: The scheduler is no longer what the journal tells.
     """
     keep(farm, name, error)
-    # Of what the scheduler did not say, nothing is kept from the journal.
-    farm.muted.discard(name)
     _leave_planning(farm, name)
     mark = farm.writer.mark()
     with caught() as mishap:
@@ -155,7 +152,7 @@ def _fail_in_scheduler(
     if run is not None and not entry.state.is_terminal:
         run.error = error
     farm.tell(Broken(name, error.message, is_internal=True))
-    if attempt is not None and attempt in farm.scheduler.state.attempts:
+    if attempt is not None and attempt in farm.scheduler.attempts:
         farm.tell(Stopped(attempt))
     if entry.finishing and name not in farm.finishing:
         farm.tell(FinishStopped(name))
@@ -201,7 +198,7 @@ def _is_sound(farm: CoordinatorState) -> bool:
         ledger = farm.writer.rehearsed()
     except JournalCorrupt:
         return False
-    return not audit(farm.scheduler.state) and all(
+    return not farm.scheduler.violations() and all(
         ledger.jobs[name].state is entry.state and list(ledger.jobs[name].segments) == entry.states
         for name, entry in farm.scheduler.jobs.items()
     )

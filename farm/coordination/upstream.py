@@ -17,10 +17,10 @@ from farm.coordination.upstream_order import UpstreamOrder
 from farm.crashes import point_to
 from farm.execution.pools.messages import Finished, Refused, Task
 from farm.preparation import read_job_speech
-from farm.scheduling.events import Broken, MotionGone, SegmentsReady
-from farm.scheduling.failure import FailureBudget, FailureLedger
-from farm.scheduling.job_entry import JobEntry, spread
-from farm.scheduling.units import GiveUp, Owner, Stage, Unit, UnitFailed, UnitLost
+from farm.scheduling.job import JobEntry, spread
+from farm.scheduling.messages import Broken, MotionGone, SegmentsReady
+from farm.scheduling.unit_failures import FailureBudget, FailureLedger, GiveUp, Owner, UnitFailed, UnitLost
+from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError, InfrastructureError, ReplicaLost
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import Tier
@@ -45,7 +45,7 @@ def open_upstream(farm: CoordinatorState) -> None:
         if name in farm.scheduler.jobs and (run.open is not None or name in farm.opening)
     )
     wanting = [entry for entry in farm.scheduler.jobs.values() if _wants_upstream(farm, entry)]
-    for entry in sorted(wanting, key=farm.scheduler.state.line.turn):
+    for entry in sorted(wanting, key=lambda entry: farm.scheduler.turn(entry.name)):
         group = _group(entry)
         if taken[group] < limit:
             taken[group] += 1
@@ -241,7 +241,7 @@ def _in_turn(farm: CoordinatorState) -> Iterator[JobRun]:
         for name, run in farm.runs.items()
         if run.open is not None and name in jobs and jobs[name].is_dispatching
     ]
-    for entry in sorted(open_jobs, key=farm.scheduler.state.line.turn):
+    for entry in sorted(open_jobs, key=lambda entry: farm.scheduler.turn(entry.name)):
         yield farm.runs[entry.name]
 
 

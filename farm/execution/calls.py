@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.execution.stages_factory import SharedWeights
+from farm.execution.stages import SharedWeights
 from farm.scheduling.units import Stage
 from jobs.manifest import SegmentRecord
 from jobs.spec import InspectionPolicy
@@ -98,7 +98,6 @@ class ReplicaFacts:
         device: ``cuda`` or ``cpu``.
         gpus: The accelerator ids that this replica is pinned to; empty on the CPU.
         pid: Its process.
-        setup_seconds: Time to load its weights.
         notice: One sentence that the user should read; may be empty.
     """
 
@@ -106,5 +105,4 @@ class ReplicaFacts:
     device: str
     gpus: tuple[str, ...]
     pid: int
-    setup_seconds: float
     notice: str = ""

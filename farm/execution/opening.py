@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.inline_pools import InlinePools
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from infra.cluster import Cluster, connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings

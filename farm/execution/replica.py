@@ -11,10 +11,10 @@ import os
 import time
 
 from farm.execution.calls import ReplicaFacts, ReplicaSetup
+from farm.execution.loaded import SubjectCache
 from farm.execution.pools.messages import Finished, Refused, StoppedAsAsked, TakenBack, Task
 from farm.execution.refusals import refusal
-from farm.execution.stages_factory import StageFactory
-from farm.execution.warm_subjects import WarmSubjects
+from farm.execution.stages import StageFactory
 from farm.execution.work_watch import StopAsked, WorkProgress, WorkWatch
 from farm.scheduling.units import Stage
 from farm.translation import translate
@@ -31,14 +31,14 @@ Ended = Finished | Refused | StoppedAsAsked | TakenBack
 class Replica:
     """Hosts one stage. `set_up` first, then any number of `perform`, one at a time.
 
-    `look`, `recall` and `stop` may be called from another thread while a task runs.
+    `progress`, `recall` and `stop` may be called from another thread while a task runs.
     """
 
     def __init__(self, *, stage: Stage, stages: StageFactory, kept_subjects: int = KEPT_SUBJECTS) -> None:
         self._stage = stage
         self._stages = stages
         self._kept_subjects = kept_subjects
-        self._warm: WarmSubjects | None = None
+        self._subjects: SubjectCache | None = None
         self._watch = WorkWatch()
 
     def set_up(self, *, gpus: tuple[str, ...], warm: ReplicaSetup | None = None) -> ReplicaFacts:
@@ -51,16 +51,15 @@ class Replica:
         Raises:
             FarmError: The subject package or the weights of `warm` cannot be used.
         """
-        started = time.perf_counter()
         device = "cuda" if gpus else "cpu"
         self.close()
-        self._warm = WarmSubjects(
+        self._subjects = SubjectCache(
             stage=self._stage, stages=self._stages, device=device, keep=self._kept_subjects
         )
         notice = ""
         if warm is not None:
             try:
-                loaded, _ = self._warm.get(warm)
+                loaded, _ = self._subjects.get(warm)
                 loaded.prepare(warm)
             except Exception as error:
                 raise translate(error, where=f"{self._stage} replica") from error
@@ -70,7 +69,6 @@ class Replica:
             device=device,
             gpus=gpus,
             pid=os.getpid(),
-            setup_seconds=time.perf_counter() - started,
             notice=notice,
         )
 
@@ -79,13 +77,13 @@ class Replica:
 
         A segment can stop between two frames, a window or a face only before it begins; then nothing is committed.
         """
-        if self._warm is None:
+        if self._subjects is None:
             raise RuntimeError("set_up comes before perform")
         if not self._watch.begin(task.key):
             return TakenBack(task.key)
         started = time.perf_counter()
         try:
-            loaded, was_cold = self._warm.get(task.setup)
+            loaded, was_cold = self._subjects.get(task.setup)
             self._watch.check()
             result = loaded.perform(task.call, setup=task.setup, watch=self._watch)
         except StopAsked:
@@ -103,9 +101,9 @@ class Replica:
             was_cold=was_cold,
         )
 
-    def look(self) -> WorkProgress:
-        """What it is at."""
-        return self._watch.look()
+    def progress(self) -> WorkProgress:
+        """What it is at now."""
+        return self._watch.progress()
 
     def recall(self, key: str) -> bool:
         """Take a task back; False where it has begun."""
@@ -117,8 +115,8 @@ class Replica:
 
     def close(self) -> None:
         """Free what the stage holds; may be called twice."""
-        if self._warm is not None:
-            self._warm.close()
+        if self._subjects is not None:
+            self._subjects.close()
 
 
 def try_stages(setup: ReplicaSetup, *, stages: StageFactory) -> list[str]:

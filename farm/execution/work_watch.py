@@ -1,4 +1,4 @@
-"""What a replica is at, as seen and steered from another thread: frames drawn, tasks withdrawn, a wish to stop.
+"""What a replica is at, as another thread sees and steers it: frames drawn, tasks withdrawn, a wish to stop.
 
 A task that stands still is to blame for it only while it owes a frame. Before its first one it loads weights and a
 subject, after its last one it checks, writes and commits: where that hangs, a disk or a store hangs. Such a task counts
@@ -25,7 +25,7 @@ class StopAsked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkProgress:
-    """What a replica was at when it was looked at.
+    """What a replica was at when it was asked.
 
     Attributes:
         key: The running task; empty where there is none.
@@ -38,7 +38,7 @@ class WorkProgress:
     owes_frame: bool = False
 
     def shows_progress_since(self, before: WorkProgress) -> bool:
-        """Whether the running task drew a frame since the glance before, or owes none."""
+        """Whether the running task drew a frame since the progress before, or owes none."""
         drawn_before = before.frames if before.key == self.key else 0
         return bool(self.key) and (self.frames > drawn_before or not self.owes_frame)
 
@@ -70,7 +70,7 @@ class WorkWatch:
         with self._lock:
             self._take_up("")
 
-    def look(self) -> WorkProgress:
+    def progress(self) -> WorkProgress:
         """What runs now."""
         with self._lock:
             return WorkProgress(self._running, self._frames, self._owes_frame)

@@ -3,7 +3,6 @@
 from farm.ledger.job import LedgerJob
 from farm.ledger.ledger import Ledger
 from farm.ledger.loading import load_ledger
-from farm.ledger.moved import moved_event
 from farm.ledger.segments import SegmentStates
 
-__all__ = ["Ledger", "LedgerJob", "SegmentStates", "load_ledger", "moved_event"]
+__all__ = ["Ledger", "LedgerJob", "SegmentStates", "load_ledger"]

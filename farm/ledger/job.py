@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
 from farm.ledger.segments import SegmentStates
 from jobs.journal_events import TakeDelivered
@@ -12,6 +15,26 @@ from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason
 
 _OVER_FOR_GOOD = frozenset({JobState.SUCCEEDED, JobState.CANCELLED, JobState.REJECTED, JobState.EXPIRED})
+
+
+Attempts = dict[tuple[int, int], AttemptState]
+"""State of each attempt, by segment and number of the try."""
+
+
+def _attempts_of(triples: Iterable[tuple[int, int, Any]]) -> dict[tuple[int, int], Any]:
+    return {(segment, number): state for segment, number, state in triples}
+
+
+def _triples_of(attempts: Attempts) -> list[tuple[int, int, AttemptState]]:
+    return [(segment, number, state) for (segment, number), state in attempts.items()]
+
+
+# JSON has no keys of two numbers, and a list of states would be long.
+_StoredStates = Annotated[
+    SegmentStates, PlainValidator(SegmentStates.from_text), PlainSerializer(SegmentStates.text)
+]
+_StoredAttempts = Annotated[Attempts, BeforeValidator(_attempts_of), PlainSerializer(_triples_of)]
+_StoredSet = Annotated[set[int], PlainSerializer(sorted)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +62,8 @@ class LedgerJob:
         error: What ended it, as `FarmError.as_record` tells it.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     name: str
     studio: str
     document_json: str
@@ -50,9 +75,9 @@ class LedgerJob:
     plan_hash: str = ""
     takes: int = 0
     segments_per_take: int = 0
-    segments: SegmentStates = field(default_factory=SegmentStates)
-    filled: set[int] = field(default_factory=set)
-    attempts: dict[tuple[int, int], AttemptState] = field(default_factory=dict)
+    segments: _StoredStates = field(default_factory=SegmentStates)
+    filled: _StoredSet = field(default_factory=set)
+    attempts: _StoredAttempts = field(default_factory=dict)
     tries: int = 0
     seconds: float = 0.0
     max_gpu_seconds: float | None = None

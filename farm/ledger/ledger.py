@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from farm.ledger.job import LedgerJob
-from farm.ledger.moves import Impossible, take_move
 from farm.ledger.segments import SegmentStates
 from farm.ledger.snapshot import jobs_from_json, jobs_to_json
-from farm.ledger.subjects import can_be_named
+from farm.ledger.transitions import Impossible, can_be_named, take_move
 from jobs.errors import JournalCorrupt
 from jobs.journal_events import (
     AccountNoted,

@@ -44,7 +44,7 @@ class SegmentStates(Sequence[SegmentState]):
         states = cls()
         try:
             states._codes = bytearray(zlib.decompress(base64.b64decode(text, validate=True)))
-        except zlib.error as error:
+        except (TypeError, zlib.error) as error:
             raise ValueError("no states of segments") from error
         if not _STATES.keys() >= set(states._codes):
             raise ValueError("a state of a segment that this version does not know")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farm.ledger.subjects import parse_subject
+from farm.ledger.transitions import parse_subject
 from jobs.journal_events import (
     AccountNoted,
     AnyJournalEvent,

@@ -1,7 +1,7 @@
 """What a replay bundle says: `bundle.json`, the table of contents and the record of what went wrong.
 
-A bundle is a folder of plain files: `bundle.json`, the posed face as `face.npz`, and a copy of the subject package
-below `subjects`. Nothing in it is ever unpickled or executed.
+A bundle is a folder of plain files: `bundle.json`, the posed face as `face.safetensors`, and a copy of the subject
+package below `subjects`. Nothing in it is ever unpickled or executed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from jobs.manifest import Sha256
 from jobs.manifest_model import Count, ManifestModel, PositiveCount
 from jobs.spec import InspectionPolicy, Profile
 
-SCHEMA: Final = "farm.bundle/v1"
+SCHEMA: Final = "farm.bundle/v2"
 RECORD_NAME = "bundle.json"
-FACE_NAME = "face.npz"
+FACE_NAME = "face.safetensors"
 SUBJECTS_NAME = "subjects"
 
 MOST_FRAMES = 1_000  # of a segment, which has 50
@@ -143,7 +143,7 @@ class BundleRecord(ManifestModel):
         files: Every other file of the bundle.
     """
 
-    schema_version: Literal["farm.bundle/v1"] = SCHEMA
+    schema_version: Literal["farm.bundle/v2"] = SCHEMA
     engine_version: Text
     device_kind: Text
     job: Name

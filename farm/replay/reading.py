@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
+from farm.crashes import text_of
 from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Task
-from farm.execution.stages_factory import SharedWeights
+from farm.execution.stages import SharedWeights
 from farm.replay.bundle import FACE_NAME, MOST_FILES, RECORD_NAME, SCHEMA, BundleRecord, FileRecord
-from farm.replay.face_file import FaceUnreadable, read_face
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import BundleUnusable
 from jobs.identity import sha256_of_file
-from stages.payloads import PosedFace
+from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
 
 _LARGEST_RECORD = 1_000_000
+_LARGEST_HEADER = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +89,7 @@ def read_bundle(folder: Path) -> ReplayBundle:
         raise _bad(folder, f"it holds a file that it does not list: {min(strays)!r}")
     for file in record.files:
         _check_file(folder, file)
-    try:
-        face = read_face(folder / FACE_NAME, frame_count=record.frame_count)
-    except FaceUnreadable as error:
-        raise _bad(folder / FACE_NAME, str(error)) from error
+    face = _read_face(folder / FACE_NAME, frame_count=record.frame_count)
     return ReplayBundle(folder=folder.absolute(), record=record, face=face)
 
 
@@ -127,6 +129,25 @@ def _check_version(text: str, path: Path) -> None:
             code="bundle_version",
             hint="replay it with the release that wrote it",
         )
+
+
+def _read_face(path: Path, *, frame_count: int) -> PosedFace:
+    """The face of a file that may hold anything; takes no more memory than that many frames need."""
+    shapes = {"mesh_TN3": (frame_count, MESH_POINTS, 3), "torso_TN3": (frame_count, TORSO_POINTS, 3)}
+    largest = sum(4 * math.prod(shape) for shape in shapes.values()) + _LARGEST_HEADER
+    try:
+        with path.open("rb") as file:
+            data = file.read(largest + 1)
+        if len(data) > largest:
+            raise _bad(path, f"it is larger than a face of {frame_count} frames")
+        arrays = load(data)
+    except (SafetensorError, LookupError, OSError, TypeError, ValueError) as error:
+        raise _bad(path, f"it cannot be read: {text_of(error)}") from error
+    held = {name: (array.dtype, array.shape) for name, array in arrays.items()}
+    if held != {name: (np.dtype(np.float32), shape) for name, shape in shapes.items()}:
+        raise _bad(path, f"it does not hold {' and '.join(shapes)} of {frame_count} frames as float32")
+    # What was read is read-only.
+    return PosedFace(**{name: array.copy() for name, array in arrays.items()})
 
 
 def _found(folder: Path) -> set[str]:

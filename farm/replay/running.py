@@ -20,7 +20,7 @@ from typing import Any
 
 from farm.execution.pools.messages import Finished, Refused, Task
 from farm.execution.replica import Replica
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from farm.replay.bundle import Failure
 from farm.replay.reading import ReplayBundle
 from farm.scheduling.units import Stage

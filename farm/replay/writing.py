@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
+from safetensors.numpy import save
 
 from farm.execution.calls import SegmentCall
 from farm.execution.pools.messages import Task
@@ -21,7 +23,6 @@ from farm.replay.bundle import (
     FileRecord,
     TryRecord,
 )
-from farm.replay.face_file import write_face
 from farm.translation import translated
 from jobs.errors import DiskFull, OutputUnwritable
 from jobs.identity import sha256_of_file
@@ -99,7 +100,12 @@ def _fill(
     """Write everything but the record, which is returned."""
     if not isinstance(task.call, SegmentCall):
         raise ValueError("only segments are replayed")
-    write_face(task.call.face, partial / FACE_NAME)
+    face = task.call.face
+    arrays = {"mesh_TN3": face.mesh_TN3, "torso_TN3": face.torso_TN3}
+    # Stored as they lie in memory. NaN stays NaN, for it may be what went wrong.
+    (partial / FACE_NAME).write_bytes(
+        save({name: np.ascontiguousarray(each) for name, each in arrays.items()})
+    )
     subject = _copy_subject(task.setup.subject, partial)
     weights = {name: sha256_of_file(path) for name, path in task.setup.weights.by_name().items()}
     return BundleRecord(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from farm.scheduling.attempts import Attempt
-from farm.scheduling.events import (
+from farm.scheduling.failures import charge_job, charge_output, let_go, note_failure, try_later
+from farm.scheduling.job import Attempt, JobEntry
+from farm.scheduling.leases import ask_stop, drop_lease, end_attempt
+from farm.scheduling.messages import (
     AttemptFailed,
     FailureKind,
     Progressed,
@@ -12,13 +14,9 @@ from farm.scheduling.events import (
     Succeeded,
     WorkEvent,
 )
-from farm.scheduling.failures import charge_job, charge_output, note_failure, try_later
-from farm.scheduling.giving_up import let_go
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.leases import ask_back, ask_stop, drop_lease, end_attempt
-from farm.scheduling.moves import move_attempt, move_segment, put_back
 from farm.scheduling.replicas import ReplicaStatus
 from farm.scheduling.state import FarmState
+from farm.scheduling.transitions import move_attempt, move_segment, put_back
 from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason, ReasonKind
 
@@ -147,9 +145,3 @@ def _recalled(farm: FarmState, attempt: Attempt) -> None:
     end_attempt(farm, attempt, AttemptEvent.RECALLED, reason)
     if is_last:
         put_back(farm, job, attempt.segment, SegmentEvent.RELEASED, reason)
-
-
-def recall_of_job(farm: FarmState, job: JobEntry) -> None:
-    """Ask for everything of the job that has not begun."""
-    for attempt in job.attempts.values():
-        ask_back(farm, attempt)

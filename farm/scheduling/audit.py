@@ -1,6 +1,7 @@
 """What must hold between any two events, checked from scratch: an empty list means that everything does.
 
 Costs O(segments), so it is for simulations, tests and a look at a farm in doubt, not for every event of a large one.
+Work left undone is counted from attempts and states alone: none of the parts that choose is asked.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from farm.scheduling.audit_places import check_places
-from farm.scheduling.job_entry import JobEntry
+from farm.scheduling.job import Attempt, JobEntry
+from farm.scheduling.messages import Purpose
+from farm.scheduling.replicas import ReplicaEntry, ReplicaStatus
 from farm.scheduling.state import FarmState
-from jobs.lifecycle import JobState, SegmentState
+from jobs.lifecycle import AttemptState, JobState, SegmentState
 
 
 def audit(farm: FarmState) -> list[str]:
@@ -19,9 +21,9 @@ def audit(farm: FarmState) -> list[str]:
     found: list[str] = []
     for job in farm.jobs.values():
         found += [f"{job.name}: {text}" for text in _check_job(farm, job)]
-    found += check_places(farm)
-    found += _check_studios(farm)
-    found += _check_line(farm)
+    checks = (_check_attempts, _check_replicas, _check_suspects, _check_work, _check_studios, _check_line)
+    for check in checks:
+        found += check(farm)
     return found
 
 
@@ -120,3 +122,118 @@ def _check_line(farm: FarmState) -> Iterator[str]:
         first = min(eligible, key=farm.line.turn)
         if first.name != name:
             yield f"{name} is first in line, and it is {first.name}'s turn"
+
+
+def _check_attempts(farm: FarmState) -> Iterator[str]:
+    by_job = {number: attempt for job in farm.jobs.values() for number, attempt in job.attempts.items()}
+    by_replica = {number: attempt for replica in farm.pool for number, attempt in replica.attempts.items()}
+    if not farm.attempts == by_job == by_replica:
+        yield f"{len(farm.attempts)} attempts; jobs hold {len(by_job)}, replicas {len(by_replica)}"
+    for job in farm.jobs.values():
+        held = Counter(attempt.replica for attempt in job.attempts.values())
+        if job.replicas != held:
+            yield f"{job.name}: replicas counted {job.replicas}, held {held}"
+
+
+def _check_replicas(farm: FarmState) -> Iterator[str]:
+    for replica in farm.pool:
+        if len(replica.attempts) > farm.pool_rules.slots:
+            yield f"{replica.name}: holds {len(replica.attempts)} of {farm.pool_rules.slots} segments"
+        if replica.is_alone and len(replica.attempts) != 1:
+            yield f"{replica.name}: a suspect is not alone"
+        if not farm.pool.is_filed_right(replica):
+            yield f"{replica.name}: is not found where it belongs"
+        if replica.status in {ReplicaStatus.DRAINING, ReplicaStatus.RECYCLING} and not replica.attempts:
+            yield f"{replica.name}: is empty and still {replica.status.value}"
+
+
+def _check_suspects(farm: FarmState) -> Iterator[str]:
+    if set(farm.suspects) != {job.name for job in farm.jobs.values() if job.suspects}:
+        yield "the jobs with suspects are not those listed"
+
+
+def _check_work(farm: FarmState) -> Iterator[str]:
+    """Nothing idles while somebody waits for it."""
+    serving = [replica for replica in farm.pool if replica.status is ReplicaStatus.SERVING]
+    for replica in serving:
+        has_room = len(replica.attempts) < farm.pool_rules.slots
+        if has_room and not any(attempt.purpose is Purpose.SOLO for attempt in replica.attempts.values()):
+            yield from _waits_for(farm, replica)
+    idle = [replica for replica in serving if not replica.attempts]
+    waiting = [job.name for job in farm.jobs.values() if _has_suspect_to_run(farm, job)]
+    if waiting and any(replica.served == 0 for replica in idle):
+        yield f"a fresh replica is there, and suspects of {waiting} wait"
+    if idle:
+        yield from _waits_behind(farm, idle[0])
+
+
+def _waits_for(farm: FarmState, replica: ReplicaEntry) -> Iterator[str]:
+    for job in farm.jobs.values():
+        ready = {
+            segment for segment, state in enumerate(job.states) if state is SegmentState.READY
+        } - job.delayed.keys()
+        if ready and _may_lease(farm, job) and _may_take(farm, job, replica.name):
+            yield f"{replica.name} has room, and {job.name} waits"
+
+
+def _waits_behind(farm: FarmState, idle: ReplicaEntry) -> Iterator[str]:
+    """Nothing that could go to an idle replica waits behind another attempt, unless a recall is not answered yet."""
+    waiting = [attempt for attempt in farm.attempts.values() if attempt.state is AttemptState.DISPATCHED]
+    if any(attempt.recall_asked for attempt in waiting):
+        return
+    for attempt in waiting:
+        job = farm.jobs[attempt.job]
+        _, *others = farm.pool[attempt.replica].attempts.values()
+        if (
+            attempt in others
+            and _may_lease(farm, job, instead_of=attempt)
+            and _may_take(farm, job, idle.name, instead_of=attempt)
+        ):
+            yield f"{idle.name}: idles, and {job.name}/{attempt.segment} waits on {attempt.replica}"
+
+
+def _has_suspect_to_run(farm: FarmState, job: JobEntry) -> bool:
+    has_suspect = any(after <= farm.now for after in job.suspects.values())
+    # Of a replica that nobody holds: the name is none that is taken.
+    return has_suspect and _may_lease(farm, job) and _may_take(farm, job, "", alone=True)
+
+
+def _may_lease(
+    farm: FarmState, job: JobEntry, *, instead_of: Attempt | None = None, slack: float = -1e-6
+) -> bool:
+    if job.state not in {JobState.QUEUED, JobState.RUNNING}:
+        return False
+    leased = [
+        other.estimate for other in job.attempts.values() if other.holds_lease and other is not instead_of
+    ]
+    limit = job.max_gpu_seconds
+    # Adding in another order may differ in the last digits: only what clearly fits counts.
+    return limit is None or job.spent + sum(leased) + farm.cost_of(job) < limit + slack
+
+
+def _may_take(
+    farm: FarmState, job: JobEntry, name: str, *, instead_of: Attempt | None = None, alone: bool = False
+) -> bool:
+    """The replica is one that the job and its studio hold, or may take.
+
+    What need not run alone leaves one place to a suspect of its job, or of its studio and no less strict.
+    """
+    studio = job.request.studio
+    others = [attempt for attempt in farm.attempts.values() if attempt is not instead_of]
+    by_job = {attempt.replica for attempt in others if attempt.job == job.name}
+    by_studio = {attempt.replica for attempt in others if farm.jobs[attempt.job].request.studio == studio}
+    before = [] if alone else [other for other in farm.jobs.values() if _waits_alone(farm, other)]
+    kept = job in before
+    kept_by_studio = any(
+        other.request.studio == studio and other.request.tier.rank <= job.request.tier.rank
+        for other in before
+    )
+    limits = (
+        (by_job, job.request.max_replicas, kept),
+        (by_studio, farm.studios[studio].terms.max_replicas, kept_by_studio),
+    )
+    return all(limit is None or len(held | {name}) + kept <= limit for held, limit, kept in limits)
+
+
+def _waits_alone(farm: FarmState, job: JobEntry) -> bool:
+    return any(after <= farm.now for after in job.suspects.values()) and _may_lease(farm, job, slack=1e-6)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from farm.scheduling.actions import StopFinish
-from farm.scheduling.answers import recall_of_job, settle_segment
-from farm.scheduling.events import (
+from farm.scheduling.answers import settle_segment
+from farm.scheduling.failures import let_go, stop_attempts
+from farm.scheduling.job import JobEntry, SegmentEntry, new_entry
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.leases import ask_all_back
+from farm.scheduling.messages import (
     Cancel,
     Expire,
     Forget,
     Pause,
+    RequestRefused,
     Requeue,
+    Restore,
     Resume,
     Retry,
+    StopFinish,
     Submit,
     UserEvent,
     Waive,
+    unknown_job,
 )
-from farm.scheduling.giving_up import let_go, stop_attempts
-from farm.scheduling.job_entry import JobEntry, SegmentEntry, new_entry
-from farm.scheduling.moves import block_segment, move_job, move_segment
-from farm.scheduling.refusals import RequestRefused, unknown_job
 from farm.scheduling.state import FarmState, StudioEntry
+from farm.scheduling.transitions import block_segment, move_job, move_segment
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import TRANSITIONS
@@ -48,14 +52,17 @@ def grant(farm: FarmState, event: UserEvent) -> None:
         RequestRefused: The request cannot be granted; nothing has changed.
     """
     if isinstance(event, Submit):
-        _submit(farm, event)
+        _submit(farm, event.request)
+        return
+    if isinstance(event, Restore):
+        _restore(farm, event.request)
         return
     job = farm.jobs.get(event.job)
     if job is None:
         raise unknown_job(event.job)
     if isinstance(event, Pause):
         _change(farm, job, JobEvent.PAUSE_ASKED)
-        recall_of_job(farm, job)
+        ask_all_back(farm, job.attempts.values())
     elif isinstance(event, Resume):
         _resume(farm, job, event)
     elif isinstance(event, Cancel):
@@ -78,33 +85,47 @@ def requeued_of(job: JobEntry, segments: Iterable[int]) -> tuple[int, ...]:
     return tuple(segment for segment in there if job.states[segment] in _REQUEUED)
 
 
-def _submit(farm: FarmState, event: Submit) -> None:
-    request = event.request
-    if request.job in farm.jobs:
-        raise RequestRefused(
-            "there is a job of that name", where=request.job, code="job_exists", hint="give it another name"
-        )
-    terms = farm.rules.terms(request.studio)
-    studio = farm.studios.get(request.studio) or StudioEntry(terms)
+def _submit(farm: FarmState, request: JobRequest) -> None:
+    _refuse_taken_name(farm, request.job)
+    limit = farm.rules.terms(request.studio).max_queued_segments
+    studio = farm.studios.get(request.studio)
+    queued = studio.queued_segments if studio is not None else 0
     more = request.segment_count - len(request.committed) - len(request.waived)
-    limit = terms.max_queued_segments
-    if limit is not None and studio.queued_segments + more > limit and not request.is_restored:
+    if limit is not None and queued + more > limit:
         raise RequestRefused(
-            f"{request.studio} has {studio.queued_segments} of {limit} segments in the queue; this adds {more}",
+            f"{request.studio} has {queued} of {limit} segments in the queue; this adds {more}",
             where=request.job,
             code="queue_full",
             hint="submit it again when some of them are done",
         )
-    farm.studios[request.studio] = studio
+    job = _take_in(farm, request)
+    if job.hold is not None:
+        move_job(farm, job, JobEvent.HELD, job.hold)
+    else:
+        move_job(farm, job, JobEvent.QUEUED, Reason(ReasonKind.PLAN, "it is planned"))
+
+
+def _restore(farm: FarmState, request: JobRequest) -> None:
+    _refuse_taken_name(farm, request.job)
+    job = _take_in(farm, request)
+    job.state = JobState.QUEUED if job.hold is None else JobState.HELD
+    farm.changed[job.name] = None
+
+
+def _take_in(farm: FarmState, request: JobRequest) -> JobEntry:
+    studio = farm.studios.setdefault(request.studio, StudioEntry(farm.rules.terms(request.studio)))
     farm.jobs_seen += 1
     job = new_entry(request, number=farm.jobs_seen)
     farm.jobs[job.name] = job
     studio.queued_segments += job.unsettled
-    if request.on_hold:
-        job.hold = Reason(ReasonKind.USER, "it was submitted on hold")
-        move_job(farm, job, JobEvent.HELD, job.hold)
-    else:
-        move_job(farm, job, JobEvent.QUEUED, Reason(ReasonKind.PLAN, "it is planned"))
+    return job
+
+
+def _refuse_taken_name(farm: FarmState, name: str) -> None:
+    if name in farm.jobs:
+        raise RequestRefused(
+            "there is a job of that name", where=name, code="job_exists", hint="give it another name"
+        )
 
 
 def _resume(farm: FarmState, job: JobEntry, event: Resume) -> None:

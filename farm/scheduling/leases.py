@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from farm.scheduling.actions import Dispatch, Purpose, Recall, Stop
-from farm.scheduling.attempts import Attempt
-from farm.scheduling.events import AttemptId
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.moves import move_attempt, move_job, move_segment
-from farm.scheduling.replicas import ReplicaEntry
+from collections.abc import Iterable
+
+from farm.scheduling.job import Attempt, JobEntry
+from farm.scheduling.messages import AttemptId, Dispatch, Purpose, Recall, Stop
+from farm.scheduling.replicas import ReplicaEntry, ReplicaStatus
 from farm.scheduling.state import FarmState
+from farm.scheduling.transitions import move_attempt, move_job, move_segment
 from jobs.lifecycle import AttemptEvent, AttemptState, JobEvent, JobState, SegmentEvent
 from jobs.reasons import Reason, ReasonKind
 
@@ -125,6 +125,19 @@ def ask_back(farm: FarmState, attempt: Attempt) -> bool:
     attempt.recall_asked_at = farm.now
     farm.actions.append(Recall(attempt.id, attempt.replica))
     return True
+
+
+def ask_all_back(farm: FarmState, attempts: Iterable[Attempt]) -> None:
+    """Ask for those that have not begun."""
+    for attempt in attempts:
+        ask_back(farm, attempt)
+
+
+def empty(farm: FarmState, replica: ReplicaEntry, status: ReplicaStatus) -> None:
+    """It finishes what it runs and gets nothing more; what waits beside it goes elsewhere."""
+    replica.status = status
+    farm.pool.file(replica)
+    ask_all_back(farm, replica.attempts.values())
 
 
 def _take_slot(farm: FarmState, job: JobEntry, attempt: Attempt, replica: ReplicaEntry) -> None:

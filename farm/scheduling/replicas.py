@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from farm.scheduling.attempts import Attempt
-from farm.scheduling.events import AttemptId
+from farm.scheduling.job import Attempt
+from farm.scheduling.messages import AttemptId
 
 
 class ReplicaStatus(Enum):

@@ -11,18 +11,23 @@ its clock once for each event and draws from its random source alone, so the sam
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from farm.scheduling.actions import FarmAction
 from farm.scheduling.answers import take_answer
-from farm.scheduling.commands import grant
-from farm.scheduling.dispatching import fill
-from farm.scheduling.events import (
+from farm.scheduling.audit import audit
+from farm.scheduling.commands import grant, requeued_of
+from farm.scheduling.dispatch import fill
+from farm.scheduling.job import Attempt, JobEntry
+from farm.scheduling.liveness import take_place_event, take_tick
+from farm.scheduling.messages import (
+    AttemptId,
+    FarmAction,
     FarmEvent,
     FlowEvent,
     PlaceEvent,
     Requeue,
+    Restore,
     Resume,
     Retry,
     SegmentsReady,
@@ -31,17 +36,19 @@ from farm.scheduling.events import (
     UserEvent,
     WorkEvent,
 )
-from farm.scheduling.idle import may_free_something, use_idle_replicas
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.places import take_place_event
-from farm.scheduling.requests import FarmRules
+from farm.scheduling.rebalance import (
+    duplicate_slow_leases,
+    make_way,
+    make_way_for_returned,
+    may_free_something,
+    use_idle_replicas,
+)
 from farm.scheduling.settling import settle_changed, take_flow_event
-from farm.scheduling.solo import end_replicas_that_are_empty
-from farm.scheduling.speculation import duplicate_slow_leases
 from farm.scheduling.state import FarmState, Moved, new_state
-from farm.scheduling.upkeep import take_tick
-from farm.scheduling.urgency import make_way, make_way_for_returned
-from farm.scheduling.waiting import WaitingReason, why_waiting
+from farm.scheduling.suspects import end_replicas_that_are_empty
+from farm.scheduling.turns import Turn
+from farm.scheduling.why import WaitingReason, why_waiting
+from jobs.farm_spec import FarmSpec
 
 
 class Scheduler:
@@ -49,7 +56,7 @@ class Scheduler:
 
     def __init__(
         self,
-        rules: FarmRules,
+        rules: FarmSpec,
         *,
         clock: Callable[[], float],
         randomness: random.Random,
@@ -59,7 +66,7 @@ class Scheduler:
         """Start with an empty farm.
 
         Args:
-            rules: How the pool is run, and what each studio may take.
+            rules: The farm as it is written: how the pool is run, and what each studio may take.
             clock: Seconds; never goes backwards.
             randomness: For jitter.
             epoch: Another number for each run, so that answers to an earlier run's attempts are recognised.
@@ -70,13 +77,23 @@ class Scheduler:
 
     @property
     def state(self) -> FarmState:
-        """Everything it knows, to look at; `audit` checks it."""
+        """Everything it knows, for tests that look inside or break it; whoever drives it asks the methods below."""
         return self._farm
 
     @property
     def jobs(self) -> Mapping[str, JobEntry]:
-        """Every job that is not forgotten."""
+        """Every job that is not forgotten, to look at."""
         return MappingProxyType(self._farm.jobs)
+
+    @property
+    def attempts(self) -> Mapping[AttemptId, Attempt]:
+        """Every attempt that is on a replica, to look at."""
+        return MappingProxyType(self._farm.attempts)
+
+    @property
+    def replica_count(self) -> int:
+        """Replicas that have joined and are not gone."""
+        return len(self._farm.pool)
 
     def on(self, event: FarmEvent) -> list[FarmAction]:
         """Take in what happened.
@@ -112,6 +129,26 @@ class Scheduler:
         """
         return why_waiting(self._farm, job)
 
+    def turn(self, job: str) -> Turn:
+        """Sorts jobs by whose turn comes first."""
+        return self._farm.line.turn(self._farm.jobs[job])
+
+    def cost_of(self, job: str) -> float:
+        """Seconds that one of the job's segments is expected to take."""
+        return self._farm.cost_of(self._farm.jobs[job])
+
+    def may_be_served(self, job: str) -> bool:
+        """The job wants a replica, and its own limit and its studio's allow one more."""
+        return self._farm.may_be_served(self._farm.jobs[job])
+
+    def requeued_of(self, job: str, segments: Iterable[int]) -> tuple[int, ...]:
+        """Those of the segments that a `Requeue` would put back in line, each once."""
+        return requeued_of(self._farm.jobs[job], segments)
+
+    def violations(self) -> list[str]:
+        """What does not hold that must hold between any two events, in words; costs O(segments)."""
+        return audit(self._farm)
+
     def _follow_up(self, event: FarmEvent) -> None:
         farm = self._farm
         settle_changed(farm)
@@ -131,7 +168,7 @@ class Scheduler:
 
 
 def _arrived(event: FarmEvent) -> str | None:
-    if isinstance(event, Submit):
+    if isinstance(event, (Submit, Restore)):
         return event.request.job
     return event.job if isinstance(event, (Resume, Retry, Requeue, SegmentsReady)) else None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from farm.scheduling.actions import Finish, StopFinish
 from farm.scheduling.answers import found_segment
-from farm.scheduling.events import (
+from farm.scheduling.failures import fail_job
+from farm.scheduling.job import JobEntry
+from farm.scheduling.messages import (
     Broken,
     Delivered,
+    Finish,
     FinishFailed,
     FinishStopped,
     FlowEvent,
@@ -14,11 +16,10 @@ from farm.scheduling.events import (
     SegmentFound,
     SegmentsReady,
     Stitched,
+    StopFinish,
 )
-from farm.scheduling.giving_up import fail_job
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.moves import block_segment, move_job, unblock_segment
 from farm.scheduling.state import FarmState
+from farm.scheduling.transitions import block_segment, move_job, unblock_segment
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.reasons import Reason, ReasonKind
 

@@ -8,15 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from farm.scheduling.actions import FarmAction
-from farm.scheduling.attempts import Attempt
-from farm.scheduling.budgets import Budgets
-from farm.scheduling.costs import CostTable
-from farm.scheduling.events import AttemptId
-from farm.scheduling.job_entry import JobEntry, has_room
-from farm.scheduling.line import FairLine
+from farm.scheduling.costs import Budgets, CostTable
+from farm.scheduling.job import Attempt, JobEntry, has_room
+from farm.scheduling.messages import AttemptId, FarmAction
 from farm.scheduling.replicas import ReplicaPool
-from farm.scheduling.requests import CostKind, FarmRules, PoolRules, StudioTerms
+from farm.scheduling.turns import FairLine
+from jobs.farm_spec import FarmPool, FarmSpec, Studio
 from jobs.priority import Tier
 from jobs.reasons import Reason
 from jobs.states import Event, State
@@ -47,7 +44,7 @@ class StudioEntry:
             take is kept for that, but for work of a stricter tier.
     """
 
-    terms: StudioTerms
+    terms: Studio
     replicas: Counter[str] = field(default_factory=Counter)
     queued_segments: int = 0
     keeps_one: Tier | None = None
@@ -85,7 +82,7 @@ class FarmState:
         record: Told of every transition.
     """
 
-    rules: FarmRules
+    rules: FarmSpec
     epoch: int
     random: random.Random
     record: Callable[[Moved], None]
@@ -107,7 +104,7 @@ class FarmState:
     attempts_made: int = 0
 
     @property
-    def pool_rules(self) -> PoolRules:
+    def pool_rules(self) -> FarmPool:
         """The pool's rules."""
         return self.rules.pool
 
@@ -115,13 +112,9 @@ class FarmState:
         """The job's studio."""
         return self.studios[job.request.studio]
 
-    def cost_kind(self, job: JobEntry) -> CostKind:
-        """Which segments cost about what the job's do."""
-        return self.rules.pool.stage, job.request.profile
-
     def cost_of(self, job: JobEntry) -> float:
         """Seconds that one of the job's segments is expected to take."""
-        return self.costs.estimate(self.cost_kind(job))
+        return self.costs.estimate(job.request.profile)
 
     def wants_replica(self, job: JobEntry) -> bool:
         """It has a segment to lease and may pay for it; whether it may take another replica is another matter."""
@@ -131,9 +124,13 @@ class FarmState:
         """It wants a replica and its own limit allows one more."""
         return self.wants_replica(job) and has_room(job.replicas, job.limit)
 
+    def may_be_served(self, job: JobEntry) -> bool:
+        """It is open, and its studio may take another replica as well."""
+        return self.is_open(job) and self.studio_of(job).has_room(job.request.tier)
+
     def learn_cost(self, job: JobEntry, seconds: float) -> None:
         """Take in what a segment took; who could pay for one may not be able to any more, and the reverse."""
-        kind, before = self.cost_kind(job), self.cost_of(job)
+        kind, before = job.request.profile, self.cost_of(job)
         self.costs.add(kind, seconds)
         self.changed.update(dict.fromkeys(self.budgets.between(kind, before, self.costs.estimate(kind))))
 
@@ -149,7 +146,7 @@ class FarmState:
         if headroom is None or job.state.is_terminal:
             self.budgets.drop(job.name)
         else:
-            self.budgets.note(job.name, self.cost_kind(job), headroom)
+            self.budgets.note(job.name, job.request.profile, headroom)
         self.line.place(
             job,
             is_open=self.is_open(job),
@@ -166,7 +163,7 @@ class FarmState:
 
 
 def new_state(
-    rules: FarmRules, *, epoch: int, randomness: random.Random, record: Callable[[Moved], None]
+    rules: FarmSpec, *, epoch: int, randomness: random.Random, record: Callable[[Moved], None]
 ) -> FarmState:
     """An empty farm."""
     return FarmState(

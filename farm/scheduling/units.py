@@ -1,4 +1,4 @@
-"""The words for work: the stages, the pieces that they work on, and what becomes of a piece that fails.
+"""The words for work: the stages, and the pieces that they work on.
 
 Everything here is plain data: no clock, no Ray, no arrays.
 """
@@ -40,43 +40,3 @@ class SegmentNeeds:
     take: int
     index: int
     windows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLost:
-    """The replica that held the unit is gone.
-
-    Attributes:
-        was_running: False where the unit was only queued on that replica: such a unit is innocent of the death.
-    """
-
-    unit: Unit
-    was_running: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UnitFailed:
-    """The stage refused or failed the unit.
-
-    Attributes:
-        is_final: True where trying again cannot help, for example a coded error about the input.
-    """
-
-    unit: Unit
-    is_final: bool
-
-
-class Owner(StrEnum):
-    """Who a failure belongs to."""
-
-    UNIT = "unit"
-    INFRASTRUCTURE = "infrastructure"
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The render cannot be finished; no other action follows."""
-
-    unit: Unit
-    owner: Owner
-    reason: str

@@ -83,7 +83,7 @@ def jain_index(values: Sequence[float]) -> float | None:
 def figures_of(run: Simulator) -> SimulationFigures:
     """What a simulation that is over came to."""
     observer, spans = run.observer, run.pool.spans
-    weights = {studio: run.scheduler.state.rules.terms(studio).weight for studio in observer.service}
+    weights = {studio: run.farm.terms(studio).weight for studio in observer.service}
     replica_seconds = run.agenda.now * run.spec.pool.replicas
     ended: dict[str, int] = {}
     for job in run.scheduler.jobs.values():

@@ -6,31 +6,29 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from farm.scheduling.actions import (
-    Dispatch,
-    FarmAction,
-    Finish,
-    Kill,
-    Recall,
-    Recycle,
-    Retire,
-    Stop,
-    StopFinish,
-)
-from farm.scheduling.events import (
+from farm.scheduling.messages import (
     AttemptFailed,
     AttemptId,
     Delivered,
+    Dispatch,
     FailureKind,
+    FarmAction,
     FarmEvent,
+    Finish,
     FinishFailed,
     FinishStopped,
+    Kill,
     Progressed,
+    Recall,
     Recalled,
+    Recycle,
     ReplicaGone,
     ReplicaJoined,
+    Retire,
     Started,
     Stitched,
+    Stop,
+    StopFinish,
     Stopped,
     Succeeded,
 )

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farm.scheduling.state import FarmState, Moved
+from farm.scheduling.scheduler import Scheduler
+from farm.scheduling.state import Moved
 from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent, SegmentState
 from jobs.priority import Tier
 
@@ -33,8 +34,8 @@ class Observer:
         totals: How often each thing happened to segments and attempts.
     """
 
-    def __init__(self, farm: FarmState, *, studios: Sequence[str]) -> None:
-        self._farm = farm
+    def __init__(self, scheduler: Scheduler, *, studios: Sequence[str]) -> None:
+        self._scheduler = scheduler
         self._studios = studios
         self._last_look = 0.0
         self._is_contended = False
@@ -61,8 +62,8 @@ class Observer:
         elapsed, self._last_look = now - self._last_look, now
         if elapsed > 0:
             running = Counter(
-                self._farm.jobs[attempt.job].request.studio
-                for attempt in self._farm.attempts.values()
+                self._scheduler.jobs[attempt.job].request.studio
+                for attempt in self._scheduler.attempts.values()
                 if attempt.state is AttemptState.RUNNING
             )
             for studio, count in running.items():
@@ -71,12 +72,12 @@ class Observer:
                     self.contended[studio] = self.contended.get(studio, 0.0) + count * elapsed
             self.contended_for += elapsed * self._is_contended
         wanting = {
-            job.request.studio for job in self._farm.jobs.values() if job.is_dispatching and job.waiting
+            job.request.studio for job in self._scheduler.jobs.values() if job.is_dispatching and job.waiting
         }
         self._is_contended = wanting.issuperset(self._studios)
 
     def _take_job(self, moved: Moved) -> None:
-        request = self._farm.jobs[moved.subject].request
+        request = self._scheduler.jobs[moved.subject].request
         times = self.times.setdefault(
             moved.subject, JobTimes(request.studio, request.tier, submitted=moved.at)
         )
@@ -85,4 +86,4 @@ class Observer:
 
     def count(self, state: SegmentState) -> int:
         """Segments of all jobs in a state now."""
-        return sum(job.counts[state] for job in self._farm.jobs.values())
+        return sum(job.counts[state] for job in self._scheduler.jobs.values())

@@ -6,11 +6,8 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 
-from farm.farm_rules import studio_terms
-from farm.scheduling.audit import audit
-from farm.scheduling.events import FarmEvent, SegmentsReady, Submit, Tick
-from farm.scheduling.refusals import RequestRefused
-from farm.scheduling.requests import FarmRules, JobRequest, PoolRules
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import FarmEvent, RequestRefused, SegmentsReady, Submit, Tick
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
 from farm.simulation.agenda import Agenda
@@ -18,6 +15,7 @@ from farm.simulation.life_audit import LifeAudit
 from farm.simulation.made_up_pool import MadeUpPool
 from farm.simulation.observer import Observer
 from farm.simulation.turn_audit import TurnAudit
+from jobs.farm_spec import FarmPool, FarmSpec, PoolTerms
 from jobs.lifecycle import JobState, SegmentEvent
 from jobs.simulation_spec import SimulatedJob, SimulationSpec
 
@@ -50,17 +48,16 @@ class Simulator:
         self.life = LifeAudit()
         self.course = Course()
         self.jobs = {job.name: job for job in _copies(spec.jobs)}
+        self.farm = farm_of(spec)
         self._awaited = 0
         self.scheduler = Scheduler(
-            farm_rules(spec),
+            self.farm,
             clock=self.agenda.clock,
             randomness=random.Random(spec.seed),
             record=self._record,
         )
-        self.turns = TurnAudit(self.scheduler.state)
-        self.observer = Observer(
-            self.scheduler.state, studios=sorted({job.studio for job in self.jobs.values()})
-        )
+        self.turns = TurnAudit(self.scheduler, rules=self.farm)
+        self.observer = Observer(self.scheduler, studios=sorted({job.studio for job in self.jobs.values()}))
         self.pool = MadeUpPool(
             spec.pool,
             faults=spec.faults,
@@ -119,7 +116,7 @@ class Simulator:
         Raises:
             InvariantBroken: With everything that does not hold.
         """
-        broken = audit(self.scheduler.state) + self.life.take() + self.turns.take()
+        broken = self.scheduler.violations() + self.life.take() + self.turns.take()
         if broken:
             raise InvariantBroken(f"at {self.agenda.now:.3f} s: " + "; ".join(broken))
 
@@ -158,13 +155,10 @@ class Simulator:
         self.agenda.after(_TICK_S, self._tick)
 
 
-def farm_rules(spec: SimulationSpec) -> FarmRules:
-    """The scenario's pool and studios as the scheduler's rules."""
-    pool = PoolRules(
-        slots=spec.pool.slots, warm_lead=spec.pool.warm_lead, stall=spec.pool.stall, grace=spec.pool.grace
-    )
-    studios = {name: studio_terms(studio) for name, studio in spec.studios.items()}
-    return FarmRules(pool=pool, studios=studios)
+def farm_of(spec: SimulationSpec) -> FarmSpec:
+    """The farm that the scenario describes."""
+    pool = FarmPool(**spec.pool.model_dump(include=set(PoolTerms.model_fields)))
+    return FarmSpec(studios=spec.studios, pool=pool)
 
 
 def job_request(job: SimulatedJob) -> JobRequest:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from farm.simulation.spans import BusySpan, SpanEnd
 from jobs.errors import FarmError, OutputUnwritable
+from jobs.installation import INSTALL_ALL
 
 
 class PlotUnavailable(FarmError):
@@ -26,9 +27,7 @@ def draw_timeline(spans: Sequence[BusySpan], path: Path, *, title: str) -> None:
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
     except ImportError as error:
-        raise PlotUnavailable(
-            "matplotlib is not installed", where="--plot", hint="install moda-farm[prepare]"
-        ) from error
+        raise PlotUnavailable("matplotlib is not installed", where="--plot", hint=INSTALL_ALL) from error
     by_start = sorted(spans, key=lambda span: span.start)
     rows = {name: row for row, name in enumerate(dict.fromkeys(span.replica for span in by_start))}
     studios = sorted({span.studio for span in spans})

@@ -119,7 +119,7 @@ class CheckpointStore:
             return Checkpoint(step=step, trainer=state["trainer"], scores=Scores(**state["scores"]))
         except (KeyError, TypeError) as error:
             raise WeightsError(
-                code="weights.unreadable", what="not a checkpoint of a training run", where=key
+                code="weights_unreadable", what="not a checkpoint of a training run", where=key
             ) from error
 
     def _intact(self, step: int) -> Checkpoint | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from farm.destinations import check_destination
 from farm.outputs import OutputFiles
-from farm.training.request import TrainingPlan
+from farm.training.train_plan import TrainingPlan
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.storage import ObjectStore
@@ -18,7 +18,7 @@ from jobs.train_spec import weights_manifest
 from stages.errors import SubjectError
 from stages.subject.package import RENDERER_FILE, SubjectPackage
 
-_NO_RENDERER: Final = ("subject.no-renderer", "subject.weights-not-found")
+_NO_RENDERER: Final = ("subject_no_renderer", "subject_weights_not_found")
 
 
 def check_outputs(plan: TrainingPlan) -> None:
@@ -71,21 +71,18 @@ def deliver_weights(plan: TrainingPlan, *, store: ObjectStore, key: str) -> str:
 
 def _weights_files(plan: TrainingPlan) -> OutputFiles:
     home, _, name = plan.output.rpartition("/")
-    return OutputFiles(
-        home=home or "/",
-        manifest=weights_manifest(name),
-        field="spec.output.uri",
-        by="train",
-        of=f"{plan.project}/{plan.name}",
-        overwrite=plan.overwrite,
-    )
+    return _files(plan, home=home or "/", name=name, field="spec.output.uri")
 
 
 def _package_files(plan: TrainingPlan, subject: Path) -> OutputFiles:
+    return _files(plan, home=str(subject), name=RENDERER_FILE, field="spec.subject")
+
+
+def _files(plan: TrainingPlan, *, home: str, name: str, field: str) -> OutputFiles:
     return OutputFiles(
-        home=str(subject),
-        manifest=weights_manifest(RENDERER_FILE),
-        field="spec.subject",
+        home=home,
+        manifest=weights_manifest(name),
+        field=field,
         by="train",
         of=f"{plan.project}/{plan.name}",
         overwrite=plan.overwrite,

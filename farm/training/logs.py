@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 from stages.training.history import append_history, read_history
 from stages.training.trainer import Validation
@@ -17,20 +17,8 @@ HISTORY: Final = "history.jsonl"
 """What `benchmarks.compare_runs` reads."""
 
 
-class TrainingLog(Protocol):
-    """Takes down the curves of a run."""
-
-    def losses(self, means: Mapping[str, float], *, step: int) -> None:
-        """Means of the training losses up to a step."""
-        ...
-
-    def validation(self, validation: Validation, *, step: int, seconds: float) -> None:
-        """How the weights of a step do on held-out data, after so long in training steps since this start."""
-        ...
-
-
 class TensorBoardLog:
-    """A `TrainingLog` in a folder, for ``tensorboard --logdir``; use it in a ``with`` block."""
+    """The curves of a run in a folder, for ``tensorboard --logdir``; use it in a ``with`` block."""
 
     def __init__(self, folder: Path, *, resumed_from: int | None) -> None:
         """Args: resumed_from: step after which an earlier writer's events count no more; None for a fresh run."""
@@ -57,12 +45,15 @@ class TensorBoardLog:
         self._writer.close()
 
     def losses(self, means: Mapping[str, float], *, step: int) -> None:
-        """See `TrainingLog.losses`."""
+        """Means of the training losses up to a step."""
         for name, value in means.items():
             self._writer.add_scalar(f"training/{name}", value, step)
 
     def validation(self, validation: Validation, *, step: int, seconds: float) -> None:
-        """See `TrainingLog.validation`; measures go to ``history.jsonl`` too, the sheet to ``sheet-00000200.png``."""
+        """How the weights of a step do on held-out data, after so many seconds of training steps since this start.
+
+        Measures go to ``history.jsonl`` too, the sheet to ``sheet-00000200.png``.
+        """
         append_history(
             self._folder / HISTORY,
             step=step,

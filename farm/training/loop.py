@@ -6,29 +6,92 @@ each validation, and nowhere else: the gradients that they exchange keep them in
 
 from __future__ import annotations
 
-import logging
+import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from farm.training.checkpoints import Checkpoint, CheckpointStore, Scores, best_of
-from farm.training.logs import TrainingLog
-from farm.training.losses import LossMeans, check_finite
-from farm.training.progress import TrainingAdvanced, Validated
-from farm.training.setup import Cadence, Outcome
-from farm.training.worker_group import WorkerGroup
-from jobs.errors import Cancelled
+from farm.training.logs import TensorBoardLog
+from farm.training.progress import TrainingAdvanced, TrainingEvent, Validated
+from jobs.errors import Cancelled, TrainingFailed
 from stages.training.trainer import Trainer
-
-logger = logging.getLogger(__name__)
 
 _REPORT_SECONDS: Final = 1.0
 """A line to the driver costs about a millisecond; more than one a second nobody can read."""
 
 _LOG_STEPS: Final = 10
 """Steps whose mean is one point of a curve: counted, not timed, so that a resumed run draws the same points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How often a run does what is not a step, in steps.
+
+    Attributes:
+        checkpoint: Steps between checkpoints; the last step has one in any case.
+        keep: Checkpoints that stay; older ones are deleted.
+        validate: Steps between validations; there is one before the first step and one after the last.
+    """
+
+    checkpoint: int
+    keep: int
+    validate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended: what its report says of the training itself.
+
+    Attributes:
+        steps: Optimiser steps of the whole run.
+        first_score: Validation score before the first step.
+        best_score: Lowest validation score.
+        best_step: Step of the weights that reached it.
+        weights_key: Key of those weights in the store.
+        resumed_from: Step of the checkpoint that this start of the run went on from; None for a fresh run. The driver
+            alone knows: what a worker went on from may be of the same start.
+    """
+
+    steps: int
+    first_score: float
+    best_score: float
+    best_step: int
+    weights_key: str
+    resumed_from: int | None = None
+
+
+class WorkerGroup(Protocol):
+    """The data-parallel workers of a run, as one of them sees them."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this worker, from 0; the first one measures and writes for all."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    def wait(self) -> None:
+        """Return when every worker has come here."""
+        ...
+
+    def from_first(self, value: int | None) -> int | None:
+        """The first worker's value, on every worker; waits for all of them."""
+        ...
+
+    def tell(self, event: TrainingEvent) -> None:
+        """Pass an event to the driver.
+
+        Raises:
+            Cancelled: The driver asks the run to stop.
+        """
+        ...
 
 
 class TrainingLoop:
@@ -41,7 +104,7 @@ class TrainingLoop:
         group: WorkerGroup,
         checkpoints: CheckpointStore,
         cadence: Cadence,
-        log: TrainingLog | None,
+        log: TensorBoardLog | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args: log: of the first worker; clock: seconds, for what is told to the driver alone."""
@@ -52,8 +115,8 @@ class TrainingLoop:
         self._log = log
         self._clock = clock
         self._scores = Scores()
-        self._curve = LossMeans()
-        self._since_report = LossMeans()
+        self._curve = _LossMeans()
+        self._since_report = _LossMeans()
         self._reported_at = clock()
         self._training_s = 0.0
 
@@ -91,7 +154,7 @@ class TrainingLoop:
         losses = self._trainer.train_step()
         self._training_s += self._clock() - started
         step = self._trainer.step
-        check_finite(losses, step=step, what="a loss")
+        _check_finite(losses, step=step, what="a loss")
         if self._is_first:
             self._curve.add(losses)
             self._since_report.add(losses)
@@ -116,7 +179,9 @@ class TrainingLoop:
     def _measure(self) -> None:
         step = self._trainer.step
         validation = self._trainer.validate()
-        check_finite({**validation.losses, "score": validation.score}, step=step, what="a validation measure")
+        _check_finite(
+            {**validation.losses, "score": validation.score}, step=step, what="a validation measure"
+        )
         scores = best_of(self._scores, step=step, score=validation.score)
         is_best = scores.best_step == step and scores.best == validation.score
         if is_best:
@@ -154,4 +219,40 @@ class TrainingLoop:
             best_score=self._scores.best,
             best_step=self._scores.best_step,
             weights_key=self._checkpoints.weights_key(self._scores.best_step),
+        )
+
+
+class _LossMeans:
+    """Collects the losses of steps and hands out their means."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Count the losses of one step."""
+        self._steps += 1
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def take(self) -> dict[str, float]:
+        """The means over the steps counted; counting starts afresh."""
+        means = {name: value / self._steps for name, value in self._sums.items()}
+        self._sums, self._steps = {}, 0
+        return means
+
+
+def _check_finite(values: Mapping[str, float], *, step: int, what: str) -> None:
+    """Refuse to go on with numbers that are none: every later step would be lost.
+
+    Raises:
+        TrainingFailed: A value is NaN or infinite.
+    """
+    broken = [name for name, value in values.items() if not math.isfinite(value)]
+    if broken:
+        raise TrainingFailed(
+            f"{what} of step {step} is not a finite number: {', '.join(broken)}",
+            where=f"step {step}",
+            hint="use a smaller learning rate, or look for broken frames in the clips",
+            code="training_diverged",
         )

@@ -9,10 +9,14 @@ import logging
 import secrets
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import ray
+import ray.train
+import ray.train.collective
+import ray.train.torch
 from ray.exceptions import RayError
 from ray.train.torch import TorchConfig
 from ray.train.v2.api.callback import UserCallback
@@ -20,14 +24,19 @@ from ray.train.v2.api.config import FailureConfig, LoggingConfig, RunConfig, Sca
 from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 
-from farm.training.failures import LARGEST_LOSSES_IN_A_ROW, is_worth_retrying, one_line
-from farm.training.progress import TrainingListener
-from farm.training.ray_mailbox import Mailbox
-from farm.training.ray_worker import train_on_worker
-from farm.training.resources import WorkerShare
-from farm.training.setup import Outcome, WorkerSetup
+from farm.training.failures import LARGEST_LOSSES_IN_A_ROW, is_worth_retrying, one_line, training_error
+from farm.training.loop import Outcome
+from farm.training.progress import Mailbox, TrainingEvent, TrainingListener
+from farm.training.worker import WorkerSetup, WorkerShare, run_worker
 from farm.translation import translate
-from jobs.errors import ClusterUnavailable, FarmError, InfrastructureError, InternalError, ReplicaLost
+from jobs.errors import (
+    Cancelled,
+    ClusterUnavailable,
+    FarmError,
+    InfrastructureError,
+    InternalError,
+    ReplicaLost,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +46,60 @@ _STOP_SECONDS: Final = 120.0
 
 _STARTS: Final = 3
 """Minutes that a busy cluster may take to make room for the workers: Ray waits one each time."""
+
+
+class RayWorkerGroup:
+    """A `WorkerGroup` of the workers that Ray Train placed."""
+
+    def __init__(self, mailbox: Any) -> None:
+        """Args: mailbox: handle of the actor around a `Mailbox`."""
+        context = ray.train.get_context()
+        self._rank = int(context.get_world_rank())
+        self._count = int(context.get_world_size())
+        self._mailbox = mailbox
+
+    @property
+    def rank(self) -> int:
+        """See `WorkerGroup.rank`."""
+        return self._rank
+
+    @property
+    def count(self) -> int:
+        """See `WorkerGroup.count`."""
+        return self._count
+
+    def wait(self) -> None:
+        """See `WorkerGroup.wait`. Unlike a barrier of `torch.distributed`, this one may take hours."""
+        if self._count > 1:
+            ray.train.collective.barrier()
+
+    def from_first(self, value: int | None) -> int | None:
+        """See `WorkerGroup.from_first`."""
+        return ray.train.collective.broadcast_from_rank_zero(value) if self._count > 1 else value
+
+    def tell(self, event: TrainingEvent) -> None:
+        """See `WorkerGroup.tell`."""
+        if ray.get(self._mailbox.tell.remote(event)):
+            raise Cancelled(
+                "stopped from outside",
+                where="training",
+                hint="the step it had come to is saved; the same job goes on from it",
+            )
+
+
+def train_on_worker(config: dict[str, Any]) -> Outcome | None:
+    """What Ray Train runs in every worker; the form of its argument is Ray's.
+
+    Raises:
+        FarmError: See `run_worker`; whatever was raised there leaves as one, because it crosses processes.
+    """
+    setup: WorkerSetup = config["setup"]
+    group = RayWorkerGroup(config["mailbox"])
+    try:
+        return run_worker(setup, group=group, device=str(ray.train.torch.get_device()))
+    except Exception as error:
+        logger.info("worker %d of %d ends", group.rank, group.count, exc_info=error)
+        raise training_error(error) from error
 
 
 class FailurePolicy(UserCallback):
@@ -80,7 +143,7 @@ def train_on_ray(
         listener: Is told what happens, in this process.
 
     Raises:
-        FarmError: The run ended early, see `farm.training.run.train`.
+        FarmError: The run ended early, see `farm.training.train_job.train`.
         KeyboardInterrupt: After the workers were asked to stop, and have saved the step they had come to.
     """
     mailbox: Any = ray.remote(Mailbox).options(num_cpus=0).remote()
@@ -93,6 +156,7 @@ def train_on_ray(
         while not fit.has_ended(within_s=_LOOK_SECONDS):
             _pass_on(mailbox, listener)
         _pass_on(mailbox, listener)
+        resumed_from: int | None = ray.get(mailbox.resumed_from.remote())
     except KeyboardInterrupt:
         mailbox.stop.remote()
         fit.has_ended(within_s=_STOP_SECONDS)
@@ -102,7 +166,7 @@ def train_on_ray(
     finally:
         ray.kill(mailbox)
         shutil.rmtree(folder, ignore_errors=True)
-    return fit.outcome()
+    return replace(fit.outcome(), resumed_from=resumed_from)
 
 
 def _trainer(

@@ -10,6 +10,7 @@ from infra.journal.address import JournalAddress
 from infra.journal.database import Database
 from infra.journal.patience import DatabasePatience
 from jobs.errors import JournalError
+from jobs.installation import INSTALL_ALL
 
 _CREATION_LOCK: Final = 0x6D6F6461  # any number, the same for every farm
 _CONNECT_S: Final = 10
@@ -56,7 +57,7 @@ def postgresql_database(address: JournalAddress, *, patience: DatabasePatience) 
             "the driver of PostgreSQL is not installed",
             where=address.shown,
             code="journal_unreachable",
-            hint="install moda-farm[postgresql]",
+            hint=INSTALL_ALL,
         ) from error
     _listen(engine, busy_s=patience.busy_s)
     return Database(

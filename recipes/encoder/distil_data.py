@@ -67,7 +67,7 @@ class SpeechPool:
         self._groups = [[speech_S for speech_S in group if _is_long_enough(speech_S)] for group in groups]
         if not self._groups or not all(self._groups):
             raise SpeechError(
-                code="speech.none",
+                code="speech_none",
                 where="training speech",
                 what=f"a folder has no recording of {_SHORTEST_FRAMES} frames or more",
                 hint="name folders of recordings with --speech",

@@ -19,8 +19,8 @@ from recipes.inspection.good_segments import GoodSegment, GoodSegments, Performa
 from stages.inspection.checks import Limits, Range, SegmentFigures
 from stages.inspection.norms import write_norms
 from stages.subject.package import SubjectPackage
+from stages.tables import markdown_table
 from stages.threads import use_one_thread
-from stages.training.report import markdown_table
 
 MARGIN: Final = 2.0
 """How far beyond the worst good segment a limit lies, as a factor: words and seeds that were not tried come."""

@@ -20,7 +20,7 @@ from recipes.sync.training import SyncTraining, train_judge
 from stages.payloads import FRAMES_PER_SECOND
 from stages.speech.loading import load_encoder
 from stages.sync.inputs import ENCODER
-from stages.sync.network import ARCHITECTURE, SyncNetwork
+from stages.sync.judge_network import ARCHITECTURE, SyncNetwork
 from stages.threads import use_one_thread
 from stages.weights import save_weights
 from stages.weights_header import WeightsHeader

@@ -18,7 +18,7 @@ from recipes.sync.augment import Augmentation, augmented
 from recipes.sync.data import SyncClip
 from recipes.sync.loss import offset_loss, stranger_loss
 from stages.errors import SubjectError
-from stages.sync.network import SyncConfig, SyncNetwork
+from stages.sync.judge_network import SyncConfig, SyncNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -60,12 +60,12 @@ class SyncTraining:
 def train_judge(clips: Sequence[SyncClip], training: SyncTraining) -> SyncNetwork:
     """A network in evaluation mode; the same clips and settings give the same weights.
 
-    Raises SubjectError (``sync.no-clips``) when no clip is as long as a window.
+    Raises SubjectError (``sync_no_clips``) when no clip is as long as a window.
     """
     able = [clip for clip in clips if clip.frame_count >= training.frames]
     if not able:
         raise SubjectError(
-            code="sync.no-clips",
+            code="sync_no_clips",
             where="training clips",
             what=f"none of {len(clips)} has the {training.frames} frames of a window",
             hint="add longer clips",

@@ -24,7 +24,7 @@ def builtin_subject(name: str) -> Path:
     """Folder of a shipped subject. Raises SubjectError for an unknown name."""
     if name not in builtin_subject_names():
         raise SubjectError(
-            code="subject.unknown",
+            code="subject_unknown",
             where=f"builtin:{name}",
             what="no such built-in subject",
             hint=f"built-in are: {', '.join(builtin_subject_names())}",

@@ -43,8 +43,8 @@ def still_segment(
         profile: Encoder settings.
 
     Raises:
-        EncodeError: The neighbour is no segment of this profile (``encode.bad-segment``), or nothing is asked for
-            (``encode.no-frames``).
+        EncodeError: The neighbour is no segment of this profile (``encode_bad_segment``), or nothing is asked for
+            (``encode_no_frames``).
     """
     planes = _planes_of(neighbour, shows=shows, profile=profile)
     return encode_planes(repeat(planes, frame_count), fps=fps, profile=profile)
@@ -74,7 +74,7 @@ def _planes_of(segment: bytes, *, shows: Literal["first", "last"], profile: Vide
 
 def _bad_segment(what: str) -> EncodeError:
     return EncodeError(
-        code="encode.bad-segment",
+        code="encode_bad_segment",
         what=f"a segment beside a gap is not usable: {what}",
         hint="render it again",
     )

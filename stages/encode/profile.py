@@ -64,21 +64,21 @@ class VideoProfile:
 
 
 PREVIEW = VideoProfile(name="preview", size=256, crf=14, preset="faster")
-STUDIO = VideoProfile(name="studio", size=512, crf=16, preset="faster")
+FULL = VideoProfile(name="full", size=512, crf=16, preset="faster")
 
 
 def profile_named(name: str) -> VideoProfile:
     """The profile a job spec names.
 
     Raises:
-        EncodeError: There is no such profile (``encode.unknown-profile``).
+        EncodeError: There is no such profile (``encode_unknown_profile``).
     """
-    for profile in (PREVIEW, STUDIO):
+    for profile in (PREVIEW, FULL):
         if profile.name == name:
             return profile
     raise EncodeError(
-        code="encode.unknown-profile",
+        code="encode_unknown_profile",
         what=f"there is no video profile {name!r}",
-        hint=f"use {PREVIEW.name} or {STUDIO.name}",
+        hint=f"use {PREVIEW.name} or {FULL.name}",
         where="profile",
     )

@@ -39,8 +39,8 @@ def encode_segment(frames_HW3: Iterable[Frame], *, fps: Fraction, profile: Video
         profile: Encoder settings.
 
     Raises:
-        EncodeError: A frame of another shape or type (``encode.wrong-frame``), no frames at all
-            (``encode.no-frames``), or the encoder refuses (``encode.encoder``).
+        EncodeError: A frame of another shape or type (``encode_wrong_frame``), no frames at all
+            (``encode_no_frames``), or the encoder refuses (``encode_encoder``).
     """
     pictures = (
         rgb_to_yuv420(_checked(frame_HW3, index=index, profile=profile))
@@ -53,7 +53,7 @@ def encode_planes(pictures: Iterable[NDArray[np.uint8]], *, fps: Fraction, profi
     """Encode one segment from pictures that are (3 size / 2, size) uint8 planes already; see `encode_segment`.
 
     Raises:
-        EncodeError: No pictures at all (``encode.no-frames``), or the encoder refuses (``encode.encoder``).
+        EncodeError: No pictures at all (``encode_no_frames``), or the encoder refuses (``encode_encoder``).
     """
     target = io.BytesIO()
     try:
@@ -68,10 +68,10 @@ def encode_planes(pictures: Iterable[NDArray[np.uint8]], *, fps: Fraction, profi
                 container.mux(stream.encode(None))
     except av.FFmpegError as error:
         raise EncodeError(
-            code="encode.encoder", what=f"libx264 refused to encode: {error}", hint="run: farm doctor"
+            code="encode_encoder", what=f"libx264 refused to encode: {error}", hint="run: farm doctor"
         ) from error
     if count == 0:
-        raise EncodeError(code="encode.no-frames", what="a segment needs at least one frame")
+        raise EncodeError(code="encode_no_frames", what="a segment needs at least one frame")
     return target.getvalue()
 
 
@@ -87,7 +87,7 @@ def verify_segment(
         fps: Frame i must lie at exactly i / fps.
 
     Raises:
-        EncodeError: ``encode.bad-segment``, naming the first thing that is wrong.
+        EncodeError: ``encode_bad_segment``, naming the first thing that is wrong.
     """
     try:
         with av.open(io.BytesIO(data), mode="r", format="mp4") as container:
@@ -132,7 +132,7 @@ def _checked(frame_HW3: Frame, *, index: int, profile: VideoProfile) -> Frame:
     wanted = (profile.size, profile.size, 3)
     if frame_HW3.shape != wanted or frame_HW3.dtype != np.uint8:
         raise EncodeError(
-            code="encode.wrong-frame",
+            code="encode_wrong_frame",
             what=f"frame {index} is {frame_HW3.dtype}{frame_HW3.shape}; profile {profile.name} takes uint8{wanted}",
         )
     return frame_HW3
@@ -151,5 +151,5 @@ def _picture(planes: NDArray[np.uint8], *, index: int, fps: Fraction, profile: V
 
 def _bad_segment(what: str) -> EncodeError:
     return EncodeError(
-        code="encode.bad-segment", what=f"a segment is not usable: {what}", hint="render it again"
+        code="encode_bad_segment", what=f"a segment is not usable: {what}", hint="render it again"
     )

@@ -77,7 +77,7 @@ class MasterSound:
         """What is left, filled up with silence to the end of picture frame `frame_count`.
 
         Raises:
-            EncodeError: The picture has not exactly the frames the recording needs (``encode.length-mismatch``).
+            EncodeError: The picture has not exactly the frames the recording needs (``encode_length_mismatch``).
         """
         yield from self.until(frame_count)
         end = int(frame_count * self.rate // self._fps)
@@ -88,7 +88,7 @@ class MasterSound:
         needed = -(-self._source_sample_count * self._fps // self._source.rate)
         if frame_count != needed:
             raise EncodeError(
-                code="encode.length-mismatch",
+                code="encode_length_mismatch",
                 what=f"the picture is {frame_count} frames long and the speech needs {needed}",
                 hint="stitch all segments of the speech, once each",
             )

@@ -83,8 +83,8 @@ def stitch(
         when_whole: Called with the whole master before it gets its name; what it raises leaves nothing behind.
 
     Raises:
-        EncodeError: ``encode.output-unwritable``, ``encode.disk-full``, ``encode.bad-segment``, ``encode.no-frames``,
-            ``encode.length-mismatch``.
+        EncodeError: ``encode_output_unwritable``, ``encode_disk_full``, ``encode_bad_segment``, ``encode_no_frames``,
+            ``encode_length_mismatch``.
         SpeechError: The recording cannot be read.
     """
     with _written_whole(output) as partial:
@@ -129,7 +129,7 @@ def _write(
             for frame in sound.until(frame_count):
                 master.mux(voice.encode(frame))
         if picture is None or voice is None:
-            raise EncodeError(code="encode.no-frames", what="there are no segments to stitch")
+            raise EncodeError(code="encode_no_frames", what="there are no segments to stitch")
         for frame in sound.finish(frame_count):
             master.mux(voice.encode(frame))
         master.mux(voice.encode(None))
@@ -232,26 +232,26 @@ def _written_whole(output: Path) -> Iterator[Path]:
 def _unwritten(output: Path, error: OSError | av.FFmpegError) -> EncodeError:
     if error.errno in _NO_ROOM:
         return EncodeError(
-            code="encode.disk-full",
+            code="encode_disk_full",
             what="there is no room left for the master",
             hint="free some space, or write to another disk",
             where=str(output),
         )
     if isinstance(error, OSError):
         return EncodeError(
-            code="encode.output-unwritable",
+            code="encode_output_unwritable",
             what=f"the master cannot be written: {error.strerror or error}",
             hint="check that the folder exists and may be written to",
             where=str(output),
         )
     return EncodeError(
-        code="encode.muxer", what=f"FFmpeg refused to write the master: {error}", where=str(output)
+        code="encode_muxer", what=f"FFmpeg refused to write the master: {error}", where=str(output)
     )
 
 
 def _bad_segment(what: str) -> EncodeError:
     return EncodeError(
-        code="encode.bad-segment", what=f"a segment is not usable: {what}", hint="render it again"
+        code="encode_bad_segment", what=f"a segment is not usable: {what}", hint="render it again"
     )
 
 

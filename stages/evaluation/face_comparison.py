@@ -38,12 +38,12 @@ class FaceComparison:
 def compare_faces(generated: Watched, reference: Watched) -> FaceComparison:
     """Compare frame t with frame t.
 
-    Raises SubjectError (``clip.no-common-face``) when no frame shows a face in both.
+    Raises SubjectError (``clip_no_common_face``) when no frame shows a face in both.
     """
     both_T = generated.found_T & reference.found_T
     if not both_T.any():
         raise SubjectError(
-            code="clip.no-common-face",
+            code="clip_no_common_face",
             where=str(generated.look.path),
             what="in no frame is there a face in this video and in its reference",
             hint="check that both show the same speech from the same moment on",

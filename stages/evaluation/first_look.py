@@ -18,7 +18,7 @@ from stages.subject.face_framing import framing_of
 from stages.subject.face_tracker import FaceTracker
 from stages.subject.framing import Framing
 from stages.subject.looks import Look, Looks
-from stages.video.reading import VideoFacts, read_decoded, read_facts, upright
+from stages.video.decoding import VideoFacts, read_decoded, read_facts, upright
 
 _FACES: Final = 3
 
@@ -49,7 +49,7 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     """Count a video's frames and find its face, in one frame of each second from the first on.
 
     Raises:
-        SubjectError: it cannot be read, or no face is seen (``clip.no-face``).
+        SubjectError: it cannot be read, or no face is seen (``clip_no_face``).
     """
     facts = read_facts(path)
     looks: list[Look] = []
@@ -82,7 +82,7 @@ def at_size(frame_HW3: NDArray[np.uint8], *, width: int, height: int) -> NDArray
 def no_face(path: Path) -> SubjectError:
     """The error for a video in which no face could be tracked."""
     return SubjectError(
-        code="clip.no-face",
+        code="clip_no_face",
         where=str(path),
         what="no face was found in the video",
         hint="landmark measures need one face, seen from the front",

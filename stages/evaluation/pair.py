@@ -12,7 +12,7 @@ from stages.evaluation.assembly import Seen, assemble
 from stages.evaluation.face_comparison import compare_faces
 from stages.evaluation.figures import Evaluation
 from stages.evaluation.first_look import FirstLook, first_look, same_shape
-from stages.evaluation.identity import FaceEmbedder
+from stages.evaluation.same_person import FaceEmbedder
 from stages.evaluation.options import EvaluationOptions, Part, Progress
 from stages.evaluation.picture_pass import compare_pictures
 from stages.evaluation.side_by_side import Crew
@@ -47,8 +47,8 @@ def evaluate_pair(
         progress: told how far each step is.
 
     Raises:
-        SubjectError: a video cannot be read (``clip.not-found``, ``clip.not-media``, ``clip.no-picture``), or there
-            is no face in it (``clip.no-face``), or never in both at once (``clip.no-common-face``).
+        SubjectError: a video cannot be read (``clip_not_found``, ``clip_not_media``, ``clip_no_picture``), or there
+            is no face in it (``clip_no_face``), or never in both at once (``clip_no_common_face``).
         SpeechError: the speech cannot be read.
         WeightsError: a model file is not installed, or altered.
     """
@@ -146,6 +146,6 @@ def _embedder(options: EvaluationOptions) -> tuple[FaceEmbedder | None, list[str
     try:
         return FaceEmbedder(), []
     except WeightsError as error:
-        if error.code != "weights.asset-missing":
+        if error.code != "weights_asset_missing":
             raise
         return None, [f"identity was not measured: {error.where} is not installed ({error.hint})"]

@@ -14,7 +14,7 @@ from stages.evaluation.side_by_side import Crew, Tick
 from stages.evaluation.watch import Watched
 from stages.metrics.pictures import score_frame
 from stages.metrics.temporal import TemporalConsistency
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 Doubles = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from stages.sync.offsets import SyncScore
 from stages.sync.score import SyncJudge
 from stages.sync.syncnet import score_syncnet
 from stages.sync.syncnet_weights import load_syncnet
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 Floats = NDArray[np.float32]
 
@@ -74,7 +74,7 @@ class SyncJudges:
         try:
             score = self._score(watched, samples_S[: len(watched.found_T) * SAMPLES_PER_FRAME])
         except SpeechError as error:
-            if error.code != "sync.too-short":
+            if error.code != "sync_too_short":
                 raise
             return SyncJudgement(figures=None, notes=(f"sync was not judged: {error.what}",))
         figures = SyncFigures(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.evaluation.first_look import FirstLook, at_size, no_face
-from stages.evaluation.identity import FaceEmbedder
+from stages.evaluation.same_person import FaceEmbedder
 from stages.evaluation.side_by_side import Tick
 from stages.geometry.canonical import CANVAS
 from stages.geometry.landmarks import LIPS
@@ -24,7 +24,7 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
 from stages.subject.framing import resized
 from stages.subject.prepare import canonicalised
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 Floats = NDArray[np.float32]
 
@@ -81,7 +81,7 @@ class Watched:
 def watch(look: FirstLook, plan: WatchPlan, *, tick: Tick) -> Watched:
     """Read a video through.
 
-    Raises SubjectError (``clip.no-face``) when no face is found in any frame.
+    Raises SubjectError (``clip_no_face``) when no face is found in any frame.
     """
     watcher = _Watcher(look, plan)
     with FaceTracker() as tracker:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stages.evaluation.figures import Evaluation
 from stages.payloads import FRAMES_PER_SECOND
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 Frame = NDArray[np.uint8]
 

@@ -25,7 +25,7 @@ class FaceDetector:
         """Load MediaPipe and its model.
 
         Raises:
-            StageError: They are not installed, or a system library is missing (``inspection.no-detector``).
+            StageError: They are not installed, or a system library is missing (``inspection_no_detector``).
         """
         self._open = ExitStack()
         try:
@@ -35,7 +35,7 @@ class FaceDetector:
             self._tracker: FaceTracker = self._open.enter_context(FaceTracker(video=False))
         except (ImportError, OSError, RuntimeError, ValueError, WeightsError) as error:
             raise StageError(
-                code="inspection.no-detector",
+                code="inspection_no_detector",
                 where="MediaPipe",
                 what=f"it cannot be loaded: {_first_line(error)}",
                 hint="install the system libraries EGL and GLES (libegl1, libgles2) and, with pip install --no-deps,"

@@ -48,7 +48,7 @@ class Norms:
         """Norms of a package in `folder`, for pictures of `size` px.
 
         Raises:
-            SubjectError: `inspection.json` is not what this version writes (``subject.damaged``).
+            SubjectError: `inspection.json` is not what this version writes (``subject_damaged``).
         """
         reference_HW3 = _resized(subject.reference_HW3, size=size)
         template = subject.template
@@ -67,7 +67,7 @@ def read_norms(folder: Path) -> tuple[Limits, Look] | None:
     """Limits and look of a package's own file, or None where it has none.
 
     Raises:
-        SubjectError: The file is not what this version writes (``subject.damaged``).
+        SubjectError: The file is not what this version writes (``subject_damaged``).
     """
     path = folder / NORMS_FILE
     if not path.is_file():
@@ -85,7 +85,7 @@ def read_norms(folder: Path) -> tuple[Limits, Look] | None:
             raise ValueError(f"the look must be {LOOK_CELLS} x {LOOK_CELLS} x 3 finite numbers")
     except (ValueError, TypeError, KeyError) as error:
         raise SubjectError(
-            code="subject.damaged",
+            code="subject_damaged",
             where=str(path),
             what=f"not the norms of a subject: {error}",
             hint="remove the file, or fit them again with python -m recipes.inspection.calibrate of the source tree",

@@ -28,7 +28,7 @@ class PerceptualDistance(nn.Module):
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
             raise WeightsError(
-                code="weights.asset-missing",
+                code="weights_asset_missing",
                 where=EFFICIENTNET_LITE0.name,
                 what="the network's code is not installed",
                 hint="pip install --no-deps efficientnet-lite-pytorch==0.1.0",

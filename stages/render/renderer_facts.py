@@ -46,7 +46,7 @@ class RendererFacts:
         if type(trained) is not int or not 1 <= trained <= _MOST_FRAMES:
             known = [name.partition(":")[2] for name in facts if name.startswith("trained_frames:")]
             raise WeightsError(
-                code="weights.mismatch",
+                code="weights_mismatch",
                 where=subject.name,
                 what=f"the renderer was not trained on this subject, but on {', '.join(known) or 'none named'}",
                 hint="use the weights that belong to the subject",

@@ -63,7 +63,7 @@ def read_speech(path: Path) -> Speech:
             grown += np.clip(block_S, -1.0, 1.0).tobytes()
     if mono.sample_count == 0:
         raise SpeechError(
-            code="speech.empty",
+            code="speech_empty",
             what="the recording is zero samples long",
             hint="check how it was exported",
             where=str(path),

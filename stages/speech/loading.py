@@ -33,7 +33,7 @@ def load_encoder(name: str, *, device: torch.device) -> SpeechEncoder:
 
         return Wav2VecEncoder(name.removeprefix(_WAV2VEC)).to(device)
     raise WeightsError(
-        code="weights.encoder-unknown",
+        code="weights_encoder_unknown",
         where=name,
         what="no speech encoder of this name",
         hint=f"known are {_COMPACT}1, {_WHISPER}2 and {_WAV2VEC}FOLDER",

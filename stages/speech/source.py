@@ -65,16 +65,16 @@ def open_speech(path: Path) -> Iterator[SpeechSource]:
     """Open a recording in any container and codec FFmpeg reads; its first audio stream counts.
 
     Raises:
-        SpeechError: ``speech.not-found``, ``speech.unreadable``, ``speech.not-media`` (no recording at all),
-            ``speech.no-sound`` (no audio stream), ``speech.empty`` (zero samples), ``speech.unusual-format`` (a rate or
-            number of channels that no speech has); while the blocks are read also ``speech.not-finite``,
-            ``speech.damaged`` and ``speech.changing-format``.
+        SpeechError: ``speech_not_found``, ``speech_unreadable``, ``speech_not_media`` (no recording at all),
+            ``speech_no_sound`` (no audio stream), ``speech_empty`` (zero samples), ``speech_unusual_format`` (a rate or
+            number of channels that no speech has); while the blocks are read also ``speech_not_finite``,
+            ``speech_damaged`` and ``speech_changing_format``.
     """
     with open_media(path, family=SpeechError, noun="speech") as container:
         stream = next(iter(container.streams.audio), None)
         if stream is None:
             raise SpeechError(
-                code="speech.no-sound",
+                code="speech_no_sound",
                 what="there is no audio in this file",
                 hint="hand in a recording of speech",
                 where=str(path),
@@ -83,14 +83,14 @@ def open_speech(path: Path) -> Iterator[SpeechSource]:
         first = next(frames, None)
         if first is None:
             raise SpeechError(
-                code="speech.empty",
+                code="speech_empty",
                 what="the recording is zero samples long",
                 hint="check how it was exported",
                 where=str(path),
             )
         if not _is_usual(first):
             raise SpeechError(
-                code="speech.unusual-format",
+                code="speech_unusual_format",
                 what=f"the recording is said to be {_describe(first)}",
                 hint="export it at 16 to 192 kHz with one or two channels",
                 where=str(path),
@@ -118,7 +118,7 @@ def _decoded_frames(container: InputContainer, stream: AudioStream, path: Path) 
     tolerated = _ALWAYS_TOLERATED + packet_count // _TOLERATED_DAMAGE if sounding else 0
     if damaged_count > tolerated:
         raise SpeechError(
-            code="speech.damaged",
+            code="speech_damaged",
             what=f"{damaged_count} of {packet_count} packets of the recording cannot be decoded",
             hint="export it again",
             where=str(path),
@@ -132,7 +132,7 @@ def _checked_blocks(frames: Iterator[AudioFrame], *, like: AudioFrame, path: Pat
     for frame, sample_count in _with_length(frames):
         if frame.sample_rate != like.sample_rate or _channels(frame) != _channels(like):
             raise SpeechError(
-                code="speech.changing-format",
+                code="speech_changing_format",
                 what=f"the recording changes from {_describe(like)} to {_describe(frame)} on the way",
                 hint="export it with one rate and one number of channels",
                 where=str(path),
@@ -145,7 +145,7 @@ def _checked_blocks(frames: Iterator[AudioFrame], *, like: AudioFrame, path: Pat
             block_SC = np.ascontiguousarray(samples_SC[:sample_count], dtype=np.float32)
             if not np.isfinite(block_SC).all():
                 raise SpeechError(
-                    code="speech.not-finite",
+                    code="speech_not_finite",
                     what="the recording holds samples that are not numbers (NaN or infinity)",
                     hint="export it as 16 or 24 bit audio",
                     where=str(path),

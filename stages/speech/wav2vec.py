@@ -32,7 +32,7 @@ class Wav2VecEncoder(nn.Module):
             self.model = Wav2Vec2Model.from_pretrained(model, local_files_only=local_files_only)
         except OSError as error:
             raise WeightsError(
-                code="weights.encoder-missing",
+                code="weights_encoder_missing",
                 where=model,
                 what="no wav2vec 2.0 model can be loaded from here",
                 hint="give a folder that holds one, or a hub name on a machine that reaches the hub",

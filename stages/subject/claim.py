@@ -101,7 +101,7 @@ class Claim:
     def load(cls, folder: Path) -> Self | None:
         """The claim on a folder, None where there is none.
 
-        Raises SubjectError (``subject.occupied``) when it cannot be read.
+        Raises SubjectError (``subject_occupied``) when it cannot be read.
         """
         path = folder / _FILE
         if not path.is_file():
@@ -122,7 +122,7 @@ def take_folder(folder: Path, wanted: Claim, *, overwrite: bool = False) -> Clai
         wanted: what is to be prepared in it.
         overwrite: whether what the folder holds of another subject is removed; files of other names stay.
 
-    Raises SubjectError (``subject.occupied``) when it holds anything else.
+    Raises SubjectError (``subject_occupied``) when it holds anything else.
     """
     held = _claim_to_keep(folder, wanted, overwrite=overwrite)
     if held is not None:
@@ -182,7 +182,7 @@ def keep_consent(consent: Path, folder: Path) -> str:
 def check_consent(consent: Path) -> str:
     """sha256 of a consent record.
 
-    Raises SubjectError (``subject.no-consent``) when there is no such file, or nothing in it.
+    Raises SubjectError (``subject_no_consent``) when there is no such file, or nothing in it.
     """
     # What is no file may never end.
     if not is_plain_file(consent):
@@ -205,14 +205,14 @@ def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes. Raises SubjectError when it cannot be read."""
     if not is_plain_file(path):
         raise SubjectError(
-            code="clip.not-found", what="there is no such file", hint="check the path", where=str(path)
+            code="clip_not_found", what="there is no such file", hint="check the path", where=str(path)
         )
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SubjectError(
-            code="clip.unreadable",
+            code="clip_unreadable",
             what="the file may not be read",
             hint="check its permissions",
             where=str(path),
@@ -233,7 +233,7 @@ def _difference(held: Claim, wanted: Claim) -> str:
 
 def _occupied(folder: Path, what: str) -> SubjectError:
     return SubjectError(
-        code="subject.occupied",
+        code="subject_occupied",
         where=str(folder),
         what=what,
         hint="give an empty folder, or --overwrite to replace the subject in this one",
@@ -242,7 +242,7 @@ def _occupied(folder: Path, what: str) -> SubjectError:
 
 def _no_consent(consent: Path, what: str) -> SubjectError:
     return SubjectError(
-        code="subject.no-consent",
+        code="subject_no_consent",
         where=str(consent),
         what=what,
         hint="name the document in which the person agrees; no face is prepared without one",

@@ -21,12 +21,12 @@ _FACES_PER_CROP: Final = 2.6
 def framing_of(looks: Looks, chosen: Sequence[Look], *, where: str) -> Framing:
     """Frame the median of the tallest faces of some looks; a square clip of normal framing is kept whole.
 
-    Raises SubjectError (``clip.no-face``) when there is no face in any of them.
+    Raises SubjectError (``clip_no_face``) when there is no face in any of them.
     """
     faces = [look.faces_N2[0] for look in chosen if look.faces_N2]
     if not faces:
         raise SubjectError(
-            code="clip.no-face",
+            code="clip_no_face",
             where=where,
             what="no face was found in the clip",
             hint="use a clip with one face, seen from the front and well lit",

@@ -28,7 +28,7 @@ from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.framing import Frame, framed_frames, resized
 from stages.subject.tracks import ClipTracks, clip_folder
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 FRAMES_FILE: Final = "frames.mp4"
 
@@ -48,8 +48,8 @@ def clip_frames(folder: Path, *, size: int) -> NDArray[np.uint8]:
     processes may do so at once. A clip prepared without its pictures is read from its source.
 
     Raises:
-        SubjectError: no prepared clip in the folder (``clip.not-prepared``), or fewer pictures than tracks
-            (``clip.frames-missing``).
+        SubjectError: no prepared clip in the folder (``clip_not_prepared``), or fewer pictures than tracks
+            (``clip_frames_missing``).
     """
     home = clip_folder(folder)
     cached = home / f"frames-{size}.npy"
@@ -158,7 +158,7 @@ def _write_array(path: Path, frames: Iterator[Frame], *, count: int, size: int) 
                 written += 1
         if written < count:
             raise SubjectError(
-                code="clip.frames-missing",
+                code="clip_frames_missing",
                 where=str(path.parent),
                 what=f"there are {written} pictures to {count} frames of tracks",
                 hint="prepare the clip again",

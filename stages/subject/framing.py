@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.video.reading import read_decoded
+from stages.video.decoding import read_decoded
 from stages.video.square import SquareReader
 
 Frame = NDArray[np.uint8]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
-from stages.video.reading import read_decoded, thumbnail, upright
+from stages.video.decoding import read_decoded, thumbnail, upright
 
 _MOST_FACES: Final = 3
 _TINY: Final = 32

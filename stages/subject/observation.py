@@ -105,7 +105,7 @@ def observe(
         progress: called with the number of frames seen so far.
 
     Raises:
-        SubjectError: there is no face in any frame (``clip.no-face``).
+        SubjectError: there is no face in any frame (``clip_no_face``).
     """
     columns_18 = shoulders.columns_18
     mesh_TN3 = np.empty((frame_count, 478, 3), dtype=np.float32)
@@ -130,7 +130,7 @@ def observe(
                 progress(count)
     if not found_T[:count].any():
         raise SubjectError(
-            code="clip.no-face",
+            code="clip_no_face",
             where=where,
             what="no face was found in the clip",
             hint="use a clip with one face, seen from the front and well lit",

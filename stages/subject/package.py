@@ -66,13 +66,13 @@ class SubjectPackage:
 
         Raises:
             SubjectError: not found, incomplete, damaged, without a consent record, or not trained yet
-                (``subject.no-renderer``).
+                (``subject_no_renderer``).
         """
         facts = _facts_of(folder)
         _check_consent(folder, facts)
         if not facts["renderer"].strip():
             raise SubjectError(
-                code="subject.no-renderer",
+                code="subject_no_renderer",
                 where=str(folder),
                 what="the package has no renderer yet",
                 hint="train one on it: farm train SPEC, with stage: renderer",
@@ -141,7 +141,7 @@ def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
 def _facts_of(folder: Path) -> dict[str, Any]:
     if not is_plain_file(folder / _FACTS):
         raise SubjectError(
-            code="subject.not-found",
+            code="subject_not_found",
             where=str(folder),
             what=f"no subject package here: {_FACTS} is missing",
             hint="give the folder of a package, or builtin:NAME",
@@ -152,7 +152,7 @@ def _facts_of(folder: Path) -> dict[str, Any]:
 def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
     if not facts["consent"].strip():
         raise SubjectError(
-            code="subject.no-consent",
+            code="subject_no_consent",
             where=str(folder / _FACTS),
             what="the package names no consent record",
             hint="name the record under `consent:`; no face is rendered without one",
@@ -163,14 +163,14 @@ def _check_consent(folder: Path, facts: dict[str, Any]) -> None:
     # A name, not a path: the record lies in the package and travels with it.
     if Path(str(record)).name != str(record) or not is_plain_file(path := inside(folder, str(record))):
         raise SubjectError(
-            code="subject.no-consent",
+            code="subject_no_consent",
             where=str(folder / _FACTS),
             what="the consent record that the package names is missing",
             hint="put the record back; no face is rendered without one",
         )
     if digest_of(path).hex() != facts.get("consent_sha256"):
         raise SubjectError(
-            code="subject.no-consent",
+            code="subject_no_consent",
             where=str(path),
             what="the consent record is not the one the package was prepared with",
             hint="put the original record back, or prepare the subject again with the new one",
@@ -182,7 +182,7 @@ def _weights_of(folder: Path, name: str) -> Path:
     path = inside(folder, name, root=folder.parent)
     if not is_plain_file(path):
         raise SubjectError(
-            code="subject.weights-not-found",
+            code="subject_weights_not_found",
             where=str(path),
             what="the renderer's weights are missing",
             hint="complete the package, or train a renderer for this subject",

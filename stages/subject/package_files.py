@@ -52,7 +52,7 @@ def inside(folder: Path, name: str, *, root: Path | None = None) -> Path:
         root: the file must lie below this folder; the package's own where none is given.
 
     Raises:
-        SubjectError: it lies elsewhere, or can lie nowhere (``subject.damaged``).
+        SubjectError: it lies elsewhere, or can lie nowhere (``subject_damaged``).
     """
     try:
         path = (folder / name).resolve()
@@ -68,7 +68,7 @@ def read_facts(path: Path, *, fields: Sequence[str]) -> dict[str, Any]:
     """The facts of a package: every one of `fields` is there and is text, empty where nothing is given.
 
     Raises:
-        SubjectError: they cannot be read, or one is missing or is no text (``subject.damaged``).
+        SubjectError: they cannot be read, or one is missing or is no text (``subject_damaged``).
     """
     data = _bounded(path, largest=_LARGEST_FACTS)
     try:
@@ -93,7 +93,7 @@ def read_template(path: Path) -> Template:
     """The template of a package.
 
     Raises:
-        SubjectError: it cannot be read, or does not hold the numbers of a face (``subject.damaged``).
+        SubjectError: it cannot be read, or does not hold the numbers of a face (``subject_damaged``).
     """
     shapes = {"mesh_N3": (MESH_POINTS, 3), "head_7": (HEAD_CHANNELS,), "torso_N3": (TORSO_POINTS, 3)}
     data = _bounded(path, largest=_LARGEST_TEMPLATE)
@@ -147,7 +147,7 @@ def read_reference(path: Path) -> NDArray[np.uint8]:
     """The reference image (H, W, 3) of a package, RGB and square.
 
     Raises:
-        SubjectError: it is no square picture in PNG, or a damaged one (``subject.damaged``).
+        SubjectError: it is no square picture in PNG, or a damaged one (``subject_damaged``).
     """
     data = _bounded(path, largest=_LARGEST_REFERENCE)
     if not _is_whole_png(data):
@@ -186,7 +186,7 @@ def digest_of(path: Path) -> bytes:
     """SHA-256 of a file that is not kept in memory.
 
     Raises:
-        SubjectError: it cannot be read, or is larger than weights are (``subject.damaged``).
+        SubjectError: it cannot be read, or is larger than weights are (``subject_damaged``).
     """
     try:
         # A file of holes is as large as one likes and takes no room.
@@ -237,7 +237,7 @@ def _bounded(path: Path, *, largest: int) -> bytes:
 def damaged(path: Path, what: str) -> SubjectError:
     """The error for a package of which a file is not what it should be."""
     return SubjectError(
-        code="subject.damaged",
+        code="subject_damaged",
         where=str(path),
         what=what,
         hint="make the package again, or restore it from a copy",

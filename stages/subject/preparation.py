@@ -51,12 +51,12 @@ from stages.subject.quality import (
     refuse,
 )
 from stages.subject.reference import best_reference, face_sharpness, reference_candidates
-from stages.subject.report import REPORT_FOLDER, PreparationFigures, QualityReport
+from stages.subject.quality_report import REPORT_FOLDER, PreparationFigures, QualityReport
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
 from stages.training.split import HELD_OUT_SHARE
-from stages.video.reading import read_facts, read_frames
+from stages.video.decoding import read_facts, read_frames
 
 Floats = NDArray[np.float32]
 
@@ -106,15 +106,15 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
     A clip that is refused leaves its report, and no package.
 
     Raises:
-        SubjectError: no consent (``subject.no-consent``), an occupied folder (``subject.occupied``), an unusable or
-            refused clip (``clip.*``).
+        SubjectError: no consent (``subject_no_consent``), an occupied folder (``subject_occupied``), an unusable or
+            refused clip (``clip_*``).
         SpeechError: no usable sound.
         WeightsError: the models for tracking or listening are not installed.
     """
     consent_sha256 = check_consent(request.consent)
     if not request.name.strip() or not is_text(request.name):
         raise SubjectError(
-            code="subject.no-name", what="a subject needs a name", hint="give one with --name", where="--name"
+            code="subject_no_name", what="a subject needs a name", hint="give one with --name", where="--name"
         )
     # Before its bytes are hashed: of gigabytes that are no clip one hears at once.
     read_facts(request.clip)

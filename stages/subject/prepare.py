@@ -66,7 +66,7 @@ def prepare_clip(
     observation = observe_shot(clip, looks=looks, framing=framing, progress=progress)
     if observation.detected < MINIMUM_DETECTED:
         raise SubjectError(
-            code="clip.face-lost",
+            code="clip_face_lost",
             where=str(clip),
             what=f"a face was found in only {observation.detected:.0%} of the frames",
             hint="use a clip in which one face stays in view",

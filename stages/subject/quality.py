@@ -12,7 +12,7 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.audio_offset import AudioOffset
 from stages.subject.looks import Look, Looks
 from stages.subject.measures import TrackMeasures
-from stages.video.reading import VideoFacts as VideoFacts
+from stages.video.decoding import VideoFacts as VideoFacts
 
 _SHORTEST_SECONDS: Final = 2
 
@@ -45,11 +45,11 @@ class Verdict:
 
 
 def refuse(verdicts: Sequence[Verdict], *, where: str) -> None:
-    """Raise SubjectError for the first verdict that refuses the clip; its code is ``clip.`` and the verdict's."""
+    """Raise SubjectError for the first verdict that refuses the clip; its code is ``clip_`` and the verdict's."""
     for verdict in verdicts:
         if verdict.level is Level.REFUSED:
             raise SubjectError(
-                code=f"clip.{verdict.code}",
+                code=f"clip_{verdict.code}",
                 where=where,
                 what=f"{verdict.measured}; {verdict.threshold}",
                 hint=verdict.advice,
@@ -60,14 +60,14 @@ def judge_file(facts: VideoFacts) -> list[Verdict]:
     """What can be said without reading the pictures."""
     return [
         _graded(
-            "no-sound",
+            "no_sound",
             refused=not facts.has_sound,
             measured="sound" if facts.has_sound else "no sound",
             threshold="a clip needs the speech of its speaker",
             advice="record picture and sound together",
         ),
         Verdict(
-            code="picture-rate",
+            code="picture_rate",
             level=Level.OK,
             measured=f"{float(facts.fps):.2f} fps{', varying' if facts.rate_varies else ''}",
             threshold=f"put on {FRAMES_PER_SECOND} fps by its timestamps",
@@ -89,7 +89,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
     seconds = (stop - start) / FRAMES_PER_SECOND
     verdicts = [
         _graded(
-            "too-short",
+            "too_short",
             refused=seconds < _SHORTEST_SECONDS,
             warned=seconds < 30,
             measured=f"{seconds:.1f} s{' in the longest shot' if looks.cuts else ''}",
@@ -102,7 +102,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
         return [
             *verdicts,
             _graded(
-                "no-face",
+                "no_face",
                 refused=True,
                 measured="no face in any of the looks",
                 threshold="one face is needed",
@@ -114,7 +114,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
         *verdicts,
         _several_faces(chosen),
         _graded(
-            "low-resolution",
+            "low_resolution",
             refused=height < 64,
             warned=height < 200,
             measured=f"face {height:.0f} px high",
@@ -128,7 +128,7 @@ def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
     """What the tracks tell."""
     return [
         _graded(
-            "face-lost",
+            "face_lost",
             refused=detected < 0.9,
             warned=detected < 0.99,
             measured=f"a face in {detected:.1%} of the frames",
@@ -187,7 +187,7 @@ def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
     if unclear:
         advice = "check that the one in view is the one heard; give --audio-lag if you know it"
     return _graded(
-        "sound-offset",
+        "sound_offset",
         warned=unclear or corrected != 0,
         measured=found,
         threshold="clear from an agreement of 0.5 on; 2 frames or more are corrected",
@@ -234,7 +234,7 @@ def _several_faces(looks: Sequence[Look]) -> Verdict:
     rivals = sum(share >= 0.5 for share in second) / len(second)
     any_other = sum(share > 0.0 for share in second) / len(second)
     return _graded(
-        "several-faces",
+        "several_faces",
         refused=rivals > 0.5,
         warned=any_other > 0,
         measured=f"a second face in {any_other:.0%} of the looks, of comparable size in {rivals:.0%}",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from stages.subject.quality import Level
-from stages.subject.report import QualityReport
-from stages.training.report import markdown_table
+from stages.subject.quality_report import QualityReport
+from stages.tables import markdown_table
 
 _COLUMNS: Final = (
     "clip",

@@ -104,7 +104,7 @@ class ClipTracks:
     def load(cls, folder: Path) -> Self:
         """Read tracks that `save` wrote, from the folder of the clip or of the subject prepared from it.
 
-        Raises SubjectError (``clip.not-prepared``) when there are none.
+        Raises SubjectError (``clip_not_prepared``) when there are none.
         """
         home = clip_folder(folder)
         try:
@@ -120,7 +120,7 @@ class ClipTracks:
             return tracks
         except _UNREADABLE as error:
             raise SubjectError(
-                code="clip.not-prepared",
+                code="clip_not_prepared",
                 where=str(folder),
                 what="there is no prepared clip in this folder",
                 hint="prepare one: farm subject prepare",

@@ -47,10 +47,10 @@ class SyncScore:
 
 
 def check_length(frames: int) -> None:
-    """Raises SpeechError (``sync.too-short``) for fewer frames than a score needs."""
+    """Raises SpeechError (``sync_too_short``) for fewer frames than a score needs."""
     if frames < LEAST_FRAMES:
         raise SpeechError(
-            code="sync.too-short",
+            code="sync_too_short",
             where="lips and speech",
             what=f"{frames} frames are common to both, {LEAST_FRAMES} are the least that can be judged",
             hint="judge two seconds or more",
@@ -66,7 +66,7 @@ def score_embeddings(sound_TE: Floats, lips_TE: Floats, *, zeros_beyond: bool = 
         zeros_beyond: hold lips whose sound would lie outside the recording against zeros, as SyncNet's evaluation
             does, instead of leaving them out.
 
-    Raises SpeechError (``sync.too-short``) when they share fewer than 50 frames.
+    Raises SpeechError (``sync_too_short``) when they share fewer than 50 frames.
     """
     frames = min(len(sound_TE), len(lips_TE))
     check_length(frames)

@@ -15,7 +15,7 @@ from stages.builtin import builtin_weights
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.loading import load_encoder
 from stages.sync.inputs import ENCODER, lip_input, sound_input
-from stages.sync.network import (
+from stages.sync.judge_network import (
     ARCHITECTURE,
     SyncConfig,
     SyncNetwork,
@@ -66,7 +66,7 @@ def score_sync(canonical_TN3: Floats, samples_S: Floats, *, weights: Path | None
     Only what both cover counts. Loads the network; for many clips keep a `SyncJudge`.
 
     Raises:
-        SpeechError: ``sync.too-short``, below two seconds (50 frames).
+        SpeechError: ``sync_too_short``, below two seconds (50 frames).
         WeightsError: the weights are absent, damaged or another network's.
     """
     return SyncJudge(weights).score(canonical_TN3, samples_S)

@@ -88,7 +88,7 @@ def score_syncnet(
 
     The published code gives the offset the other sign: there, sound that lags is negative.
 
-    Raises SpeechError (``sync.too-short``) below two seconds.
+    Raises SpeechError (``sync_too_short``) below two seconds.
     """
     frames = min(len(mesh_TN3), len(samples_S) // SAMPLES_PER_FRAME)
     # The published evaluation leaves one window more out than five frames need.

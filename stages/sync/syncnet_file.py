@@ -14,14 +14,14 @@ def syncnet_file(path: Path) -> Path:
     """The file itself, or the weights in a folder.
 
     Raises:
-        WeightsError: ``weights.not-found``.
+        WeightsError: ``weights_not_found``.
     """
     candidates = [path / name for name in NAMES] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     raise WeightsError(
-        code="weights.not-found",
+        code="weights_not_found",
         where=str(path),
         what="no SyncNet weights here",
         hint=f"put {' or '.join(NAMES)} into the folder",

@@ -21,8 +21,8 @@ def load_syncnet(path: Path) -> SyncNet:
     """The network with the weights of a file, or of `syncnet_v2.safetensors` or `syncnet_v2.model` in a folder.
 
     Raises:
-        WeightsError: ``weights.not-found``; ``weights.unreadable`` for a file that holds anything but tensors;
-            ``weights.mismatch`` names the first keys or shapes that differ.
+        WeightsError: ``weights_not_found``; ``weights_unreadable`` for a file that holds anything but tensors;
+            ``weights_mismatch`` names the first keys or shapes that differ.
     """
     file = syncnet_file(path)
     stored = _read(file)
@@ -31,7 +31,7 @@ def load_syncnet(path: Path) -> SyncNet:
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise WeightsError(
-            code="weights.mismatch",
+            code="weights_mismatch",
             where=str(file),
             what="these are not SyncNet's weights: " + "; ".join(found[:_SHOWN]) + more,
             hint="use syncnet_v2.model of the published SyncNet",
@@ -54,7 +54,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 def _unreadable(file: Path, reason: str) -> WeightsError:
     return WeightsError(
-        code="weights.unreadable",
+        code="weights_unreadable",
         where=str(file),
         what=f"cannot be read as weights: {reason}",
         hint="fetch the file again; a whole pickled model is refused, a state dictionary is needed",

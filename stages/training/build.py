@@ -89,7 +89,7 @@ def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Traine
     if len(by_speaker) < len(clips):
         twice = next(clip.speaker for clip in clips if by_speaker[clip.speaker] is not clip)
         raise SubjectError(
-            code="clip.same-subject",
+            code="clip_same_subject",
             where=twice,
             what="two of the clips are of this subject, and a renderer learns one clip of each",
             hint="leave one out, or join the recordings before they are prepared",

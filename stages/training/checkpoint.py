@@ -41,7 +41,7 @@ def checkpoint_state(data: bytes, *, where: str = "checkpoint") -> dict[str, Any
         state: dict[str, Any] = _filled(outline, tensors)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
-            code="weights.unreadable",
+            code="weights_unreadable",
             where=where,
             what=f"not a checkpoint of ours: {error}",
             hint="delete it; training goes on from the one before",

@@ -52,7 +52,7 @@ def learn_blinks(clips: Sequence[MotionClip]) -> Blinks:
             moved_KN3 = eyes_TN3[start:stop] - (eyes_TN3[start] + eyes_TN3[stop - 1]) / 2
             profiles.append((moved_KN3 / usual).reshape(stop - start, -1))
     if not profiles:
-        raise WeightsError(code="training.no-blinks", where="corpus", what="no clip shows a blink")
+        raise WeightsError(code="training_no_blinks", where="corpus", what="no clip shows a blink")
     frames = sum(clip.frame_count for clip in clips)
     profile_KC = np.mean(profiles, axis=0)
     # The profile begins and ends at rest, so that adding it leaves no step.

@@ -174,7 +174,7 @@ class MotionSampler:
         self._lengths = [length for length in config.lengths if length <= longest]
         if not self._lengths:
             raise SubjectError(
-                code="clip.too-short",
+                code="clip_too_short",
                 where="training clips",
                 what=f"the longest has {longest} training frames, a window {min(config.lengths)}",
                 hint="add longer clips",

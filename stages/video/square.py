@@ -9,7 +9,7 @@ import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from stages.video.reading import Frame, upright
+from stages.video.decoding import Frame, upright
 
 _MARGIN = 16
 """Pixels kept around the square: a pixel's colour is drawn from neighbours, chroma's from twice as far."""

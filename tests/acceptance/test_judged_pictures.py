@@ -14,10 +14,9 @@ import pytest
 
 from farm.config import PoolSizes
 from farm.execution.opening import opened_inline
-from farm.execution.real_stages import RealStages
-from farm.progress import Silent
+from farm.execution.stages import RealStages
+from farm.render_report import RenderReport, Silent
 from farm.rendering import render_job
-from farm.report import RenderReport
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import SegmentRejected

@@ -58,14 +58,14 @@ def test_an_error_survives_pickling(kind: type[Exception]):
 
 
 def test_stage_errors_carry_four_plain_strings():
-    error = stages.errors.SpeechError(code="speech.x", what="it is broken", hint="mend it", where="a.wav")
+    error = stages.errors.SpeechError(code="speech_x", what="it is broken", hint="mend it", where="a.wav")
     assert (error.code, error.what, error.hint, error.where) == (
-        "speech.x",
+        "speech_x",
         "it is broken",
         "mend it",
         "a.wav",
     )
-    assert str(error) == "[speech.x] a.wav: it is broken (mend it)"
+    assert str(error) == "[speech_x] a.wav: it is broken (mend it)"
     assert str(stages.errors.StageError(code="x", what="bare")) == "[x] bare"
 
 

@@ -41,6 +41,13 @@ def test_importing_a_package_loads_nothing_heavy(package: str, never: set[str]):
     assert loaded_by(f"import {package}") & never == set()
 
 
+@pytest.mark.parametrize("statement", ["import farm.cli", "from farm.cli import main; main(['--help'])"])
+def test_what_the_command_line_offers_is_told_without_loading_what_does_it(statement: str):
+    science = {"av", "cv2", "matplotlib", "mediapipe", "numpy", "scipy", "torch", "transformers"}
+    machinery = {"boto3", "fastapi", "ray", "sqlalchemy"}
+    assert loaded_by(statement) & (science | machinery) == set()
+
+
 def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -52,7 +59,7 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("ray", ("farm/execution/", "farm/training/ray_", "infra/cluster.py")),
+        ("ray", ("farm/execution/", "farm/evaluation/ray_", "farm/training/ray_", "infra/cluster.py")),
         ("boto3", ("infra/storage/s3_client.py",)),
         ("botocore", ("infra/storage/s3_client.py",)),
         ("mediapipe", ("stages/",)),

@@ -113,10 +113,10 @@ class NotedPools:
 
     def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         happened = self._pools.wait(timeout_s=timeout_s)
-        for happening in happened:
+        for event in happened:
             with self._lock:
-                self._note(happening)
-        if any(isinstance(happening, Finished) for happening in happened):
+                self._note(event)
+        if any(isinstance(event, Finished) for event in happened):
             self.on_segment(self.segments_done())
         return happened
 
@@ -148,32 +148,32 @@ class NotedPools:
         running = [key for key in self._held[replica] if key in self._began]
         return self._work[running[0]] if running else None
 
-    def _note(self, happening: PoolEvent) -> None:
-        if isinstance(happening, Joined):
-            self.pids[happening.replica] = happening.facts.pid
-            self._held[happening.replica] = deque()
-        elif isinstance(happening, Gone):
-            self.gone.append(happening)
-            if happening.tasks and happening.tasks[0] in self._began and not happening.explained:
-                work = self._work[happening.tasks[0]]
+    def _note(self, event: PoolEvent) -> None:
+        if isinstance(event, Joined):
+            self.pids[event.replica] = event.facts.pid
+            self._held[event.replica] = deque()
+        elif isinstance(event, Gone):
+            self.gone.append(event)
+            if event.tasks and event.tasks[0] in self._began and not event.explained:
+                work = self._work[event.tasks[0]]
                 self.strikes[work] = self.strikes.get(work, 0) + 1
-            for key in happening.tasks:
+            for key in event.tasks:
                 self._began.pop(key, None)
-            self._held.pop(happening.replica, None)
-        elif isinstance(happening, Began):
-            self._began[happening.key] = time.monotonic()
-        elif isinstance(happening, (Finished, Refused, TakenBack, StoppedAsAsked)):
-            began = self._began.pop(happening.key, None)
+            self._held.pop(event.replica, None)
+        elif isinstance(event, Began):
+            self._began[event.key] = time.monotonic()
+        elif isinstance(event, (Finished, Refused, TakenBack, StoppedAsAsked)):
+            began = self._began.pop(event.key, None)
             for held in self._held.values():
-                if happening.key in held:
-                    held.remove(happening.key)
-            if isinstance(happening, Finished) and began is not None:
+                if event.key in held:
+                    held.remove(event.key)
+            if isinstance(event, Finished) and began is not None:
                 self.done.append(
                     Done(
                         began=began,
                         ended=time.monotonic(),
-                        seconds=happening.seconds,
-                        work=self._work[happening.key],
+                        seconds=event.seconds,
+                        work=self._work[event.key],
                     )
                 )
 

@@ -12,8 +12,8 @@ from stormy_cluster import StormyCluster
 from stormy_farm import StormyFarm
 
 from farm.coordination.coordinator import FarmCoordinator
-from farm.scheduling.requests import FarmRules, StudioTerms
 from farm.scheduling.units import Stage
+from jobs.farm_spec import FarmSpec, Studio
 from jobs.lifecycle import SegmentState
 
 REPLICAS = 3
@@ -67,7 +67,7 @@ def run_shares(
     cluster: StormyCluster, folder: Path, *, weights: Mapping[str, float], job_seconds: float = 90.0
 ) -> ShareReport:
     """Two equal jobs for each studio, three replicas; ends when one of the studios has nothing waiting any more."""
-    rules = FarmRules(studios={name: StudioTerms(weight=weight) for name, weight in weights.items()})
+    rules = FarmSpec(studios={name: Studio(weight=weight) for name, weight in weights.items()})
     farm = StormyFarm(folder, replicas=REPLICAS, seconds_per_segment=SECONDS_PER_SEGMENT, rules=rules)
     farm.speak("speech.wav", seconds=job_seconds)
     studios = {}

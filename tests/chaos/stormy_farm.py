@@ -17,8 +17,8 @@ from small_farm import SmallFarm
 from stormy_cluster import CPUS_PER_NODE, NODES, StormyCluster
 
 from farm.coordination.state import FarmServices
-from farm.scheduling.requests import FarmRules
 from infra.storage import open_store
+from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
 
 SECONDS_PER_SEGMENT = 0.3
@@ -86,14 +86,14 @@ class StormyFarm(SmallFarm):
         store: str | None = None,
         faults: tuple[Fault, ...] = (),
         seconds_per_segment: float = SECONDS_PER_SEGMENT,
-        rules: FarmRules | None = None,
+        rules: FarmSpec | None = None,
     ) -> None:
         super().__init__(folder, faults=faults, replicas=replicas)
         self.store = store or str(folder / "store")
         self.stages = FakeStages.in_folder(
             folder / "stages", faults=faults, seconds_per_segment=seconds_per_segment
         )
-        self.rules = rules or FarmRules()
+        self.rules = rules or FarmSpec()
 
     @property
     def services(self) -> FarmServices:

@@ -19,9 +19,8 @@ from fake_stages import FakeStages
 
 from farm.config import PoolSizes
 from farm.execution.opening import opened_inline
-from farm.progress import Silent
+from farm.render_report import RenderReport, Silent
 from farm.rendering import render_job
-from farm.report import RenderReport
 from infra.settings import FarmSettings
 from jobs.parse import LoadedJob, parse_job
 

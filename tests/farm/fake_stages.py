@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.execution.stages_factory import ContextFrames, SharedWeights, Subject
+from farm.execution.stages import ContextFrames, SharedWeights, Subject
 from stages.errors import SubjectError, WeightsError
 from stages.inspection.checks import Limits, Range
 from stages.inspection.inspector import SegmentInspector
@@ -107,7 +107,7 @@ class FakeStages:
 
     def load_subject(self, folder: Path) -> FakeSubject:
         if (folder / "no-consent").exists():
-            raise SubjectError(code="subject.no-consent", what="names no consent", where=str(folder))
+            raise SubjectError(code="subject_no_consent", what="names no consent", where=str(folder))
         shade = float((folder / "shade").read_text()) if (folder / "shade").exists() else 0.0
         size = int((folder / "size").read_text()) if (folder / "size").exists() else SIZE
         return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64, shade=shade, size=size)
@@ -117,13 +117,13 @@ class FakeStages:
 
     def load_motion(self, *, weights: Path, device: str) -> FakeMotion:
         if weights.read_bytes() != b"motion":
-            raise WeightsError(code="weights.keys", what="lacks attention.weight", where=str(weights))
+            raise WeightsError(code="weights_keys", what="lacks attention.weight", where=str(weights))
         self.note(f"load-motion-{device}")
         return FakeMotion(stages=self)
 
     def load_composer(self, *, weights: Path, device: str) -> FakeComposer:
         if weights.read_bytes() != b"composer":
-            raise WeightsError(code="weights.keys", what="lacks decoder.weight", where=str(weights))
+            raise WeightsError(code="weights_keys", what="lacks decoder.weight", where=str(weights))
         self.note(f"load-composer-{device}")
         return FakeComposer(stages=self)
 

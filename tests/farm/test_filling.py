@@ -12,7 +12,7 @@ from fake_stages import FakeStages, read_barcode
 
 from farm.finishing import Finisher
 from farm.preparation import gather_cast, make_plan, read_job_speech
-from farm.report import FinishedTake
+from farm.render_report import FinishedTake
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import RenderError

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from fake_stages import FakeStages, Fault
 
-from farm.progress import Silent
-from farm.report import RenderReport
-from farm.tally import InspectionTally
+from farm.render_report import InspectionTally, RenderReport, Silent
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import SegmentRejected

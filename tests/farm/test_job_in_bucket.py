@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bucket_audit import direct_client, objects_in, open_uploads
 
-from farm.progress import Silent, Step
+from farm.render_report import Silent, Step
 from infra.settings import FarmSettings
 from jobs.errors import ExitCode, FarmError
 from jobs.parse import LoadedJob

@@ -163,7 +163,7 @@ WORLDS = st.builds(
     subject=mostly(
         "builtin:fake", "builtin:nobody", "stages/subjects/jane", "stages/subjects/nobody", "hello.wav"
     ),
-    profile=mostly("preview", "studio"),
+    profile=mostly("preview", "full"),
     size=mostly(256, 512),
     has_consent=mostly(True, False),
     damaged=mostly("", "motion", "composer"),
@@ -206,14 +206,14 @@ def test_many_jobs_that_are_planned_are_never_refused_at_their_render(world: Wor
     ("world", "code"),
     [
         (World(), ""),
-        (World(profile="studio", size=512), ""),
-        (World(profile="studio"), "weights_mismatch"),
+        (World(profile="full", size=512), ""),
+        (World(profile="full"), "weights_mismatch"),
         (World(size=512), "weights_mismatch"),
         (World(speech="missing.wav"), "input_not_found"),
         (World(subject="builtin:nobody"), "unknown_subject"),
-        (World(damaged="motion"), "weights.keys"),
-        (World(damaged="composer"), "weights.keys"),
-        (World(has_consent=False), "subject.no-consent"),
+        (World(damaged="motion"), "weights_keys"),
+        (World(damaged="composer"), "weights_keys"),
+        (World(has_consent=False), "subject_no_consent"),
         (World(in_the_way="foreign"), "output_exists"),
         (World(in_the_way="foreign", overwrite=True), ""),
         (World(in_the_way="a folder", overwrite=True), "output_unwritable"),
@@ -235,7 +235,7 @@ def test_both_refuse_what_cannot_be_loaded_or_kept(fails: dict[str, Any]) -> Non
 
 
 def test_a_renderer_of_another_size_is_refused_before_replicas_are_asked_for(tmp_path: Path) -> None:
-    world = World(profile="studio")
+    world = World(profile="full")
     world.make(tmp_path)
     for name in ("plan", "render"):
         refused = command(

@@ -233,10 +233,10 @@ class DyingPools(InlinePools):
     def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
         said, self._said = self._said, []
         happened = [*said, *super().wait(timeout_s=timeout_s)]
-        for happening in happened:
+        for event in happened:
             for held in self._held.values():
-                if isinstance(happening, Finished) and happening.key in held:
-                    held.remove(happening.key)
+                if isinstance(event, Finished) and event.key in held:
+                    held.remove(event.key)
         return happened
 
 
@@ -328,7 +328,7 @@ def test_a_profile_that_the_subject_has_no_renderer_for_is_refused(
 ) -> None:
     write_speech()
     with pytest.raises(WeightsMismatch, match="256 px"):
-        render(make_job(output={"profile": "studio", "uri": "hello.mp4"}))
+        render(make_job(output={"profile": "full", "uri": "hello.mp4"}))
 
 
 def test_an_unwritable_master_is_found_before_rendering(

@@ -27,19 +27,19 @@ from stages.errors import EncodeError, SpeechError, StageError, SubjectError, We
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        pytest.param(SpeechError(code="speech.empty", what="w"), NotSpeech, id="empty speech"),
-        pytest.param(SpeechError(code="speech.not-found", what="w"), InputNotFound, id="no speech file"),
-        pytest.param(SubjectError(code="subject.damaged", what="w"), SubjectRefused, id="damaged subject"),
-        pytest.param(SubjectError(code="subject.unknown", what="w"), UnknownSubject, id="unknown subject"),
+        pytest.param(SpeechError(code="speech_empty", what="w"), NotSpeech, id="empty speech"),
+        pytest.param(SpeechError(code="speech_not_found", what="w"), InputNotFound, id="no speech file"),
+        pytest.param(SubjectError(code="subject_damaged", what="w"), SubjectRefused, id="damaged subject"),
+        pytest.param(SubjectError(code="subject_unknown", what="w"), UnknownSubject, id="unknown subject"),
         pytest.param(
-            SubjectError(code="subject.not-found", what="w"), UnknownSubject, id="no subject folder"
+            SubjectError(code="subject_not_found", what="w"), UnknownSubject, id="no subject folder"
         ),
-        pytest.param(WeightsError(code="weights.mismatch", what="w"), WeightsMismatch, id="weights"),
-        pytest.param(EncodeError(code="encode.disk-full", what="w"), DiskFull, id="full disk"),
+        pytest.param(WeightsError(code="weights_mismatch", what="w"), WeightsMismatch, id="weights"),
+        pytest.param(EncodeError(code="encode_disk_full", what="w"), DiskFull, id="full disk"),
         pytest.param(
-            EncodeError(code="encode.output-unwritable", what="w"), OutputUnwritable, id="unwritable master"
+            EncodeError(code="encode_output_unwritable", what="w"), OutputUnwritable, id="unwritable master"
         ),
-        pytest.param(EncodeError(code="encode.bad-segment", what="w"), SegmentFailed, id="bad segment"),
+        pytest.param(EncodeError(code="encode_bad_segment", what="w"), SegmentFailed, id="bad segment"),
         pytest.param(StageError(code="other", what="w"), SegmentFailed, id="any other stage error"),
         pytest.param(MemoryError(), InfrastructureError, id="out of memory"),
         pytest.param(ZeroDivisionError("by zero"), SegmentFailed, id="a bug"),
@@ -54,9 +54,9 @@ def test_every_error_of_a_stage_becomes_one_of_the_farms(theirs: Exception, ours
 
 
 def test_what_a_stage_knows_is_kept() -> None:
-    theirs = SpeechError(code="speech.empty", what="is zero samples long", hint="export again", where="a.wav")
+    theirs = SpeechError(code="speech_empty", what="is zero samples long", hint="export again", where="a.wav")
     ours = translate(theirs, where="spec.speech")
-    assert (ours.code, ours.message, ours.hint) == ("speech.empty", "is zero samples long", "export again")
+    assert (ours.code, ours.message, ours.hint) == ("speech_empty", "is zero samples long", "export again")
     assert ours.where == "a.wav"
 
 

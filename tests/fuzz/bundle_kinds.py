@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +19,11 @@ from special_files import put_special_file
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Task
-from farm.execution.stages_factory import SharedWeights
-from farm.farm_rules import farm_rules
+from farm.execution.stages import SharedWeights
 from farm.replay.bundle import Failure
 from farm.replay.reading import read_bundle
 from farm.replay.writing import write_bundle
+from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.units import Stage, Unit
 from jobs.identity import sha256_of_file
 from jobs.parse import load_farm
@@ -94,7 +95,7 @@ def _files(random: Random, room: Room) -> Attempt:
 
 def _lies(random: Random, room: Room) -> Attempt:
     folder = _bundle(room)
-    path = folder / "face.npz"
+    path = folder / "face.safetensors"
     harm = random.choice((damaged, extreme_words))
     path.write_bytes(harm(path.read_bytes(), random))
     _relist(folder)
@@ -128,7 +129,7 @@ def _farm(write: Callable[[Random], str]) -> Callable[[Random, Room], Attempt]:
         path.write_bytes(write(random).encode("utf-8", errors="surrogatepass"))
 
         def load() -> str:
-            farm_rules(load_farm(path).spec)
+            Scheduler(load_farm(path).spec, clock=time.monotonic, randomness=random)
             return "ok"
 
         return load

@@ -20,7 +20,7 @@ from special_files import put_special_file
 
 from farm.translation import translated
 from stages.subject.framing import Framing, framed_frames
-from stages.video.reading import read_facts, read_frames
+from stages.video.decoding import read_facts, read_frames
 
 BOXES = (
     b"ftyp", b"moov", b"mvhd", b"tkhd", b"mdhd", b"stsd", b"stts", b"stsc", b"stsz", b"stco", b"ctts", b"elst", b"avc1",

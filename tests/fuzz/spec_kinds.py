@@ -17,7 +17,7 @@ from special_files import put_special_file
 
 from farm.destinations import check_destination
 from farm.training.delivery import check_outputs
-from farm.training.request import plan_training
+from farm.training.train_plan import plan_training
 from jobs.locations import is_s3
 from jobs.parse import load_job, load_training
 

@@ -188,7 +188,7 @@ def test_a_wrong_value_is_named_by_its_path(path: str, value: object, code: str)
         ("spec.motion.head", 2),
         ("spec.seed", 2**63 - 1),
         ("spec.takes", 99),
-        ("spec.output.profile", "studio"),
+        ("spec.output.profile", "full"),
         ("spec.output.uri", "s3://bucket/a/b.MP4"),
         ("spec.output.uri", None),
         ("spec.subject", "s3://bucket/subjects/a"),
@@ -305,3 +305,12 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_job(path)
     assert caught.value.mistakes[0].code == "not_text"
+
+
+def test_the_profile_that_was_called_studio_says_how_it_is_called_now() -> None:
+    mistake = only_mistake(with_field("spec.output.profile", "studio"))
+    assert (mistake.path, mistake.code, mistake.hint) == (
+        "spec.output.profile",
+        "renamed",
+        "write profile: full",
+    )

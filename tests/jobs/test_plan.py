@@ -139,7 +139,7 @@ def test_the_hash_of_a_plan_is_written_down_so_that_it_cannot_drift() -> None:
         {"motion_context": 13},
         {"job": a_job(seed=1)},
         {"job": a_job(motion={"head": 0.5})},
-        {"job": a_job(output={"profile": "studio"})},
+        {"job": a_job(output={"profile": "full"})},
     ],
     ids=lambda changed: next(iter(changed)),
 )

@@ -39,7 +39,7 @@ def test_parts_are_joined_in_order_without_importing_their_package(package: str)
 def test_altered_bytes_are_refused(package: str):
     with pytest.raises(WeightsError, match="expected 000") as caught:
         asset(package, sha256="0" * 64).read()
-    assert caught.value.code == "weights.asset-altered"
+    assert caught.value.code == "weights_asset_altered"
 
 
 @pytest.mark.parametrize("missing", ["package", "part"])
@@ -47,4 +47,4 @@ def test_a_missing_file_names_what_to_install(package: str, missing: str):
     wanted = asset("no_such_carrier" if missing == "package" else package, sha256="1" * 64, parts=("b.bin",))
     with pytest.raises(WeightsError, match=r"carrier==1\.0") as caught:
         wanted.read()
-    assert caught.value.code == "weights.asset-missing"
+    assert caught.value.code == "weights_asset_missing"

@@ -11,7 +11,7 @@ from stages.weights_header import read_header
 def test_an_unknown_subject_is_refused_with_the_known_ones():
     with pytest.raises(SubjectError) as caught:
         builtin_subject("nobody")
-    assert caught.value.code == "subject.unknown"
+    assert caught.value.code == "subject_unknown"
     assert all(name in caught.value.hint for name in builtin_subject_names())
 
 

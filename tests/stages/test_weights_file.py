@@ -70,13 +70,13 @@ def test_nothing_is_left_beside_the_file(path: Path):
 )
 def test_a_header_that_differs_is_named_by_its_field(path: Path, field: str, value: object):
     error = refusal(path, **{field: value})
-    assert error.code == "weights.mismatch"
+    assert error.code == "weights_mismatch"
     assert f"{field} is {getattr(HEADER, field)!r}, expected {value!r}" in error.what
 
 
 def test_a_tensor_of_another_shape_is_named(path: Path):
     error = refusal(path, a_network(width=5))
-    assert error.code == "weights.mismatch"
+    assert error.code == "weights_mismatch"
     assert "block0.0.weight is (4, 3), expected (5, 3)" in error.what
 
 
@@ -100,17 +100,17 @@ def test_a_refused_file_leaves_the_network_as_it_was(path: Path):
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path):
-    assert refusal(tmp_path / "none.safetensors").code == "weights.not-found"
+    assert refusal(tmp_path / "none.safetensors").code == "weights_not_found"
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
 def test_a_damaged_file_is_refused(path: Path, keep: int):
     path.write_bytes(path.read_bytes()[:keep])
-    assert refusal(path).code == "weights.unreadable"
+    assert refusal(path).code == "weights_unreadable"
 
 
 @pytest.mark.parametrize("metadata", [None, {"header": "{"}, {"header": "[1]"}, {"header": '{"fps": 25}'}])
 def test_a_file_without_our_header_is_refused(tmp_path: Path, metadata: dict[str, str] | None):
     path = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(2)}, path, metadata=metadata)
-    assert refusal(path).code == "weights.no-header"
+    assert refusal(path).code == "weights_no_header"

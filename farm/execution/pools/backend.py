@@ -1,6 +1,7 @@
-"""The seam between deciding and doing on a shared farm: pools of replicas that serve whatever job comes.
+"""The seam between deciding and doing on a farm: pools of replicas that serve whatever job comes.
 
 `RayPools` runs replicas as Ray actors; `InlinePools` runs one of each stage in this process. Both give the same bytes.
+`NoPools` runs none.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class PoolBackend(Protocol):
         ...
 
     def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
-        """What happened since the last call; waits up to `timeout_s` for the first happening.
+        """What happened since the last call; waits up to `timeout_s` for the first event.
 
         Raises:
             FarmError: `warm` cannot be loaded, or replicas die as fast as they are replaced.
@@ -62,3 +63,34 @@ class PoolBackend(Protocol):
     def close(self) -> None:
         """End every replica. May be called at any time, also twice."""
         ...
+
+
+class NoPools:
+    """A `PoolBackend` without a replica, for jobs of which everything is committed already."""
+
+    def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
+        """Start nothing."""
+        return 0
+
+    def submit(self, replica: str, task: Task) -> None:
+        """There is no replica that could be named."""
+        raise ValueError(f"there is no replica {replica}")
+
+    def recall(self, key: str) -> None:
+        """There is nothing to recall."""
+
+    def stop(self, key: str) -> None:
+        """There is nothing to stop."""
+
+    def kill(self, replica: str) -> None:
+        """There is no replica."""
+
+    def retire(self, replica: str) -> None:
+        """There is no replica."""
+
+    def wait(self, *, timeout_s: float) -> Sequence[PoolEvent]:
+        """Nothing happens here."""
+        return ()
+
+    def close(self) -> None:
+        """There is nothing to end."""

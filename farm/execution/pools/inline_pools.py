@@ -8,20 +8,20 @@ from dataclasses import replace
 
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
-from farm.execution.pools.event_queue import PoolEventQueue
-from farm.execution.pools.hiring import Hiring
+from farm.execution.pools.members import ReplicaStarts
 from farm.execution.pools.messages import (
     Began,
     Gone,
     Joined,
     PoolEvent,
+    PoolEventQueue,
     Refused,
     StoppedAsAsked,
     TakenBack,
     Task,
 )
 from farm.execution.replica import KEPT_SUBJECTS, Replica
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from farm.scheduling.units import Stage
 
 
@@ -36,7 +36,7 @@ class InlinePools:
         self._queue: deque[tuple[str, Task]] = deque()
         self._gone: dict[str, Gone] = {}
         self._ended_by_us: set[str] = set()
-        self._hiring, self._outbox = Hiring(), PoolEventQueue()
+        self._starts, self._events = ReplicaStarts(), PoolEventQueue()
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
         """See `PoolBackend.start`; replicas are loaded by the first `wait`."""
@@ -55,7 +55,7 @@ class InlinePools:
         if replica in self._replicas:
             self._queue.append((replica, task))
         elif replica in self._gone:
-            self._outbox.put(replica, replace(self._gone[replica], tasks=(task.key,)))
+            self._events.put(replica, replace(self._gone[replica], tasks=(task.key,)))
         elif replica not in self._ended_by_us:
             raise ValueError(f"there is no replica {replica}")
 
@@ -63,17 +63,17 @@ class InlinePools:
         """See `PoolBackend.recall`; nothing runs between two calls of `wait`, so it is never too late."""
         replica = self._dequeue(key)
         if replica is not None:
-            self._outbox.put(replica, TakenBack(key))
+            self._events.put(replica, TakenBack(key))
 
     def stop(self, key: str) -> None:
         """See `PoolBackend.stop`."""
         replica = self._dequeue(key)
         if replica is not None:
-            self._outbox.put(replica, StoppedAsAsked(key))
+            self._events.put(replica, StoppedAsAsked(key))
 
     def kill(self, replica: str) -> None:
         """See `PoolBackend.kill`."""
-        self._outbox.silence(replica)
+        self._events.drop(replica)
         self._gone.pop(replica, None)
         self._ended_by_us.add(replica)
         self._queue = deque(entry for entry in self._queue if entry[0] != replica)
@@ -91,14 +91,14 @@ class InlinePools:
         while self._to_join:
             self._join(self._to_join[0])
             self._to_join.pop(0)
-        if self._queue and not self._outbox:
+        if self._queue and not self._events:
             name, task = self._queue.popleft()
-            self._outbox.put(name, Began(task.key))
+            self._events.put(name, Began(task.key))
             ended = self._replicas[name][1].perform(task)
-            self._outbox.put(name, ended)
+            self._events.put(name, ended)
             if isinstance(ended, Refused) and ended.is_replica_suspect:
                 self._end(name, reason=ended.error.message)
-        return self._outbox.take()
+        return self._events.take()
 
     def close(self) -> None:
         """Forget the stages and what was queued."""
@@ -108,21 +108,21 @@ class InlinePools:
         self._replicas.clear()
         self._queue.clear()
         self._to_join.clear()
-        self._outbox.take()
+        self._events.take()
 
     def _join(self, stage: Stage) -> None:
         replica = Replica(stage=stage, stages=self._stages, kept_subjects=self._kept_subjects)
         facts = replica.set_up(gpus=(), warm=self._warm)
-        name = self._hiring.name(stage)
+        name = self._starts.name(stage)
         self._replicas[name] = stage, replica
-        self._outbox.put(name, Joined(name, stage, facts))
+        self._events.put(name, Joined(name, stage, facts))
 
     def _end(self, name: str, *, reason: str) -> None:
         stage = self._replicas[name][0]
         held = tuple(task.key for holder, task in self._queue if holder == name)
         self._queue = deque(entry for entry in self._queue if entry[0] != name)
         self._gone[name] = Gone(replica=name, stage=stage, tasks=held, explained=True, reason=reason)
-        self._outbox.put(name, self._gone[name])
+        self._events.put(name, self._gone[name])
         self._replace(name)
 
     def _replace(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the shared pools are told, and what they report. No pixels travel here.
+"""What the pools are told, and what they report. No pixels travel here.
 
 A pool belongs to no job: every task brings along what its replica must have loaded.
 """
@@ -42,7 +42,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """A replica ended by itself; a replacement is on its way. No other happening of its tasks follows.
+    """A replica ended by itself; a replacement is on its way. No other event of its tasks follows.
 
     Attributes:
         tasks: Keys of what it held, the oldest first.
@@ -73,7 +73,7 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class TaskAdvanced:
-    """The task was looked at, and goes on: it drew another frame since the last look, or owes none now.
+    """The task was asked about, and goes on: it drew another frame since it was last asked about, or owes none now.
 
     It owes none while its replica loads what it needs, and after its last frame; a window and a face never do.
     """
@@ -128,3 +128,27 @@ class StoppedAsAsked:
 
 
 PoolEvent = Joined | Gone | Draining | Began | TaskAdvanced | Finished | Refused | TakenBack | StoppedAsAsked
+
+
+class PoolEventQueue:
+    """Events on their way to whoever waits, in order; knows of which replica each speaks."""
+
+    def __init__(self) -> None:
+        self._events: list[tuple[str, PoolEvent]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def put(self, replica: str, event: PoolEvent) -> None:
+        """Add an event of the replica."""
+        self._events.append((replica, event))
+
+    def drop(self, replica: str) -> None:
+        """Take back what was not yet reported of the replica and its tasks."""
+        self._events = [entry for entry in self._events if entry[0] != replica]
+
+    def take(self) -> list[PoolEvent]:
+        """Everything since the last call."""
+        taken = [event for _, event in self._events]
+        self._events.clear()
+        return taken

@@ -1,7 +1,7 @@
 """Looks after the nodes in a thread of its own, so that a slow answer of the cluster's head delays nobody.
 
-A replica's death is explained where its node is dead, drains, or does not take connections any more: the head itself
-learns of a dead node only after several missed health checks, by default many seconds later.
+The loss of a replica is explained where its node is dead, drains, or does not take connections any more: the head
+itself learns of a dead node only after several missed health checks, by default many seconds later.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
-
-from farm.execution.pools.draining import DrainingNodes
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class NodeWatch:
             return node in self._lost
 
     def forget(self, node: str) -> None:
-        """Nobody wants to know any more: it may come back, and explains no death of a replica then."""
+        """Nobody wants to know any more: it may come back, and explains no loss of a replica then."""
         with self._lock:
             self._asked.pop(node, None)
             self._lost.discard(node)
@@ -135,3 +133,29 @@ class ClusterSurvey:
             if node["Alive"]
         }
         return Survey(living, self._draining.ids())
+
+
+class DrainingNodes:
+    """Which nodes will be taken back: the only question to Ray that it does not promise to answer.
+
+    Ray Train finds preempted nodes by the same call. Where a later Ray lacks it, no node ever drains, which is said
+    once: work on a node that is taken back is then lost with it, and done again.
+    """
+
+    def __init__(self) -> None:
+        self._can_ask = True
+
+    def ids(self) -> frozenset[str]:
+        """Hexadecimal ids of the nodes that drain.
+
+        Raises:
+            RayError: The head does not answer now.
+        """
+        if not self._can_ask:
+            return frozenset()
+        try:
+            return frozenset(ray._private.state.state.get_draining_nodes())  # noqa: SLF001
+        except AttributeError:
+            self._can_ask = False
+            logger.warning("ray %s does not say which nodes drain; none is emptied in time", ray.__version__)
+            return frozenset()

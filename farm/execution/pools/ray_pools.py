@@ -1,7 +1,7 @@
 """Pools of replicas as Ray actors, each pinned to its share of the machine.
 
 Ray places processes and moves calls; it repeats nothing by itself. A replica that ends is replaced here; whether its
-tasks are tried again is for others to decide. Every task ends in exactly one happening, unless its replica was killed.
+tasks are tried again is for others to decide. Every task ends in exactly one event, unless its replica was killed.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import ray
 
 from farm.config import PoolSizes, share_machine
 from farm.execution.calls import ReplicaSetup
-from farm.execution.pools.answering import Answering
-from farm.execution.pools.endings import Endings
-from farm.execution.pools.event_queue import PoolEventQueue
-from farm.execution.pools.messages import Draining, PoolEvent, Task
+from farm.execution.pools.answer_reader import AnswerReader
+from farm.execution.pools.lost_replicas import LostReplicas
+from farm.execution.pools.members import PendingCall, PoolMembers
+from farm.execution.pools.messages import Draining, PoolEvent, PoolEventQueue, Task
 from farm.execution.pools.node_watch import ClusterSurvey, NodeWatch
-from farm.execution.pools.pooled import Held, Pooled
-from farm.execution.pools.staff import Staff
+from farm.execution.pools.replica_actors import ReplicaSupervisor
 from farm.execution.replica import KEPT_SUBJECTS
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from jobs.errors import ClusterUnavailable
 
-_IDLE_LOOK_S = 5.0
+_IDLE_POLL_S = 5.0
 _LONGEST_SLEEP_S = 0.5
 _SHORTEST_SLEEP_S = 0.05
 
@@ -35,9 +34,9 @@ class _Running:
     """What there is once the pools have started."""
 
     nodes: NodeWatch
-    endings: Endings
-    staff: Staff
-    answering: Answering
+    lost: LostReplicas
+    supervisor: ReplicaSupervisor
+    answers: AnswerReader
 
 
 class RayPools:
@@ -51,7 +50,7 @@ class RayPools:
         gpus: int,
         kept_subjects: int = KEPT_SUBJECTS,
         start_timeout_s: float = 300.0,
-        look_every_s: float = 1.0,
+        poll_every_s: float = 1.0,
     ) -> None:
         """Say what the pools are made of; `start` makes them.
 
@@ -60,13 +59,13 @@ class RayPools:
             cores, gpus: What the cluster offers; every replica gets an equal share of it.
             kept_subjects: Subjects that a replica keeps loaded.
             start_timeout_s: How long warm replicas may take to join.
-            look_every_s: How often a busy replica is asked for its progress.
+            poll_every_s: How often a busy replica is asked for its progress.
         """
         self._stages, self._cores, self._gpus = stages, cores, gpus
         self._kept_subjects = kept_subjects
-        self._start_timeout_s, self._look_every_s = start_timeout_s, look_every_s
+        self._start_timeout_s, self._poll_every_s = start_timeout_s, poll_every_s
         self._start_deadline: float | None = None
-        self._outbox = PoolEventQueue()
+        self._events = PoolEventQueue()
         self._parts: _Running | None = None
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
@@ -76,18 +75,18 @@ class RayPools:
         if warm is not None:
             self._start_deadline = time.monotonic() + self._start_timeout_s
         nodes = NodeWatch(ClusterSurvey())
-        endings = Endings(nodes, own_node=str(ray.get_runtime_context().get_node_id()))
-        staff = Staff(
+        lost = LostReplicas(nodes, own_node=str(ray.get_runtime_context().get_node_id()))
+        supervisor = ReplicaSupervisor(
             stages=self._stages,
             share=share_machine(cores=self._cores, gpus=self._gpus, replicas=pools.total),
             kept_subjects=self._kept_subjects,
             warm=warm,
-            endings=endings,
+            lost=lost,
         )
-        self._parts = _Running(nodes, endings, staff, Answering(staff, self._outbox))
+        self._parts = _Running(nodes, lost, supervisor, AnswerReader(supervisor, self._events))
         for stage, size in pools.by_stage().items():
             for _ in range(size):
-                staff.hire(stage)
+                supervisor.start(stage)
         return pools.total
 
     def submit(self, replica: str, task: Task) -> None:
@@ -96,45 +95,44 @@ class RayPools:
         Raises:
             ValueError: There never was such a replica, or another task of that key is not over.
         """
-        staff = self._running.staff
-        if staff.roster.holding(task.key):
+        if self._members.holding(task.key):
             raise ValueError(f"a task {task.key} is not over")
-        pooled = staff.roster.find(replica)
-        if pooled is not None:
-            staff.roster.hold(pooled, Held(task.key, pooled.actor.perform.remote(task)))
-            self._running.answering.begin_oldest(pooled)
+        member = self._members.find(replica)
+        if member is not None:
+            self._members.hold(member, PendingCall(task.key, member.actor.perform.remote(task)))
+            self._running.answers.begin_oldest(member)
             return
-        report = self._running.endings.late_task(replica, task.key)
+        report = self._running.lost.late_task(replica, task.key)
         if report is not None:
-            self._outbox.put(replica, report)
+            self._events.put(replica, report)
 
     def recall(self, key: str) -> None:
         """See `PoolBackend.recall`. A task whose `Began` was reported is not taken back."""
-        found = self._running.staff.roster.holding(key)
+        found = self._members.holding(key)
         if found is not None and not found[1].has_begun:
-            replica, task = found
-            task.recalls.add(replica.actor.recall.remote(key))
+            member, call = found
+            call.recalls.add(member.actor.recall.remote(key))
 
     def stop(self, key: str) -> None:
         """See `PoolBackend.stop`. A task that has not begun never will."""
-        found = self._running.staff.roster.holding(key)
+        found = self._members.holding(key)
         if found is not None:
-            replica = found[0]
-            replica.stops[replica.actor.stop.remote(key)] = key
+            member = found[0]
+            member.stops[member.actor.stop.remote(key)] = key
 
     def kill(self, replica: str) -> None:
-        """See `PoolBackend.kill`. Of a replica that ended by itself, what was not yet told stays untold."""
-        pooled = self._running.staff.roster.find(replica)
-        self._running.endings.silence(replica)
-        self._outbox.silence(replica)
-        if pooled is not None:
-            self._running.staff.replace(pooled)
+        """See `PoolBackend.kill`. Of a replica that ended by itself, what was not yet reported never will be."""
+        member = self._members.find(replica)
+        self._running.lost.drop(replica)
+        self._events.drop(replica)
+        if member is not None:
+            self._running.supervisor.replace(member)
 
     def retire(self, replica: str) -> None:
         """See `PoolBackend.retire`. If it still holds tasks, a `Gone` names them after all."""
-        pooled = self._running.staff.roster.find(replica)
-        if pooled is not None and pooled.held:
-            self._running.staff.end(pooled, is_explained=True, reason="it was retired")
+        member = self._members.find(replica)
+        if member is not None and member.pending:
+            self._running.supervisor.end(member, is_explained=True, reason="it was retired")
         else:
             self.kill(replica)
 
@@ -142,25 +140,25 @@ class RayPools:
         """See `PoolBackend.wait`."""
         deadline = time.monotonic() + timeout_s
         while True:
-            self._running.answering.take()
-            for report in self._running.endings.due():
-                self._outbox.put(report.replica, report)
-            self._running.staff.hire_due()
-            self._look_at_replicas()
+            self._running.answers.read()
+            for report in self._running.lost.due():
+                self._events.put(report.replica, report)
+            self._running.supervisor.start_delayed()
+            self._poll_members()
             now = time.monotonic()
             self._check_start(now)
-            if self._outbox or now >= deadline:
-                return self._outbox.take()
+            if self._events or now >= deadline:
+                return self._events.take()
             self._sleep(deadline - now)
 
     def close(self) -> None:
         """Kill every actor; see `PoolBackend.close`."""
         if self._parts is not None:
-            for replica in self._parts.staff.roster:
-                self._parts.endings.silence(replica.name)
-            self._parts.staff.close()
+            for member in self._members:
+                self._parts.lost.drop(member.name)
+            self._parts.supervisor.close()
             self._parts.nodes.close()
-        self._outbox.take()
+        self._events.take()
 
     @property
     def _running(self) -> _Running:
@@ -168,31 +166,33 @@ class RayPools:
             raise RuntimeError("start comes first")
         return self._parts
 
+    @property
+    def _members(self) -> PoolMembers:
+        return self._running.supervisor.members
+
     def _sleep(self, left_s: float) -> None:
         """Until somebody answers, or there may be something else to do."""
-        seconds = min(left_s, _SHORTEST_SLEEP_S if self._running.endings else _LONGEST_SLEEP_S)
-        references = self._running.staff.roster.references()
+        seconds = min(left_s, _SHORTEST_SLEEP_S if self._running.lost else _LONGEST_SLEEP_S)
+        references = self._members.references()
         if references:
             ray.wait(references, num_returns=1, timeout=seconds)
         else:
             time.sleep(seconds)
 
-    def _look_at_replicas(self) -> None:
-        """Ask those that were not asked for a while what they are at; tell of those whose nodes drain."""
+    def _poll_members(self) -> None:
+        """Ask those that were not asked for a while for their progress; report those whose nodes drain."""
         now = time.monotonic()
         draining = self._running.nodes.draining()
-        for replica in self._running.staff.roster:
-            if not replica.has_joined:
+        for member in self._members:
+            if not member.has_joined:
                 continue
-            if replica.node in draining and not replica.is_said_to_drain:
-                replica.is_said_to_drain = True
-                self._outbox.put(replica.name, Draining(replica.name))
-            if replica.gaze is None and now - replica.gazed_at >= self._look_interval_s(replica):
-                replica.gaze, replica.gazed_at = replica.actor.look.remote(), now
-
-    def _look_interval_s(self, replica: Pooled) -> float:
-        # An idle replica has no answer pending that would tell of its end.
-        return self._look_every_s if replica.held else _IDLE_LOOK_S
+            if member.node in draining and not member.is_drain_reported:
+                member.is_drain_reported = True
+                self._events.put(member.name, Draining(member.name))
+            # An idle replica has no answer pending that would tell of its end.
+            interval_s = self._poll_every_s if member.pending else _IDLE_POLL_S
+            if member.progress_poll is None and now - member.polled_at >= interval_s:
+                member.progress_poll, member.polled_at = member.actor.progress.remote(), now
 
     def _check_start(self, now: float) -> None:
         """Warm replicas must be ready in time, once.
@@ -202,7 +202,7 @@ class RayPools:
         """
         if self._start_deadline is None:
             return
-        if all(replica.has_joined for replica in self._running.staff.roster):
+        if all(member.has_joined for member in self._members):
             self._start_deadline = None
         elif now > self._start_deadline:
             raise ClusterUnavailable(

@@ -18,7 +18,7 @@ from recipes.sync.data import SyncClip, load_clips
 from stages.speech.encoder import SpeechEncoder
 from stages.speech.loading import load_encoder
 from stages.sync.inputs import ENCODER
-from stages.sync.network import SyncConfig, SyncNetwork
+from stages.sync.judge_network import SyncConfig, SyncNetwork
 from stages.sync.score import SyncJudge, score_inputs, score_sync
 
 

@@ -117,7 +117,7 @@ def test_plan_json_names_the_keys_that_render_commits(
     ("fields", "code", "exit_code"),
     [
         pytest.param({"speech": "absent.wav"}, "input_not_found", ExitCode.INPUT, id="no such file"),
-        pytest.param({"speech": "hello.yaml"}, "speech.", ExitCode.INPUT, id="not audio"),
+        pytest.param({"speech": "hello.yaml"}, "speech_not_media", ExitCode.INPUT, id="not audio"),
         pytest.param({"subject": "builtin:fak"}, "unknown_subject", ExitCode.CASTING, id="unknown subject"),
         pytest.param({"subject": "nowhere"}, "unknown_subject", ExitCode.CASTING, id="no subject folder"),
         pytest.param({"sede": 7}, "unknown_field", ExitCode.USAGE, id="unknown field"),
@@ -126,7 +126,7 @@ def test_plan_json_names_the_keys_that_render_commits(
             {"output": {"uri": "/proc/x.mp4"}}, "output_unwritable", ExitCode.OUTPUT, id="unwritable"
         ),
         pytest.param(
-            {"output": {"profile": "studio", "uri": "x.mp4"}},
+            {"output": {"profile": "full", "uri": "x.mp4"}},
             "weights_mismatch",
             ExitCode.CASTING,
             id="profile",

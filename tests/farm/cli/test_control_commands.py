@@ -13,7 +13,7 @@ import pytest
 from stand_in_farm import StandInFarm, farm_at
 
 from farm.cli import main
-from farm.scheduling.refusals import RequestRefused
+from farm.scheduling.messages import RequestRefused
 from infra.journal import open_journal
 from jobs.errors import ExitCode, SegmentFailed
 from jobs.farm_requests import (
@@ -198,7 +198,7 @@ def test_a_submit_that_is_interrupted_says_what_was_handed_in(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("farm.cli.submitting.answer_to", interrupted)
+    monkeypatch.setattr("farm.asking.answer_to", interrupted)
     assert run("submit", *specs[:2]) == ExitCode.INTERRUPTED
     assert "handed in all the same: hello-1, hello-2" in capsys.readouterr().err
 
@@ -212,7 +212,7 @@ def test_all_submits_of_a_command_share_its_patience(
         waits.append(within_s)
         time.sleep(0.01)
 
-    monkeypatch.setattr("farm.cli.submitting.answer_to", silent)
+    monkeypatch.setattr("farm.asking.answer_to", silent)
     assert run("submit", *specs, "--patience", "60") == ExitCode.OK
     assert len(waits) == 4
     assert max(waits) <= 60.0
@@ -305,7 +305,7 @@ def once_somebody_waits(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], None
             deeds.pop()()
         sleep(seconds)
 
-    monkeypatch.setattr("farm.cli.waiting.time.sleep", pause)
+    monkeypatch.setattr("farm.cli.overview.time.sleep", pause)
 
 
 def test_wait_ends_with_the_job_and_its_exit_code(

@@ -42,7 +42,7 @@ def test_a_missing_video_is_an_input_that_is_not_there(video: Path, tmp_path: Pa
     assert evaluate("--generated", missing, "--reference", video) == ExitCode.INPUT
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "[clip.not-found]" in shown.err
+    assert "[clip_not_found]" in shown.err
     assert str(missing) in shown.err
 
 
@@ -52,7 +52,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(video: Path, tmp
         "--generated", tmp_path / "none.mp4", "--reference", video, "--out", tmp_path / "file" / "x"
     )
     assert code == ExitCode.OUTPUT
-    assert "clip.not-found" not in capsys.readouterr().err
+    assert "clip_not_found" not in capsys.readouterr().err
 
 
 def test_the_result_is_one_document_and_a_report(video: Path, tmp_path: Path, capsys):

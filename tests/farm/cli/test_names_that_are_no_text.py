@@ -25,7 +25,7 @@ def test_a_clip_of_any_name_is_told_of(tmp_path: Path, arguments: list[str], cap
     clip.write_text("no clip")
     assert main(["subject", "prepare", str(clip), "--name", "zoe", *arguments]) == ExitCode.CASTING
     error = json.loads(capsys.readouterr().out)["error"]
-    assert (error["code"], error["where"]) == ("clip.not-media", str(clip))
+    assert (error["code"], error["where"]) == ("clip_not_media", str(clip))
 
 
 def test_a_subject_is_called_what_can_be_written(tmp_path: Path, arguments: list[str], capsys):
@@ -34,4 +34,4 @@ def test_a_subject_is_called_what_can_be_written(tmp_path: Path, arguments: list
         main(["subject", "prepare", str(tmp_path / "clip.mp4"), "--name", "\udcff", *arguments])
         == ExitCode.CASTING
     )
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "subject.no-name"
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "subject_no_name"

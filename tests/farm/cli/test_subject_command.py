@@ -13,7 +13,7 @@ import pytest
 from farm.cli import main
 from jobs.errors import ExitCode
 from stages.subject.quality import Level, Verdict
-from stages.subject.report import PreparationFigures, QualityReport
+from stages.subject.quality_report import PreparationFigures, QualityReport
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_missing_clip_is_an_input_that_is_not_there(tmp_path: Path, consent: P
     assert prepare(tmp_path / "none.mp4", consent, tmp_path / "zoe") == ExitCode.INPUT
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "[clip.not-found]" in shown.err.splitlines()[0]
+    assert "[clip_not_found]" in shown.err.splitlines()[0]
     assert not (tmp_path / "zoe").exists()
 
 
@@ -59,7 +59,7 @@ def test_no_consent_is_told_before_the_clip_is_looked_for(tmp_path: Path, capsys
     code = prepare(tmp_path / "none.mp4", tmp_path / "none.pdf", tmp_path / "zoe", "--json")
     assert code == ExitCode.CASTING
     document = json.loads(capsys.readouterr().out)
-    assert document["error"]["code"] == "subject.no-consent"
+    assert document["error"]["code"] == "subject_no_consent"
     assert document["error"]["hint"]
 
 
@@ -67,7 +67,7 @@ def test_what_is_no_video_is_refused_before_it_is_read_as_a_whole(tmp_path: Path
     with (tmp_path / "letter.mp4").open("wb") as file:
         file.truncate(1 << 40)
     assert prepare(tmp_path / "letter.mp4", consent, tmp_path / "zoe") == ExitCode.CASTING
-    assert "[clip.not-media]" in capsys.readouterr().err
+    assert "[clip_not_media]" in capsys.readouterr().err
     assert not (tmp_path / "zoe").exists()
 
 
@@ -75,7 +75,7 @@ def test_an_occupied_folder_is_not_touched(tmp_path: Path, clip: Path, consent: 
     (tmp_path / "zoe").mkdir()
     (tmp_path / "zoe" / "letter.txt").write_text("dear")
     assert prepare(clip, consent, tmp_path / "zoe") == ExitCode.CASTING
-    assert "[subject.occupied]" in capsys.readouterr().err
+    assert "[subject_occupied]" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "zoe").iterdir()] == ["letter.txt"]
 
 
@@ -86,7 +86,7 @@ def test_a_place_that_cannot_be_written_is_an_output(tmp_path: Path, clip: Path,
 
 
 def write_report(folder: Path, level: Level) -> None:
-    verdict = Verdict(code="too-short", level=level, measured="9 s", threshold="30 s", advice="record more")
+    verdict = Verdict(code="too_short", level=level, measured="9 s", threshold="30 s", advice="record more")
     QualityReport(
         clip=f"{folder.name}.mp4",
         name="Zoe",
@@ -106,7 +106,7 @@ def test_several_reports_are_shown_as_one_table(tmp_path: Path, capsys):
 
 def test_a_folder_without_a_report_is_named(tmp_path: Path, capsys):
     assert main(["subject", "table", str(tmp_path)]) == ExitCode.CASTING
-    assert "[subject.no-report]" in capsys.readouterr().err
+    assert "[subject_no_report]" in capsys.readouterr().err
 
 
 def test_the_command_line_loads_no_science_before_it_is_needed():

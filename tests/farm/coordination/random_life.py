@@ -20,10 +20,8 @@ from farm.coordination.state import CoordinatorState
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.inline_pools import InlinePools
 from farm.execution.pools.messages import Began, Gone, PoolEvent, Task
-from farm.execution.stages_factory import StageFactory
+from farm.execution.stages import StageFactory
 from farm.ledger import Ledger, load_ledger
-from farm.scheduling.audit import audit
-from farm.scheduling.requests import FarmRules, PoolRules
 from farm.scheduling.units import Stage
 from jobs.farm_requests import (
     AnyRequest,
@@ -35,6 +33,7 @@ from jobs.farm_requests import (
     WaiveRequest,
     WhyRequest,
 )
+from jobs.farm_spec import FarmPool, FarmSpec
 from jobs.journal_events import event_from_json
 from jobs.lifecycle import JobState, SegmentState
 
@@ -139,8 +138,8 @@ class RandomLife:
         self.succeeded: dict[str, Wish] = {}
         self.farm = SmallFarm(folder, faults=self._faults(), replicas=1, journal=journal)
         # Short patience: the clock of a life runs no longer than its turns.
-        self.farm.rules = FarmRules(
-            pool=PoolRules(max_tries_failed=3, stall=6.0, run_timeout=9.0, grace=3.0, speculate_with=3)
+        self.farm.rules = FarmSpec(
+            pool=FarmPool(max_tries_failed=3, stall=6.0, run_timeout=9.0, grace=3.0, speculate_with=3)
         )
         speak_all(self.farm)
         self._now = 0.0
@@ -266,11 +265,11 @@ class RandomLife:
     def _check_end(self) -> None:
         farm, state = self.farm, self.coordinator.state
         left = [state.tasks, state.runs, state.finishing, state.actions, state.moves]
-        left += [state.opening, state.arrivals, state.restoring, state.muted]
+        left += [state.opening, state.arrivals, state.restoring]
         assert not any(left)
         assert not any(keys for pool in state.helpers.values() for keys in pool.values())
         assert not state.scheduler.jobs
-        assert not state.scheduler.state.attempts
+        assert not state.scheduler.attempts
         events = [event_from_json(entry.body) for entry in farm.journal.read()]
         assert Ledger.fold(events) == load_ledger(farm.journal)[0] == state.writer.ledger
         assert farm.journal.check() == len(events)
@@ -300,7 +299,7 @@ def broken(coordinator: FarmCoordinator) -> list[str]:
     """What does not hold between two turns, in words."""
     state = coordinator.state
     return [
-        *audit(state.scheduler.state),
+        *state.scheduler.violations(),
         *_ledger_differs(state),
         *_tasks_differ(state),
         *_fronts_differ(state),
@@ -326,7 +325,7 @@ def _ledger_differs(state: CoordinatorState) -> list[str]:
 
 def _tasks_differ(state: CoordinatorState) -> list[str]:
     segments = {key for key, task in state.tasks.items() if task.attempt is not None}
-    attempts = {state.key_of(attempt) for attempt in state.scheduler.state.attempts}
+    attempts = {state.key_of(attempt) for attempt in state.scheduler.attempts}
     helping = {key: name for pool in state.helpers.values() for name, keys in pool.items() for key in keys}
     others = {key: task.replica for key, task in state.tasks.items() if task.attempt is None}
     found = []

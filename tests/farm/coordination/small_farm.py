@@ -20,7 +20,6 @@ from farm.coordination.state import FarmServices, Unwatched
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.inline_pools import InlinePools
 from farm.ledger import LedgerJob, load_ledger
-from farm.scheduling.requests import FarmRules, PoolRules
 from infra.journal import Journal, open_journal
 from infra.storage import open_store
 from jobs.farm_requests import (
@@ -29,6 +28,7 @@ from jobs.farm_requests import (
     SubmitRequest,
     WhyRequest,
 )
+from jobs.farm_spec import FarmPool, FarmSpec
 
 
 class SmallFarm:
@@ -51,7 +51,7 @@ class SmallFarm:
         self.stages = FakeStages.in_folder(
             folder / "stages", faults=faults, seconds_per_segment=seconds_per_segment
         )
-        self.rules = FarmRules(pool=PoolRules(max_tries_failed=2))
+        self.rules = FarmSpec(pool=FarmPool(max_tries_failed=2))
         self.speak("hello.wav", seconds=9.0)
         self._tokens = 0
 

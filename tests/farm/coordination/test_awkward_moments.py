@@ -13,9 +13,7 @@ from test_restarts import state_is
 
 from farm.coordination import segments
 from farm.coordination.leftovers import remove_leftovers
-from farm.scheduling.actions import Dispatch, Purpose
-from farm.scheduling.events import AttemptId
-from farm.scheduling.requests import FarmRules, PoolRules
+from farm.scheduling.messages import AttemptId, Dispatch, Purpose
 from infra.storage import open_store
 from jobs.farm_requests import (
     CancelRequest,
@@ -25,6 +23,7 @@ from jobs.farm_requests import (
     WaiveRequest,
     WhyRequest,
 )
+from jobs.farm_spec import FarmPool, FarmSpec
 from jobs.lifecycle import JobState, SegmentState
 
 
@@ -127,7 +126,7 @@ def test_a_segment_that_runs_can_be_waived(farm: SmallFarm) -> None:
 
 def test_a_budget_that_is_spent_holds_the_job_until_it_gets_more(farm: SmallFarm) -> None:
     farm.stages = replace(farm.stages, seconds_per_segment=0.2)
-    farm.rules = FarmRules(pool=PoolRules(first_cost=0.2))
+    farm.rules = FarmSpec(pool=FarmPool(first_cost=0.2))
     name = farm.submit(scheduling={"max_gpu_seconds": 0.5})
     farm.run(until=state_is(farm, name, JobState.HELD))
     assert 0 < farm.renders() < 5
@@ -154,7 +153,7 @@ def test_a_job_whose_speech_vanishes_before_its_turn_fails_and_can_be_retried(fa
     job = farm.job(name)
     assert job.state is JobState.FAILED
     assert job.error is not None
-    assert job.error["code"] == "speech.not-found"
+    assert job.error["code"] == "speech_not_found"
     speech.write_bytes(kept)
     farm.ask(RetryRequest(job=name))
     farm.run()
@@ -162,7 +161,7 @@ def test_a_job_whose_speech_vanishes_before_its_turn_fails_and_can_be_retried(fa
 
 
 def test_only_what_was_left_of_these_masters_is_removed(farm: SmallFarm) -> None:
-    from farm.coordination.planning import parse_document
+    from farm.coordination.new_jobs import parse_document
 
     out = farm.folder / "out"
     out.mkdir()

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from small_farm import SmallFarm
 
-from farm.scheduling.requests import FarmRules, PoolRules
 from jobs.farm_requests import PauseRequest, ResumeRequest
+from jobs.farm_spec import FarmPool, FarmSpec
 from jobs.journal_events import AccountNoted
 from jobs.lifecycle import JobState, SegmentState
 
@@ -20,7 +20,7 @@ from jobs.lifecycle import JobState, SegmentState
 def farm(tmp_path: Path) -> SmallFarm:
     """A farm whose segments take two seconds by its books, and one hundredth in truth."""
     farm = SmallFarm(tmp_path / "farm", seconds_per_segment=0.01)
-    farm.rules = FarmRules(pool=PoolRules(first_cost=2.0))
+    farm.rules = FarmSpec(pool=FarmPool(first_cost=2.0))
     return farm
 
 

@@ -16,7 +16,7 @@ from farm.coordination.upstream_order import UpstreamOrder
 from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.finishing import Finisher
-from farm.scheduling.actions import Dispatch, Purpose
+from farm.scheduling.messages import Dispatch, Purpose
 from farm.scheduling.units import SegmentNeeds, Stage, Unit
 from jobs.errors import DiskFull, InfrastructureError, StoreError
 from jobs.farm_requests import PauseRequest, RequeueRequest, ResumeRequest, RetryRequest, WaiveRequest
@@ -272,7 +272,7 @@ def test_a_lease_without_a_face_is_given_back_once_and_waits(farm: SmallFarm) ->
             ),
         )
         assert state.scheduler.jobs[name].states[segment] is SegmentState.BLOCKED
-        assert task.attempt not in state.scheduler.state.attempts
+        assert task.attempt not in state.scheduler.attempts
 
 
 def test_a_slow_database_puts_the_farm_s_patience_off_once_and_not_for_ever(

@@ -6,30 +6,28 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_farm import SmallFarm
 
-from farm.coordination import new_jobs, patience, recovery
-from farm.coordination.background import BackgroundWork, WorkKind
+from farm.coordination import background, new_jobs, recovery
+from farm.coordination.background import BackgroundWork, RetryPatience, WorkKind
 from farm.coordination.coordinator import FarmCoordinator
-from farm.coordination.patience import RetryPatience
 from farm.destinations import check_destination
 from farm.finishing import Finisher
-from farm.scheduling.requests import FarmRules
 from infra.storage import open_store
 from jobs.errors import FarmError, InfrastructureError, OutputUnwritable, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, WhyRequest
+from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
 
 
 @pytest.fixture
 def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallFarm:
     """A farm with one short job, that waits for hundredths of a second."""
-    monkeypatch.setattr(patience, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(background, "FIRST_WAIT_S", 0.01)
     small = SmallFarm(tmp_path / "farm")
     small.speak("hello.wav", seconds=3.0)
     return small
@@ -90,7 +88,7 @@ def test_a_master_that_cannot_be_delivered_for_a_while_is_delivered_then(
 def test_patience_ends_and_the_job_fails_with_what_happened(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    farm.rules = replace(farm.rules, patience=0.1)
+    farm.rules = farm.rules.model_copy(update={"patience": 0.1})
     monkeypatch.setattr(new_jobs, "plan_job", away(new_jobs.plan_job, times=10_000))
     name = farm.submit()
     farm.run()
@@ -181,7 +179,7 @@ def test_waits_grow_and_the_last_try_is_at_the_end_of_the_patience() -> None:
     assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
     assert sum(waits) == 60.0
     assert RetryPatience(limit_s=0.0).wait_s(outage) is None
-    assert FarmRules().patience == 900.0
+    assert FarmSpec().patience == 900.0
 
 
 def test_background_work_begins_what_comes_later_when_it_is_due_and_nothing_once_it_is_closed() -> None:

@@ -184,7 +184,7 @@ def test_a_retry_asks_for_its_places_anew(tmp_path: Path) -> None:
 
 
 def test_a_renderer_of_another_size_is_refused_when_its_job_is_planned(farm: SmallFarm) -> None:
-    name = farm.submit(output={"uri": "out/hello.mp4", "profile": "studio"})
+    name = farm.submit(output={"uri": "out/hello.mp4", "profile": "full"})
     farm.run()
     assert farm.job(name).state is JobState.FAILED
     assert code_of_job(farm.job(name)) == "weights_mismatch"

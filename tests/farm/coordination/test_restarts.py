@@ -11,13 +11,13 @@ from small_farm import SmallFarm
 
 from farm.coordination import journal_writer
 from farm.ledger import load_ledger
-from farm.scheduling.requests import FarmRules, PoolRules, StudioTerms
 from jobs.errors import JournalCorrupt
 from jobs.farm_requests import (
     PauseRequest,
     ResumeRequest,
     RetryRequest,
 )
+from jobs.farm_spec import FarmPool, FarmSpec, Studio
 from jobs.journal_events import JobReceived, StateMoved
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import ReasonKind
@@ -145,13 +145,13 @@ def test_a_queue_that_became_too_small_turns_no_job_away_that_is_in_it(farm: Sma
     farm.speak("hello.wav", seconds=4.2)
     name = farm.submit()
     farm.run(until=lambda: farm.renders() >= 1)
-    farm.rules = FarmRules(pool=PoolRules(), default_terms=StudioTerms(max_queued_segments=1))
+    farm.rules = FarmSpec(pool=FarmPool(), other_studios=Studio(max_queued_segments=1))
     farm.run()
     assert farm.job(name).state is JobState.SUCCEEDED
 
 
 def test_a_job_beyond_what_its_studio_may_queue_is_rejected(farm: SmallFarm) -> None:
-    farm.rules = FarmRules(pool=PoolRules(), default_terms=StudioTerms(max_queued_segments=2))
+    farm.rules = FarmSpec(pool=FarmPool(), other_studios=Studio(max_queued_segments=2))
     farm.speak("hello.wav", seconds=3.0)
     twins = [farm.submit("one"), farm.submit("two")]
     other = farm.submit("three", studio="south")
@@ -199,7 +199,7 @@ def test_a_raised_budget_and_what_failed_tries_cost_outlive_the_farm(tmp_path: P
     # Late enough in its segment to have cost something.
     trips = Fault(stage="render", frame=40, kind="raise")
     farm = SmallFarm(tmp_path / "farm", faults=(trips,), seconds_per_segment=0.2)
-    farm.rules = FarmRules(pool=PoolRules(first_cost=0.2))
+    farm.rules = FarmSpec(pool=FarmPool(first_cost=0.2))
     name = farm.submit(scheduling={"max_gpu_seconds": 0.5})
     farm.run()
     assert farm.job(name).state is JobState.HELD

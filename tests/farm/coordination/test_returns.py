@@ -11,10 +11,10 @@ from held_background import HeldBackground
 from small_farm import SmallFarm
 
 from farm.asking import refusal_of
-from farm.coordination import patience, recovery
-from farm.scheduling.requests import FarmRules, PoolRules
+from farm.coordination import background, recovery
 from jobs.errors import SpecError, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
+from jobs.farm_spec import FarmPool, FarmSpec
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import ReasonKind
 
@@ -57,7 +57,7 @@ def test_what_is_waived_stays_so_when_the_job_cannot_be_planned_again_and_is_ret
 def test_a_job_that_is_cancelled_before_it_is_planned_again_keeps_what_is_known_of_its_segments(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(background, "FIRST_WAIT_S", 0.01)
     name = farm.submit()
     farm.run(until=lambda: SegmentState.COMMITTED in farm.job(name).segments if farm.renders() else False)
     committed = farm.job(name).segments.count(SegmentState.COMMITTED)
@@ -99,7 +99,7 @@ def test_a_retry_whose_planning_fails_at_once_can_be_retried(tmp_path: Path) -> 
 
 def test_a_job_that_is_held_for_its_budget_says_so_in_every_later_run(tmp_path: Path) -> None:
     farm = SmallFarm(tmp_path / "farm", seconds_per_segment=0.2)
-    farm.rules = FarmRules(pool=PoolRules(first_cost=0.2))
+    farm.rules = FarmSpec(pool=FarmPool(first_cost=0.2))
     name = farm.submit(scheduling={"max_gpu_seconds": 0.5})
     farm.run()
     told = farm.why(name)

@@ -7,7 +7,7 @@ from small_farm import SmallFarm
 from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.state import Unwatched
-from farm.execution.pools.no_pools import NoPools
+from farm.execution.pools.backend import NoPools
 from jobs.lifecycle import SegmentState
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +21,7 @@ from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.unforeseen import FarmCannotGoOn
 from farm.crashes import caught
 from farm.ledger import Ledger, load_ledger
-from farm.scheduling.events import Tick
+from farm.scheduling.messages import Tick
 from jobs.errors import ExitCode
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WhyRequest
 from jobs.journal_events import event_from_json
@@ -48,7 +47,7 @@ def good_master(name: str = "good") -> str:
 def farm(tmp_path: Path) -> SmallFarm:
     farm = SmallFarm(tmp_path)
     # Where memory is short, planning and joining are tried again for a while.
-    farm.rules = replace(farm.rules, patience=0.0)
+    farm.rules = farm.rules.model_copy(update={"patience": 0.0})
     farm.speak(SPEECH, seconds=2.2)
     return farm
 
@@ -111,8 +110,8 @@ def live(farm: SmallFarm, *, then: Callable[[FarmCoordinator], None] | None = No
             state.actions,
             state.moves,
         ]
-        assert not any([*left, state.opening, state.arrivals, state.restoring, state.muted])
-        assert not state.scheduler.state.attempts
+        assert not any([*left, state.opening, state.arrivals, state.restoring])
+        assert not state.scheduler.attempts
         assert not state.is_in_doubt
 
 
@@ -347,8 +346,8 @@ def test_a_job_that_failed_so_can_be_tried_again(
         ("farm.scheduling.leases.move_segment", False),
         ("farm.scheduling.commands.new_entry", False),
         ("farm.scheduling.settling.unblock_segment", False),
-        ("farm.scheduling.moves._line_up", False),
-        ("farm.scheduling.moves._line_up", True),
+        ("farm.scheduling.transitions._line_up", False),
+        ("farm.scheduling.transitions._line_up", True),
         ("farm.scheduling.commands.move_job", False),
     ],
 )

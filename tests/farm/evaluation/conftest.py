@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_judge import FakeJudge
 
+from farm.evaluation.evaluate_job import evaluate_job
 from farm.evaluation.judge import PairJudge
-from farm.evaluation.report import EvaluationReport
-from farm.evaluation.run import evaluate_job
+from farm.evaluation.records import EvaluationReport
 from farm.evaluation.worker import Judged, PairTask, PairWorker, WorkSetup
 from infra.settings import FarmSettings
 from jobs.parse import load_evaluation
@@ -67,7 +67,7 @@ def opened_inline(judge: PairJudge) -> Callable[[WorkSetup, int], AbstractContex
 @pytest.fixture(autouse=True)
 def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code may be edited while tests run; what a job finds of its last run must not depend on that."""
-    monkeypatch.setattr("farm.evaluation.run.engine_identity", lambda: "0.0.0+test")
+    monkeypatch.setattr("farm.evaluation.evaluate_job.engine_identity", lambda: "0.0.0+test")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class FakeJudge:
         for path in files.takes:
             text = path.read_text()
             if text == "broken":
-                raise SubjectError(code="clip.not-media", what="this is no video", where=str(path))
+                raise SubjectError(code="clip_not_media", what="this is no video", where=str(path))
             if text == "deadly" or (text == "deadly once" and deaths == 0):
                 os.kill(os.getpid(), signal.SIGKILL)
             takes.append(take(files, lmd=float(text.removeprefix("LMD ")) if text.startswith("LMD") else 1.0))

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from farm.cli import main
-from farm.evaluation.ablation_report import conclusion, markdown_report
-from farm.evaluation.ablations import AblationRow, AblationTable, run_ablations
+from farm.evaluation.ablations import TABLES, AblationRequest, AblationRow, AblationTable, run_ablations
+from farm.evaluation.markdown import ablations_page, conclusion
 from farm.evaluation.published import ABLATIONS
-from farm.evaluation.variants import TABLES, AblationRequest
-from farm.training.report import TrainingReport
-from farm.training.request import plan_training
+from farm.training.progress import TrainingReport
+from farm.training.train_plan import plan_training
 from jobs.errors import ExitCode
 from jobs.parse import LoadedTraining
 
@@ -130,7 +129,7 @@ def test_all_variants_are_trained_once_and_judged_beside_the_truth(request_on_no
     assert faces.row("final").ours == time.row("final").ours
     # One step changes weights by little; that the inputs differ shows all the same.
     assert faces.row("w/o FaCo-Net").ours["psnr"] != faces.row("final").ours["psnr"]
-    report = markdown_report(tables)
+    report = ablations_page(tables)
     assert "| w/o FaCo-Net" in report
     assert "21.96" in report
 

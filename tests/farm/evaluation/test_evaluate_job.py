@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from farm.evaluation import identity
+from farm.evaluation import judge as judge_module
 from farm.evaluation.judge import JudgeOptions, PairFiles, VideoJudge
 from infra.storage import open_store
 from jobs.errors import FarmError, InputNotFound, OutputUnwritable, PairFailed, SubjectRefused
@@ -122,7 +122,7 @@ def test_other_weights_of_syncnet_are_other_figures(
     write_videos("ours", a="LMD 1")
     with pytest.raises(FarmError) as caught:
         evaluate(syncnet="weights")
-    assert caught.value.code == "weights.not-found"
+    assert caught.value.code == "weights_not_found"
     (tmp_path / "weights").mkdir()
     for content in (b"one", b"another", b"another"):
         (tmp_path / "weights" / "syncnet_v2.model").write_bytes(content)
@@ -151,7 +151,7 @@ def test_an_asset_that_is_installed_later_is_measured_with(
     write_videos: Any, evaluate: Any, judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without FaceNet there is no identity: what was judged so is no answer once it is there."""
-    known = identity.version
+    known = judge_module.version
     write_videos("ours", a="LMD 1")
     for installed in (False, True):
 
@@ -162,7 +162,7 @@ def test_an_asset_that_is_installed_later_is_measured_with(
                 raise PackageNotFoundError(library)
             return "0.1.0"
 
-        monkeypatch.setattr(identity, "version", version_of)
+        monkeypatch.setattr(judge_module, "version", version_of)
         evaluate()
     assert judge.calls() == 2
 
@@ -189,10 +189,10 @@ def test_a_broken_video_among_good_ones_is_a_row_without_figures(
     assert judge.calls("b") == 1, "the input is at fault, so another attempt would be idle"
     page = (tmp_path / "report" / "report.md").read_text()
     assert "| ours         | 2 of 3 |" in page
-    assert "* ours/b: this is no video (`clip.not-media`)" in page
+    assert "* ours/b: this is no video (`clip_not_media`)" in page
     record = json.loads((tmp_path / "report" / "report.json").read_text())
     assert not record["ok"]
-    assert [row["error"]["code"] for row in record["rows"] if "error" in row] == ["clip.not-media"]
+    assert [row["error"]["code"] for row in record["rows"] if "error" in row] == ["clip_not_media"]
 
 
 def test_takes_are_averaged(write_videos: Any, evaluate: Any, judge: Any, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fake_judge import FakeJudge
 
 from farm.cli import main
 from farm.cli.wiring import Wiring
+from farm.evaluation.evaluate_job import opened_judges
 from farm.evaluation.judge import VideoJudge
-from farm.evaluation.run import opened_judges
 from infra.cluster import connected_cluster
 from infra.hardware import Hardware
 from jobs.errors import ExitCode, PairFailed
@@ -62,7 +62,7 @@ def test_a_pair_that_kills_every_worker_is_given_up_and_the_others_go_on(
     report = evaluate(open_pool=on_ray)
     assert {row.pair.clip: row.result.code for row in report.failures} == {
         "a": "worker_died",
-        "c": "clip.not-media",
+        "c": "clip_not_media",
     }
     assert isinstance(report.failures[0].result, PairFailed)
     assert (judge.calls("a"), judge.calls("c")) == (2, 1)
@@ -81,7 +81,7 @@ def test_the_command_says_by_its_exit_code_that_a_pair_has_no_figures(
     assert main(typed, wiring=wiring) == ExitCode.EVALUATION
     shown = capsys.readouterr()
     assert "| ours         | 1 of 2 |" in shown.out
-    assert "[clip.not-media]" in shown.err
+    assert "[clip_not_media]" in shown.err
     (tmp_path / "out" / "ours" / "b.mp4").write_text("LMD 2")
     assert main([*typed, "--json"], wiring=wiring) == ExitCode.OK
     record = json.loads(capsys.readouterr().out)
@@ -99,7 +99,7 @@ def test_real_measures_of_real_videos(evaluate: Any, settings: Any, tmp_path: Pa
     open_pool = partial(opened_judges, judge=VideoJudge(), workers=2, settings=settings, hardware=MACHINE)
     report = evaluate(open_pool=open_pool, measures="[pictures]")
     by_system = {row.pair.system: row.result for row in report.rows}
-    assert by_system["broken"].code.startswith("clip.")
+    assert by_system["broken"].code.startswith("clip_")
     same, other = (by_system[system].takes[0].pair for system in ("same", "other"))
     assert (same.lmd, same.ma, same.psnr) == (0.0, 1.0, float("inf"))
     assert other.lmd > 1.0

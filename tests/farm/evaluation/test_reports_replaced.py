@@ -11,7 +11,6 @@ import pytest
 from fake_judge import FakeJudge
 from kept_files import Said, hashes, run
 
-from farm.cli import ablations
 from farm.cli.wiring import Wiring
 from farm.evaluation.worker import Judged, PairTask, PairWorker, WorkSetup
 from infra.hardware import Hardware
@@ -48,7 +47,7 @@ def farm(
     def opened(setup: WorkSetup, _pairs: int, **_ignored: Any) -> Iterator[OnePair]:
         yield OnePair(PairWorker(judge=judge, setup=setup))
 
-    monkeypatch.setattr("farm.evaluation.run.opened_judges", opened)
+    monkeypatch.setattr("farm.evaluation.evaluate_job.opened_judges", opened)
     wiring = Wiring(judge=judge, probe=lambda: MACHINE)
     return lambda *arguments: run(*arguments, wiring=wiring, read=capsys.readouterr)
 
@@ -209,7 +208,7 @@ def test_pages_of_takes_replace_no_file_of_anybody_else(refuses: Farm, tmp_path:
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
     (tmp_path / "jane").mkdir()
-    monkeypatch.setattr(ablations, "run_ablations", lambda *_arguments, **_keywords: ())
+    monkeypatch.setattr("farm.evaluation.ablations.run_ablations", lambda *_arguments, **_keywords: ())
     return ["evaluate", "--ablations", "--portrait", tmp_path / "jane", "--table", "4", "--table", "5"]
 
 

@@ -11,9 +11,9 @@ import pytest
 from fake_judge import take
 from raising import RAISING, raiser
 
+from farm.evaluation.evaluate_job import ATTEMPTS, judge_all
 from farm.evaluation.judge import JudgeOptions, PairFiles
 from farm.evaluation.records import PairRecord
-from farm.evaluation.rounds import ATTEMPTS, judge_all
 from farm.evaluation.worker import Judged, JudgeDied, PairTask, PairWorker, WorkSetup
 from jobs.errors import (
     DiskFull,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from farm.execution import real_stages
-from farm.execution.real_stages import RealStages
+from farm.execution import stages as stages_module
+from farm.execution.stages import RealStages
 from stages.errors import SubjectError, WeightsError
 
 
@@ -29,10 +29,10 @@ def test_the_context_is_what_the_stages_say() -> None:
 def test_missing_weights_are_named_before_anything_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(real_stages, "builtin_weights", lambda stage: tmp_path / f"{stage}.safetensors")
+    monkeypatch.setattr(stages_module, "builtin_weights", lambda stage: tmp_path / f"{stage}.safetensors")
     with pytest.raises(WeightsError) as caught:
         RealStages().shared_weights()
-    assert caught.value.code == "weights.not-found"
+    assert caught.value.code == "weights_not_found"
     assert caught.value.where.endswith("moda.safetensors")
 
 

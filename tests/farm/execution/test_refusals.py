@@ -9,7 +9,7 @@ import pytest
 from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Refused, Task
 from farm.execution.refusals import refusal
-from farm.execution.stages_factory import SharedWeights
+from farm.execution.stages import SharedWeights
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import InfrastructureError, SegmentFailed, SegmentRejected, StoreError
 from jobs.framerate import FRAME_RATE
@@ -89,7 +89,7 @@ def test_an_error_of_the_gpu_is_found_below_the_one_of_the_stage() -> None:
         (RuntimeError("the record of this insect specimen"), False),
         (MemoryError(), False),
         (StoreError("it does not answer"), False),
-        (WeightsError(code="weights.keys", what="lacks attention.weight"), True),
+        (WeightsError(code="weights_keys", what="lacks attention.weight"), True),
     ],
 )
 def test_any_other_error_blames_no_replica(error: Exception, is_final: bool) -> None:

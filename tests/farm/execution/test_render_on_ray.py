@@ -71,7 +71,7 @@ def test_replicas_killed_in_every_stage_are_replaced_and_change_no_byte(
     shaken = render(make_job(), settings=settings, stages=stages, open_backend=partial(on_ray, stages))
     assert shaken.takes[0].sha256 == calm.takes[0].sha256
     assert stages.noted("fault-kill") >= 4
-    # The job may be done on the other replica before the last one that was hired has loaded.
+    # The job may be done on the other replica before the last one that was started has loaded.
     assert stages.noted("load-renderer") in {2 + 1, 2 + 2}
 
 

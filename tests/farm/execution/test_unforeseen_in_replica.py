@@ -29,10 +29,10 @@ PLACES = {
     "the inspector is loaded": "fake_stages.FakeStages.load_inspector",
     "a frame is drawn": "fake_stages.FakeRenderer.render",
     "the inspector begins": "stages.inspection.inspector.SegmentInspector.begin",
-    "the segment is encoded": "farm.execution.loaded_stages.encode_segment",
-    "it is verified": "farm.execution.loaded_stages.verify_segment",
-    "it is recorded": "farm.execution.loaded_stages.inspection_record",
-    "the inspection is kept": "farm.execution.loaded_stages.keep_inspection",
+    "the segment is encoded": "farm.execution.loaded.encode_segment",
+    "it is verified": "farm.execution.loaded.verify_segment",
+    "it is recorded": "farm.execution.loaded.inspection_record",
+    "the inspection is kept": "farm.execution.loaded.keep_inspection",
     "it is committed": "infra.storage.folder.FolderStore.put_if_absent",
 }
 

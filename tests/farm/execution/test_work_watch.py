@@ -19,7 +19,7 @@ def test_a_waiting_task_is_withdrawn_and_a_begun_one_is_not() -> None:
     watch.end()
     assert not watch.withdraw("a"), "it is over"
     assert not watch.begin("b")
-    assert watch.look() == WorkProgress()
+    assert watch.progress() == WorkProgress()
 
 
 def test_frames_are_counted_and_a_wish_to_stop_ends_them() -> None:
@@ -27,7 +27,7 @@ def test_frames_are_counted_and_a_wish_to_stop_ends_them() -> None:
     watch.begin("a")
     frames = watch.counted(range(10))
     assert [next(frames), next(frames)] == [0, 1]
-    assert watch.look() == WorkProgress("a", 2, owes_frame=True)
+    assert watch.progress() == WorkProgress("a", 2, owes_frame=True)
     assert not watch.ask_stop("a")
     with pytest.raises(StopAsked):
         next(frames)
@@ -36,21 +36,21 @@ def test_frames_are_counted_and_a_wish_to_stop_ends_them() -> None:
 def test_a_task_owes_a_frame_from_when_it_draws_until_its_last_one_is_handed_on() -> None:
     watch = WorkWatch()
     watch.begin("a")
-    assert not watch.look().owes_frame, "it loads"
+    assert not watch.progress().owes_frame, "it loads"
     seen = []
 
     def drawn() -> Iterator[int]:
-        seen.append(watch.look().owes_frame)
+        seen.append(watch.progress().owes_frame)
         yield from range(2)
 
     frames = watch.counted(drawn())
-    assert not watch.look().owes_frame, "nobody wants a frame yet"
+    assert not watch.progress().owes_frame, "nobody wants a frame yet"
     assert list(frames) == [0, 1]
     assert seen == [True], "the first frame can take for ever as well as any other"
-    assert watch.look() == WorkProgress("a", 2, owes_frame=False), "it checks, writes and commits"
+    assert watch.progress() == WorkProgress("a", 2, owes_frame=False), "it checks, writes and commits"
     list(watch.counted(range(0)))
     watch.end()
-    assert watch.look() == WorkProgress()
+    assert watch.progress() == WorkProgress()
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 import troubled_farm
 from troubled_farm import Chaos
 
-from farm.ledger import Ledger, load_ledger, moved_event
-from farm.scheduling.events import FarmEvent, SegmentsReady, Submit
-from farm.scheduling.refusals import RequestRefused
-from farm.scheduling.requests import JobRequest
+from farm.coordination.journal_writer import moved_event
+from farm.ledger import Ledger, load_ledger
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import FarmEvent, RequestRefused, SegmentsReady, Submit
 from farm.scheduling.state import Moved
 from farm.simulation import simulator as simulator_module
 from farm.simulation.simulator import Simulator

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +15,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 from farm.execution.pools.messages import Task
 from farm.replay.bundle import Failure, TryRecord
-from farm.replay.face_file import FaceUnreadable, read_face, write_face
 from farm.replay.reading import read_bundle
 from jobs.errors import BundleUnusable, OutputUnwritable
 from stages.builtin import builtin_subject
-from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
+from stages.payloads import MESH_POINTS, TORSO_POINTS
 from stages.subject.package import SubjectPackage
+
+FACE = "face.safetensors"
+KEPT = Path(__file__).parent / "kept_bundles"
 
 
 def test_a_bundle_gives_back_the_task(bundle: Any, segment_task: Task) -> None:
@@ -50,8 +52,8 @@ def test_numbers_that_are_none_are_kept(bundle: Any, segment_task: Task) -> None
 
 def test_a_bundle_holds_plain_files_only(bundle: Any) -> None:
     folder = bundle()
-    assert {path.name for path in folder.iterdir()} == {"bundle.json", "face.npz", "subjects"}
-    np.load(folder / "face.npz", allow_pickle=False)["mesh_TN3"]
+    assert {path.name for path in folder.iterdir()} == {"bundle.json", "face.safetensors", "subjects"}
+    assert load_file(folder / "face.safetensors")["mesh_TN3"].dtype == np.float32
     json.loads((folder / "bundle.json").read_text())
 
 
@@ -104,28 +106,38 @@ def relist(folder: Path, name: str) -> None:
     rewrite(folder, files=[file for file in files if file["path"] != name] + [entry])
 
 
+def save_face(folder: Path, *, frame_count: int = 12, **arrays: Any) -> None:
+    """Put another face into a bundle, which then lists it."""
+    face = {
+        "mesh_TN3": np.zeros((frame_count, MESH_POINTS, 3), np.float32),
+        "torso_TN3": np.zeros((frame_count, TORSO_POINTS, 3), np.float32),
+    }
+    save_file(face | arrays, folder / FACE)
+    relist(folder, FACE)
+
+
 def _cut(folder: Path) -> None:
-    data = (folder / "face.npz").read_bytes()
-    (folder / "face.npz").write_bytes(data[: len(data) // 2])
+    data = (folder / FACE).read_bytes()
+    (folder / FACE).write_bytes(data[: len(data) // 2])
 
 
 def _flip(folder: Path) -> None:
-    data = bytearray((folder / "face.npz").read_bytes())
+    data = bytearray((folder / FACE).read_bytes())
     data[5000] ^= 1
-    (folder / "face.npz").write_bytes(bytes(data))
+    (folder / FACE).write_bytes(bytes(data))
 
 
 def _link(folder: Path) -> None:
-    data = (folder / "face.npz").read_bytes()
-    outside = folder.parent / "face.npz"
+    data = (folder / FACE).read_bytes()
+    outside = folder.parent / FACE
     outside.write_bytes(data)
-    (folder / "face.npz").unlink()
-    (folder / "face.npz").symlink_to(outside)
+    (folder / FACE).unlink()
+    (folder / FACE).symlink_to(outside)
 
 
 def _loop(folder: Path) -> None:
-    (folder / "face.npz").unlink()
-    (folder / "face.npz").symlink_to("face.npz")
+    (folder / FACE).unlink()
+    (folder / FACE).symlink_to(FACE)
 
 
 def _linked_folder(folder: Path) -> None:
@@ -144,23 +156,41 @@ def _long_name(folder: Path) -> None:
 
 
 def _huge(folder: Path) -> None:
-    """An archive of a few kilobytes that claims a gigabyte."""
-    with zipfile.ZipFile(folder / "face.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("mesh_TN3", "torso_TN3"):
-            archive.writestr(f"{name}.npy", b"\0" * (1 << 26))
-    relist(folder, "face.npz")
+    """Far more frames than it should hold."""
+    save_face(folder, frame_count=10_000)
 
 
 def _other_shape(folder: Path) -> None:
-    np.savez(folder / "face.npz", mesh_TN3=np.zeros((1, 2, 3), np.float32), torso_TN3=np.zeros(3))
-    relist(folder, "face.npz")
+    save_face(folder, torso_TN3=np.zeros(3, np.float32))
+
+
+def _other_type(folder: Path) -> None:
+    save_face(folder, mesh_TN3=np.zeros((12, MESH_POINTS, 3), np.float64))
+
+
+def _more_arrays(folder: Path) -> None:
+    save_face(folder, more=np.zeros(1, np.float32))
+
+
+def _unknown_type(folder: Path) -> None:
+    """Of a type that the file format has, and numpy has not."""
+    header = json.dumps({"mesh_TN3": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    (folder / FACE).write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    relist(folder, FACE)
+
+
+def _long_header(folder: Path) -> None:
+    """A header that claims to be longer than the file."""
+    (folder / FACE).write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
+    relist(folder, FACE)
 
 
 def _objects(folder: Path) -> None:
     """Numpy stores objects as a pickle, which would run what it likes."""
     array = np.empty((12, MESH_POINTS, 3), dtype=object)
-    np.savez(folder / "face.npz", mesh_TN3=array, torso_TN3=array)
-    relist(folder, "face.npz")
+    with (folder / FACE).open("wb") as file:
+        np.savez(file, mesh_TN3=array, torso_TN3=array)
+    relist(folder, FACE)
 
 
 def _file_of_holes(folder: Path) -> None:
@@ -177,9 +207,13 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "long name": _long_name,
     "huge": _huge,
     "other shape": _other_shape,
+    "other type": _other_type,
+    "more arrays": _more_arrays,
+    "unknown type": _unknown_type,
+    "long header": _long_header,
     "objects": _objects,
     "file of holes": _file_of_holes,
-    "missing": lambda folder: (folder / "face.npz").unlink(),
+    "missing": lambda folder: (folder / FACE).unlink(),
     "stray": lambda folder: (folder / "subjects" / "fake" / "inspection.json").write_text("{}"),
     "pipe": lambda folder: os.mkfifo(folder / "subjects" / "pipe"),
     "record cut": lambda folder: os.truncate(folder / "bundle.json", 100),
@@ -212,10 +246,19 @@ def test_a_bundle_that_is_not_as_it_was_written_is_refused(bundle: Any, damage: 
 
 def test_a_bundle_of_another_version_says_so(bundle: Any) -> None:
     folder = bundle()
-    rewrite(folder, schema_version="farm.bundle/v2", new_field=1)
+    rewrite(folder, schema_version="farm.bundle/v3", new_field=1)
     with pytest.raises(BundleUnusable) as caught:
         read_bundle(folder)
     assert caught.value.code == "bundle_version"
+
+
+def test_of_every_version_a_bundle_is_kept_and_only_that_of_this_one_is_read() -> None:
+    assert read_bundle(KEPT / "v2").face.mesh_TN3[0, 1].tolist() == [3.0, 4.0, 5.0]
+    with pytest.raises(BundleUnusable) as caught:
+        read_bundle(KEPT / "v1")
+    assert caught.value.code == "bundle_version"
+    assert "'farm.bundle/v1'" in caught.value.message
+    assert caught.value.hint == "replay it with the release that wrote it"
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "bundle.json", "nul\0byte", "n" * 5000])
@@ -229,35 +272,28 @@ def test_where_there_is_no_bundle_that_is_what_is_told(tmp_path: Path, place: st
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_no_bytes_make_the_reader_of_faces_do_anything_but_refuse(
+def test_no_bytes_of_a_face_make_the_reader_do_anything_but_refuse(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    path = tmp_path_factory.mktemp("face") / "face.npz"
-    face = PosedFace(
-        mesh_TN3=np.ones((1, MESH_POINTS, 3), np.float32), torso_TN3=np.ones((1, TORSO_POINTS, 3), np.float32)
-    )
-    write_face(face, path)
-    whole = bytearray(path.read_bytes())
-    # Where the structure is: the headers of the archive and of its arrays, and its directory.
-    spots = [*range(200), *range(len(whole) - 400, len(whole))]
-    for spot in data.draw(st.lists(st.sampled_from(spots), min_size=1, max_size=4)):
+    folder = tmp_path_factory.mktemp("bundles") / "v2"
+    shutil.copytree(KEPT / "v2", folder)
+    whole = bytearray((folder / FACE).read_bytes())
+    # Where the structure is: the length of the header, and the header.
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for spot in data.draw(st.lists(st.integers(0, header - 1), min_size=1, max_size=4)):
         whole[spot] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(whole))
+    (folder / FACE).write_bytes(bytes(whole))
+    relist(folder, FACE)
     try:
-        read = read_face(path, frame_count=1)
-    except FaceUnreadable:
+        read = read_bundle(folder)
+    except BundleUnusable:
         return
-    assert read.frame_count == 1
+    assert read.face.frame_count == 1
 
 
-def test_a_face_is_kept_to_the_last_bit(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    face = PosedFace(
-        mesh_TN3=rng.normal(size=(3, MESH_POINTS, 3)).astype(np.float32),
-        torso_TN3=rng.normal(size=(3, TORSO_POINTS, 3)).astype(np.float32),
-    )
-    write_face(face, tmp_path / "face.npz")
-    read = read_face(tmp_path / "face.npz", frame_count=3)
-    assert read.mesh_TN3.tobytes() == face.mesh_TN3.tobytes()
+def test_a_face_is_kept_to_the_last_bit(bundle: Any, segment_task: Task) -> None:
+    read, given = read_bundle(bundle()).face, segment_task.call.face
+    assert read.mesh_TN3.tobytes() == given.mesh_TN3.tobytes()
+    assert read.torso_TN3.tobytes() == given.torso_TN3.tobytes()
     assert read.mesh_TN3.flags.writeable
     assert read.torso_TN3.dtype == np.float32

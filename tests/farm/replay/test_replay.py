@@ -16,8 +16,8 @@ from fake_stages import FakeStages, Fault
 from farm.cli import main
 from farm.cli.wiring import Wiring
 from farm.execution.pools.messages import Finished, Refused, Task
-from farm.execution.real_stages import RealStages
 from farm.execution.replica import Replica
+from farm.execution.stages import RealStages
 from farm.replay.bundle import Failure
 from farm.scheduling.units import Stage
 from infra.hardware import Hardware
@@ -135,7 +135,7 @@ def test_a_damaged_bundle_is_one_line_and_an_exit_code(
     farm: Any, bundle: Any, stages: FakeStages, capsys: Any
 ) -> None:
     folder = bundle()
-    (folder / "face.npz").write_bytes(b"")
+    (folder / "face.safetensors").write_bytes(b"")
     assert farm("replay", folder, stages=stages) == ExitCode.INPUT
     out, err = capsys.readouterr()
     assert out == ""

@@ -11,7 +11,6 @@ import pytest
 from fake_stages import FakeStages
 from kept_files import Said, hashes, run
 
-from farm.cli import replay
 from farm.cli.wiring import Wiring
 from farm.replay.running import LOG_NAME
 from infra.hardware import Hardware
@@ -35,7 +34,7 @@ def farm(
         rendered = SimpleNamespace(path=folder / "made.mp4", sha256="5" * 64, size_bytes=9)
         return SimpleNamespace(rendered=rendered, failure=None, is_as_recorded=False, seconds=1.0, log="")
 
-    monkeypatch.setattr(replay, "replay", replayed)
+    monkeypatch.setattr("farm.replay.running.replay", replayed)
     wiring = Wiring(stages=stages, probe=lambda: MACHINE)
     return lambda *arguments: run("replay", *arguments, wiring=wiring, read=capsys.readouterr)
 

@@ -5,41 +5,55 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from farm.scheduling.actions import Dispatch, FarmAction, Kill, Recall, Recycle, Retire, Stop
 from farm.scheduling.audit import audit
-from farm.scheduling.events import (
+from farm.scheduling.job import JobEntry
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import (
     AttemptFailed,
+    Dispatch,
     FailureKind,
+    FarmAction,
     FarmEvent,
+    Kill,
+    Recall,
     Recalled,
+    Recycle,
     ReplicaGone,
     ReplicaJoined,
+    Restore,
+    Retire,
     Started,
+    Stop,
     Stopped,
     Submit,
     Succeeded,
     Tick,
 )
-from farm.scheduling.job_entry import JobEntry
-from farm.scheduling.requests import FarmRules, JobRequest, PoolRules, StudioTerms
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
+from jobs.farm_spec import FarmPool, FarmSpec, Studio
 from jobs.lifecycle import AttemptState
+from jobs.reasons import Reason, ReasonKind
 from jobs.spec import Profile
+
+ON_HOLD = Reason(ReasonKind.USER, "it was submitted on hold")
+
+
+def job_request(job: str, *, segments: int, studio: str, **request: Any) -> JobRequest:
+    request = {"subject": "actor-a", "profile": Profile.PREVIEW, **request}
+    return JobRequest(job=job, studio=studio, segment_count=segments, **request)
 
 
 class HandDrivenFarm:
     """Recalls are answered at once, as a real replica does for what has not begun; stops are left to the test."""
 
-    def __init__(
-        self, *, replicas: int = 1, studios: dict[str, StudioTerms] | None = None, **pool: Any
-    ) -> None:
+    def __init__(self, *, replicas: int = 1, studios: dict[str, Studio] | None = None, **pool: Any) -> None:
         self.now = 0.0
         self.actions: list[FarmAction] = []
         self.moves: list[Moved] = []
         self.waiting: dict[str, list[Dispatch]] = {}
         self.scheduler = Scheduler(
-            FarmRules(pool=PoolRules(**pool), studios=studios or {}),
+            FarmSpec(pool=FarmPool(**pool), studios=studios or {}),
             clock=lambda: self.now,
             randomness=random.Random(1),
             record=self.moves.append,
@@ -68,8 +82,10 @@ class HandDrivenFarm:
         self.tell(ReplicaJoined(name))
 
     def submit(self, job: str, *, segments: int = 4, studio: str = "north", **request: Any) -> None:
-        request = {"subject": "actor-a", "profile": Profile.PREVIEW, **request}
-        self.tell(Submit(JobRequest(job=job, studio=studio, segment_count=segments, **request)))
+        self.tell(Submit(job_request(job, segments=segments, studio=studio, **request)))
+
+    def restore(self, job: str, *, segments: int = 4, studio: str = "north", **request: Any) -> None:
+        self.tell(Restore(job_request(job, segments=segments, studio=studio, **request)))
 
     def held(self, replica: str = "r0") -> list[tuple[str, int]]:
         """What the replica has, in the order in which it will be drawn."""

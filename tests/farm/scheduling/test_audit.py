@@ -9,14 +9,14 @@ from hand_driven_farm import HandDrivenFarm
 
 from farm.scheduling.audit import audit
 from farm.scheduling.replicas import ReplicaStatus
-from farm.scheduling.requests import StudioTerms
 from farm.scheduling.state import FarmState
+from jobs.farm_spec import Studio
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason, ReasonKind
 
 
 def busy_farm() -> FarmState:
-    farm = HandDrivenFarm(replicas=2, studios={"north": StudioTerms(max_replicas=2)})
+    farm = HandDrivenFarm(replicas=2, studios={"north": Studio(max_replicas=2)})
     farm.submit("film", segments=8, max_replicas=2)
     farm.submit("other", segments=4, studio="south")
     farm.begin("r0")
@@ -51,7 +51,7 @@ def exceed_the_jobs_limit(farm: FarmState) -> None:
 
 
 def exceed_the_studios_limit(farm: FarmState) -> None:
-    farm.studios["north"].terms = StudioTerms(max_replicas=1)
+    farm.studios["north"].terms = Studio(max_replicas=1)
 
 
 def miscount_the_studio(farm: FarmState) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import ON_HOLD, HandDrivenFarm
 
-from farm.scheduling.actions import StopFinish
-from farm.scheduling.events import Broken, Cancel, FinishStopped, Forget, Pause, Retry
+from farm.scheduling.messages import Broken, Cancel, FinishStopped, Forget, Pause, Retry, StopFinish
 from jobs.lifecycle import JobState
 from jobs.priority import OnQuarantine
 from jobs.reasons import ReasonKind
@@ -101,6 +100,6 @@ def test_a_job_that_is_being_cancelled_is_cancelled() -> None:
 
 def test_what_cannot_be_had_fails_no_job_that_rests() -> None:
     farm = HandDrivenFarm()
-    farm.submit("film", on_hold=True, motion_merged=True)
+    farm.submit("film", hold=ON_HOLD, motion_merged=True)
     farm.tell(Broken("film", "the speech is gone"))
     assert farm.job("film").state is JobState.HELD

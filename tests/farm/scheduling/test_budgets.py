@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.scheduling.audit import audit
-from farm.scheduling.budgets import Budgets
-from farm.scheduling.events import Delivered, Forget, Stitched
-from farm.scheduling.units import Stage
+from farm.scheduling.costs import Budgets
+from farm.scheduling.messages import Delivered, Forget, Stitched
 from jobs.lifecycle import JobState
 from jobs.spec import Profile
 
-KIND, OTHER = (Stage.RENDER, Profile.PREVIEW), (Stage.RENDER, Profile.STUDIO)
+KIND, OTHER = Profile.PREVIEW, Profile.FULL
 
 
 @given(
@@ -25,9 +24,9 @@ KIND, OTHER = (Stage.RENDER, Profile.PREVIEW), (Stage.RENDER, Profile.STUDIO)
     after=st.integers(0, 25),
 )
 def test_who_can_pay_before_or_after_but_not_both(
-    notes: list[tuple[str, tuple[Stage, Profile], int]], dropped: set[str], before: int, after: int
+    notes: list[tuple[str, Profile, int]], dropped: set[str], before: int, after: int
 ) -> None:
-    budgets, known = Budgets(), dict[str, tuple[tuple[Stage, Profile], int]]()
+    budgets, known = Budgets(), dict[str, tuple[Profile, int]]()
     for name, kind, headroom in notes:
         budgets.note(name, kind, float(headroom))
         known[name] = kind, headroom
@@ -48,7 +47,7 @@ def test_a_cost_that_is_learned_touches_only_who_can_pay_no_more_or_can_again() 
     farm.submit("film", segments=9)
     for name, budget in (("rich", 1e6), ("poor", 12.0), ("broke", 1.0)):
         farm.submit(name, segments=2, max_gpu_seconds=budget)
-    farm.submit("another-kind", segments=2, max_gpu_seconds=12.0, profile=Profile.STUDIO)
+    farm.submit("another-kind", segments=2, max_gpu_seconds=12.0, profile=Profile.FULL)
     state = farm.scheduler.state
     state.learn_cost(farm.job("film"), 11.0)
     assert set(state.changed) == set()
@@ -64,7 +63,7 @@ def test_a_job_is_held_when_segments_cost_more_than_it_has_left_and_served_when_
     farm.succeed(seconds=13.0)
     assert farm.job("poor").state is JobState.HELD
     assert farm.job("small").state is JobState.HELD
-    farm.submit("dear", segments=1, profile=Profile.STUDIO, max_gpu_seconds=9.0)
+    farm.submit("dear", segments=1, profile=Profile.FULL, max_gpu_seconds=9.0)
     assert farm.job("dear").state is JobState.HELD
 
 

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import ON_HOLD, HandDrivenFarm
 
-from farm.scheduling.actions import Finish, Kill, StopFinish
-from farm.scheduling.events import (
+from farm.scheduling.messages import (
     Cancel,
     Delivered,
     Drain,
     Expire,
     FailureKind,
+    Finish,
     FinishStopped,
     Forget,
+    Kill,
     Pause,
+    RequestRefused,
     Requeue,
     Resume,
     Retry,
     Stitched,
+    StopFinish,
     UserEvent,
     Waive,
 )
-from farm.scheduling.refusals import RequestRefused
-from farm.scheduling.requests import StudioTerms
-from farm.scheduling.waiting import WaitCode
+from farm.scheduling.why import WaitCode
+from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import OnQuarantine
 
@@ -174,8 +176,8 @@ def test_a_segment_that_runs_can_be_waived() -> None:
 
 def test_a_job_on_hold_starts_when_it_is_resumed_and_expires_when_it_never_is() -> None:
     farm = HandDrivenFarm()
-    farm.submit("film", on_hold=True)
-    farm.submit("old", on_hold=True)
+    farm.submit("film", hold=ON_HOLD)
+    farm.submit("old", hold=ON_HOLD)
     assert farm.held() == []
     assert code_of(farm) is WaitCode.ON_HOLD
     farm.tell(Resume("film"))
@@ -268,7 +270,7 @@ def with_a_suspect(farm: HandDrivenFarm) -> None:
 
 
 def test_jobs_that_may_not_be_served_are_not_before_anybody() -> None:
-    farm = HandDrivenFarm(replicas=3, slots=1, studios={"small": StudioTerms(max_replicas=1, weight=1000)})
+    farm = HandDrivenFarm(replicas=3, slots=1, studios={"small": Studio(max_replicas=1, weight=1000)})
     for number in range(5):
         farm.submit(f"small-{number}", segments=5, studio="small")
     farm.submit("one", segments=5, max_replicas=1)
@@ -295,7 +297,7 @@ def test_jobs_that_may_not_be_served_are_not_before_anybody() -> None:
 def test_a_job_can_say_why_it_waits(
     arrange: Callable[[HandDrivenFarm], None], code: WaitCode, words: str
 ) -> None:
-    farm = HandDrivenFarm(studios={"small": StudioTerms(max_replicas=1)})
+    farm = HandDrivenFarm(studios={"small": Studio(max_replicas=1)})
     arrange(farm)
     assert code_of(farm) is code
     assert words in farm.scheduler.why_waiting("film").sentence
@@ -303,7 +305,7 @@ def test_a_job_can_say_why_it_waits(
 
 def test_a_retry_where_nothing_was_given_up_starts_no_job_that_waits_for_something_else() -> None:
     farm = HandDrivenFarm(first_cost=10.0)
-    farm.submit("film", on_hold=True)
+    farm.submit("film", hold=ON_HOLD)
     farm.submit("dear", max_gpu_seconds=5.0)
     for name in ("film", "dear"):
         assert farm.job(name).state is JobState.HELD

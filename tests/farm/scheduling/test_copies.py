@@ -6,7 +6,7 @@ from typing import Any
 
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Purpose
+from farm.scheduling.messages import Purpose
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.priority import OnQuarantine
 

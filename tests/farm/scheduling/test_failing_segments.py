@@ -7,21 +7,25 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Finish, Kill, Recall, Recycle, Retire
-from farm.scheduling.events import (
+from farm.scheduling.messages import (
     Drain,
     FailureKind,
+    Finish,
     FinishFailed,
+    Kill,
     Progressed,
+    Recall,
+    Recycle,
     ReplicaJoined,
+    RequestRefused,
     Requeue,
     Resume,
+    Retire,
     Retry,
     SegmentFound,
     Succeeded,
     Waive,
 )
-from farm.scheduling.refusals import RequestRefused
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.priority import OnQuarantine
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from farm.scheduling.failure import FailureBudget, FailureLedger
-from farm.scheduling.units import Owner, Stage, Unit, UnitFailed, UnitLost
+from farm.scheduling.unit_failures import FailureBudget, FailureLedger, Owner, UnitFailed, UnitLost
+from farm.scheduling.units import Stage, Unit
 
 WINDOW = Unit(1, 3, Stage.MOTION)
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from farm.scheduling.costs import CostTable
 from farm.scheduling.fair_queue import FairQueue
-from farm.scheduling.units import Stage
 from jobs.spec import Profile
 
-KIND = (Stage.RENDER, Profile.PREVIEW)
+KIND = Profile.PREVIEW
 
 
 def queue_of(**weights: float) -> FairQueue:
@@ -262,7 +261,7 @@ def test_costs_follow_what_is_measured() -> None:
     for _ in range(40):
         costs.add(KIND, 20.0)
     assert costs.estimate(KIND) == pytest.approx(20.0, rel=0.01)
-    assert costs.estimate((Stage.RENDER, Profile.STUDIO)) == 7.0
+    assert costs.estimate(Profile.FULL) == 7.0
 
 
 def test_the_percentile_is_of_recent_measurements_and_waits_for_enough() -> None:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Dispatch, FarmAction, Recall
 from farm.scheduling.audit import audit
-from farm.scheduling.events import (
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import (
+    Dispatch,
     Drain,
+    FarmAction,
     FarmEvent,
     Pause,
+    Recall,
     Recalled,
     ReplicaJoined,
     Started,
@@ -22,8 +25,8 @@ from farm.scheduling.events import (
     Succeeded,
     Tick,
 )
-from farm.scheduling.requests import FarmRules, JobRequest, StudioTerms
 from farm.scheduling.scheduler import Scheduler
+from jobs.farm_spec import FarmSpec, Studio
 from jobs.lifecycle import JobState
 from jobs.priority import Tier
 from jobs.spec import Profile
@@ -37,7 +40,7 @@ class ListeningFarm:
     """Leaves recalls unanswered until the test answers them."""
 
     def __init__(self) -> None:
-        self.scheduler = Scheduler(FarmRules(), clock=lambda: 0.0, randomness=random.Random(1))
+        self.scheduler = Scheduler(FarmSpec(), clock=lambda: 0.0, randomness=random.Random(1))
 
     def tell(self, event: FarmEvent) -> list[FarmAction]:
         actions = self.scheduler.on(event)
@@ -112,7 +115,7 @@ def test_it_is_what_comes_second_that_goes(has_begun: bool) -> None:
 
 
 def test_a_job_or_a_studio_at_its_limit_keeps_its_second_slots() -> None:
-    farm = HandDrivenFarm(replicas=4, studios={"small": StudioTerms(max_replicas=1)})
+    farm = HandDrivenFarm(replicas=4, studios={"small": Studio(max_replicas=1)})
     farm.submit("film", segments=2, max_replicas=1)
     farm.submit("spot", segments=2, studio="small")
     assert sorted(len(farm.held(name)) for name in farm.waiting) == [0, 0, 2, 2]
@@ -180,9 +183,9 @@ def test_what_an_event_costs_grows_no_faster_than_the_replicas_where_a_limit_lea
 
     def calls(replicas: int) -> int:
         limit = replicas // 2
-        terms = StudioTerms(max_replicas=limit if limited == "studio" else None)
+        terms = Studio(max_replicas=limit if limited == "studio" else None)
         scheduler = Scheduler(
-            FarmRules(studios={"north": terms}), clock=lambda: 0.0, randomness=random.Random(1)
+            FarmSpec(studios={"north": terms}), clock=lambda: 0.0, randomness=random.Random(1)
         )
         request = JobRequest(
             job="film",

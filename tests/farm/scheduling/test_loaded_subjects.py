@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Dispatch, Purpose
+from farm.scheduling.messages import Dispatch, Purpose
 
 
 def served_beside_newcomers(*, alive: int, segments: int, times: int, **pool: float) -> list[str]:

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Dispatch, Recall
-from farm.scheduling.events import SegmentsReady
-from farm.scheduling.requests import StudioTerms
+from farm.scheduling.messages import Dispatch, Recall, SegmentsReady
+from jobs.farm_spec import Studio
 from jobs.priority import Tier
 
 
@@ -75,7 +74,7 @@ def test_a_job_that_was_passed_as_often_as_may_be_gets_the_slot_of_who_passed_it
 def test_no_more_is_taken_back_than_the_limits_of_who_arrives_allow(
     limits: dict[str, Any], terms: dict[str, int], most: int
 ) -> None:
-    farm = HandDrivenFarm(replicas=8, first_cost=10.0, studios={"south": StudioTerms(**terms)})
+    farm = HandDrivenFarm(replicas=8, first_cost=10.0, studios={"south": Studio(**terms)})
     farm.submit("bulk", segments=1000, tier=Tier.BULK)
     for name in farm.waiting:
         farm.begin(name)

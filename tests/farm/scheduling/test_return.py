@@ -5,18 +5,28 @@ from __future__ import annotations
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Finish
-from farm.scheduling.events import Broken, FailureKind, MotionGone, Retry, SegmentsReady, Waive
-from farm.scheduling.requests import JobRequest
-from jobs.lifecycle import JobState, SegmentState
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import (
+    Broken,
+    FailureKind,
+    Finish,
+    MotionGone,
+    RequestRefused,
+    Resume,
+    Retry,
+    SegmentsReady,
+    Waive,
+)
+from jobs.farm_spec import Studio
+from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.priority import OnQuarantine
-from jobs.reasons import ReasonKind
+from jobs.reasons import Reason, ReasonKind
 from jobs.spec import Profile
 
 
 def test_only_what_an_earlier_run_left_open_is_rendered() -> None:
     farm = HandDrivenFarm()
-    farm.submit(
+    farm.restore(
         "film", segments=5, committed=frozenset({0}), waived=frozenset({1}), on_quarantine=OnQuarantine.HOLD
     )
     assert [farm.succeed().segment for _ in range(3)] == [2, 3, 4]
@@ -25,7 +35,7 @@ def test_only_what_an_earlier_run_left_open_is_rendered() -> None:
 
 def test_a_segment_still_in_quarantine_holds_the_job_until_somebody_decides() -> None:
     farm = HandDrivenFarm()
-    farm.submit(
+    farm.restore(
         "film",
         segments=2,
         committed=frozenset({0}),
@@ -43,11 +53,41 @@ def test_a_segment_still_in_quarantine_holds_the_job_until_somebody_decides() ->
 
 def test_what_was_spent_before_counts() -> None:
     farm = HandDrivenFarm(first_cost=10.0)
-    farm.submit("film", max_gpu_seconds=25.0, spent=20.0)
+    farm.restore("film", max_gpu_seconds=25.0, spent=20.0)
     job = farm.job("film")
     assert job.state is JobState.HELD
     assert job.hold is not None
     assert job.hold.kind is ReasonKind.BUDGET
+
+
+@pytest.mark.parametrize("kind", [ReasonKind.USER, ReasonKind.BUDGET, ReasonKind.WORK])
+def test_a_job_that_was_held_is_held_for_the_same_reason_and_nothing_is_recorded_of_it(
+    kind: ReasonKind,
+) -> None:
+    farm = HandDrivenFarm()
+    hold = Reason(kind, "as an earlier run said")
+    farm.restore("film", hold=hold)
+    job = farm.job("film")
+    assert (job.state, job.hold, farm.moves, farm.held()) == (JobState.HELD, hold, [], [])
+    assert farm.scheduler.why_waiting("film").sentence == "It is held: as an earlier run said."
+    farm.tell(Resume("film"))
+    assert (job.state, job.hold) == (JobState.RUNNING, None)
+
+
+def test_a_job_that_goes_on_is_queued_without_a_word_and_served() -> None:
+    farm = HandDrivenFarm()
+    farm.restore("film", segments=2, committed=frozenset({0}))
+    assert farm.held() == [("film", 1)]
+    assert JobEvent.QUEUED not in [moved.event for moved in farm.moves]
+
+
+def test_a_full_queue_turns_a_new_job_away_and_not_one_that_comes_back() -> None:
+    farm = HandDrivenFarm(studios={"north": Studio(max_queued_segments=3)})
+    farm.restore("film", segments=4)
+    with pytest.raises(RequestRefused, match="4 of 3 segments"):
+        farm.submit("other", segments=1)
+    with pytest.raises(RequestRefused, match="of that name"):
+        farm.restore("film")
 
 
 def test_a_segment_that_waits_for_its_motion_can_be_waived() -> None:

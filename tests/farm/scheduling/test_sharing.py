@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Dispatch, Purpose, Recall
-from farm.scheduling.events import FailureKind, Resume, Retry, SegmentsReady, Succeeded
-from farm.scheduling.job_entry import spread
-from farm.scheduling.refusals import RequestRefused
-from farm.scheduling.requests import JobRequest, PoolRules, StudioTerms
+from farm.scheduling.job import spread
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import (
+    Dispatch,
+    FailureKind,
+    Purpose,
+    Recall,
+    RequestRefused,
+    Resume,
+    Retry,
+    SegmentsReady,
+    Succeeded,
+)
+from jobs.farm_spec import FarmPool, Studio
 from jobs.lifecycle import JobState
 from jobs.priority import Tier
 from jobs.spec import Profile
@@ -120,7 +129,7 @@ def test_a_newcomer_still_takes_the_slot_of_what_waits_of_a_job_served_more() ->
 def test_shares_follow_what_segments_cost_and_not_how_many_they_are() -> None:
     farm = HandDrivenFarm(slots=1, warm_lead=0)
     farm.submit("cheap", segments=500, studio="north", profile=Profile.PREVIEW)
-    farm.submit("dear", segments=500, studio="south", profile=Profile.STUDIO)
+    farm.submit("dear", segments=500, studio="south", profile=Profile.FULL)
     cost = {"cheap": 2.0, "dear": 8.0}
     spent: Counter[str] = Counter()
     for _ in range(300):
@@ -177,7 +186,7 @@ def test_a_job_takes_no_more_replicas_than_it_may_and_both_slots_of_those() -> N
 
 
 def test_a_studio_takes_no_more_replicas_than_it_may_over_all_its_jobs() -> None:
-    farm = HandDrivenFarm(replicas=4, studios={"north": StudioTerms(max_replicas=1)})
+    farm = HandDrivenFarm(replicas=4, studios={"north": Studio(max_replicas=1)})
     farm.submit("one", segments=9)
     farm.submit("two", segments=9, tier=Tier.INTERACTIVE)
     assert sum(bool(farm.held(name)) for name in farm.waiting) == 1
@@ -185,7 +194,7 @@ def test_a_studio_takes_no_more_replicas_than_it_may_over_all_its_jobs() -> None
 
 
 def test_a_submit_beyond_the_studios_queue_is_refused_and_changes_nothing() -> None:
-    farm = HandDrivenFarm(studios={"north": StudioTerms(max_queued_segments=10)})
+    farm = HandDrivenFarm(studios={"north": Studio(max_queued_segments=10)})
     farm.submit("one", segments=8)
     with pytest.raises(RequestRefused, match="8 of 10") as caught:
         farm.submit("two", segments=3)
@@ -197,7 +206,7 @@ def test_a_submit_beyond_the_studios_queue_is_refused_and_changes_nothing() -> N
 
 
 def test_jobs_that_have_ended_take_no_place_in_the_studios_queue_until_they_are_retried() -> None:
-    farm = HandDrivenFarm(studios={"north": StudioTerms(max_queued_segments=10)})
+    farm = HandDrivenFarm(studios={"north": Studio(max_queued_segments=10)})
     farm.submit("one", segments=8)
     farm.fail(kind=FailureKind.PERMANENT)
     farm.stop()
@@ -272,5 +281,5 @@ def test_a_job_that_cannot_be_is_refused(bad: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("bad", [{"slots": 0}, {"stall": 0.0}, {"warm_lead": -1.0}])
 def test_rules_that_cannot_work_are_refused(bad: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"at least|positive"):
-        PoolRules(**bad)
+    with pytest.raises(ValueError, match="greater than"):
+        FarmPool(**bad)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import random
 
-from farm.scheduling.actions import Dispatch, FarmAction, Kill, Recall
 from farm.scheduling.audit import audit
-from farm.scheduling.events import (
+from farm.scheduling.job_request import JobRequest
+from farm.scheduling.messages import (
+    Dispatch,
+    FarmAction,
     FarmEvent,
+    Kill,
     Pause,
     Progressed,
+    Recall,
     ReplicaJoined,
     Started,
     Submit,
     Succeeded,
     Tick,
 )
-from farm.scheduling.requests import FarmRules, JobRequest
 from farm.scheduling.scheduler import Scheduler
+from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
 from jobs.spec import Profile
 
@@ -27,7 +31,7 @@ class FrozenFarm:
 
     def __init__(self, *, segments: int) -> None:
         self.now = 0.0
-        self.scheduler = Scheduler(FarmRules(), clock=lambda: self.now, randomness=random.Random(1))
+        self.scheduler = Scheduler(FarmSpec(), clock=lambda: self.now, randomness=random.Random(1))
         request = JobRequest(
             job="film", studio="north", subject="a", segment_count=segments, profile=Profile.PREVIEW
         )

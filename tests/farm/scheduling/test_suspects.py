@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from hand_driven_farm import HandDrivenFarm
 
-from farm.scheduling.actions import Dispatch, Purpose, Recycle
-from farm.scheduling.events import FailureKind
-from farm.scheduling.requests import StudioTerms
+from farm.scheduling.messages import Dispatch, FailureKind, Purpose, Recycle
+from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import Tier
 
@@ -121,7 +120,7 @@ def test_of_several_suspects_one_that_waits_for_the_store_keeps_no_other() -> No
 
 def suspect_without_replicas(*, tier: Tier, **request: Any) -> HandDrivenFarm:
     """Two replicas died over the one segment of `film`, and no other is there."""
-    farm = HandDrivenFarm(studios={"small": StudioTerms(max_replicas=1)})
+    farm = HandDrivenFarm(studios={"small": Studio(max_replicas=1)})
     farm.submit("film", segments=1, tier=tier, **request)
     farm.lose("r0")
     farm.join("r1")
@@ -178,7 +177,7 @@ def test_suspects_come_in_the_order_of_their_turns() -> None:
 def test_a_suspect_does_not_starve_behind_other_work_of_its_job_or_studio_at_the_limit(
     limited: str, backlog: Tier
 ) -> None:
-    farm = HandDrivenFarm(studios={"small": StudioTerms(max_replicas=1)})
+    farm = HandDrivenFarm(studios={"small": Studio(max_replicas=1)})
     if limited == "studio":
         farm.submit("film", segments=1, studio="small")
     else:

@@ -56,7 +56,7 @@ def test_fifty_jobs_of_three_studios_share_as_their_weights_say() -> None:
 def test_equal_weights_share_equally_whatever_the_jobs_look_like() -> None:
     jobs = backlog(1, segments=400)
     jobs[0] |= {"copies": 8, "segments": 50}
-    jobs[1] |= {"segment_seconds": 30.0, "profile": "studio"}
+    jobs[1] |= {"segment_seconds": 30.0, "profile": "full"}
     _, figures = simulate(jobs=jobs, pool={"replicas": 6}, faults={"crash": 0.01, "slow": 0.02})
     assert figures.jain is not None
     assert figures.jain >= 0.95

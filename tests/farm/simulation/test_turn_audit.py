@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from farm.scheduling import dispatching, solo
-from farm.scheduling.actions import Purpose
-from farm.scheduling.dispatching import Choice, waiting_choice
-from farm.scheduling.job_entry import JobEntry
+from farm.scheduling import dispatch, suspects
+from farm.scheduling.dispatch import Choice, waiting_choice
+from farm.scheduling.job import JobEntry
+from farm.scheduling.messages import Purpose
 from farm.scheduling.state import FarmState
 from farm.simulation.simulator import InvariantBroken, Simulator
+from farm.simulation.turn_audit import TurnAudit
 from jobs.lifecycle import JobState
 from jobs.simulation_spec import SimulationSpec
 
@@ -30,10 +30,8 @@ def test_a_run_in_turn_is_sound() -> None:
 
 def test_a_job_further_ahead_than_it_may_be_is_seen() -> None:
     run = two_studios(pool={"replicas": 1, "warm_lead": 8.0})
-    strict = run.scheduler.state.rules
-    run.turns._farm = replace(
-        run.scheduler.state, rules=replace(strict, pool=replace(strict.pool, warm_lead=2.0))
-    )
+    strict = run.farm.model_copy(update={"pool": run.farm.pool.model_copy(update={"warm_lead": 2.0})})
+    run.turns = TurnAudit(run.scheduler, rules=strict)
     with pytest.raises(InvariantBroken, match=r"segments ahead of the turn, of 2"):
         run.run()
 
@@ -48,13 +46,13 @@ def test_whoever_is_chosen_out_of_turn_is_seen(monkeypatch: pytest.MonkeyPatch, 
             return None
         return max(filter(farm.is_open, farm.jobs.values()), key=lambda job: job.number), choice[1], purpose
 
-    monkeypatch.setattr(dispatching, "waiting_choice", newest)
+    monkeypatch.setattr(dispatch, "waiting_choice", newest)
     with pytest.raises(InvariantBroken, match=r"ahead of the turn|not in turn"):
         two_studios(pool={"replicas": 1}).run()
 
 
 def test_a_job_that_many_pass_who_are_not_far_ahead_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatching, "stands_back", lambda farm, job: job.state is not JobState.QUEUED)
+    monkeypatch.setattr(dispatch, "stands_back", lambda farm, job: job.state is not JobState.QUEUED)
     long = {"name": "long", "studio": "north", "subject": "a", "segments": 40}
     warm = [{**long, "name": f"warm-{number}", "subject": "b"} for number in range(8)]
     with pytest.raises(InvariantBroken, match="passed often enough"):
@@ -66,7 +64,7 @@ def test_a_stricter_tier_that_is_passed_over_is_seen(monkeypatch: pytest.MonkeyP
         choice = waiting_choice(farm)
         return (next(filter(farm.is_open, farm.jobs.values())), *choice[1:]) if choice else None
 
-    monkeypatch.setattr(dispatching, "waiting_choice", first_come)
+    monkeypatch.setattr(dispatch, "waiting_choice", first_come)
     urgent = {
         "name": "spot",
         "studio": "south",
@@ -93,6 +91,6 @@ def test_a_suspect_that_goes_before_a_stricter_tier_is_seen(monkeypatch: pytest.
         two_studios(pool={"replicas": 1, "start": 4.0, "load": 0.0}, jobs=jobs).run()
 
     run()
-    monkeypatch.setattr(solo, "_next_suspect", any_suspect)
+    monkeypatch.setattr(suspects, "_next_suspect", any_suspect)
     with pytest.raises(InvariantBroken, match="before a stricter tier"):
         run()

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from farm.scheduling.events import (
+from farm.scheduling.messages import (
     AttemptFailed,
+    Broken,
     Cancel,
     Drain,
     Expire,
@@ -18,6 +19,7 @@ from farm.scheduling.events import (
     MotionGone,
     Pause,
     Recalled,
+    RequestRefused,
     Requeue,
     Resume,
     Retry,
@@ -29,7 +31,6 @@ from farm.scheduling.events import (
     Waive,
     WorkEvent,
 )
-from farm.scheduling.refusals import RequestRefused
 from farm.simulation.simulator import InvariantBroken, Simulator
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
@@ -100,6 +101,7 @@ class Chaos:
             "motion gone": self._let_motion_go,
             "why": self._ask_why,
             "finish fails": self._fail_a_finish,
+            "broken": self._break,
             "pause": lambda chance: self._ask(Pause, chance),
             "cancel": lambda chance: self._ask(Cancel, chance),
             "retry": lambda chance: self._ask(Retry, chance),
@@ -226,6 +228,10 @@ class Chaos:
         if finishing:
             self.run.pool.fail_to_finish(_pick(finishing, chance))
 
+    def _break(self, chance: random.Random) -> None:
+        is_internal = chance.random() < 0.5
+        self._ask(lambda name: Broken(name, "what it needs is gone", is_internal=is_internal), chance)
+
     def _ask_why(self, chance: random.Random) -> None:
         jobs = list(self.run.scheduler.jobs)
         if jobs and not self.run.scheduler.why_waiting(_pick(jobs, chance)).sentence.endswith("."):
@@ -246,6 +252,7 @@ _ODDS = {
     "found": 3,
     "motion gone": 1,
     "finish fails": 0.5,
+    "broken": 1,
     "why": 2,
     "pause": 2,
     "cancel": 1,

@@ -152,12 +152,11 @@ def test_ctrl_c_saves_the_step_and_ends_every_process(
 
 def unbroken_weights(tmp_path: Path, *, steps: int) -> str:
     """The weights of the same steps without Ray and without a break."""
+    from one_worker import OneWorker, SilentTraining
     from tiny_trainer import TinyTrainers
 
-    from farm.training.progress import SilentTraining
-    from farm.training.setup import Cadence, WorkerSetup
-    from farm.training.worker import run_worker
-    from farm.training.worker_group import OneWorker
+    from farm.training.loop import Cadence
+    from farm.training.worker import WorkerSetup, run_worker
     from jobs.identity import sha256_of_bytes
     from stages.training.build import TrainingRequest
 

@@ -28,9 +28,9 @@ from stages.errors import SubjectError, WeightsError
     [
         pytest.param(ValueError("bad shape"), TrainingFailed, False, id="a fault of the code"),
         pytest.param(
-            SubjectError(code="subject.clip-too-short", what="too short"), DataUnusable, False, id="bad data"
+            SubjectError(code="subject_clip_too_short", what="too short"), DataUnusable, False, id="bad data"
         ),
-        pytest.param(WeightsError(code="weights.sizes", what="no fit"), WeightsMismatch, False, id="weights"),
+        pytest.param(WeightsError(code="weights_sizes", what="no fit"), WeightsMismatch, False, id="weights"),
         pytest.param(
             RuntimeError("[../gloo/transport/tcp/pair.cc:534] Connection closed by peer"),
             ReplicaLost,

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_worker import OneWorker, SilentTraining
 from tiny_trainer import TinyTrainer, TinyTrainers
 
-from farm.training.progress import SilentTraining, TrainingAdvanced, TrainingEvent
-from farm.training.setup import Cadence, Outcome, WorkerSetup
-from farm.training.worker import run_worker
-from farm.training.worker_group import OneWorker
+from farm.training.loop import Cadence, Outcome
+from farm.training.progress import TrainingAdvanced, TrainingEvent
+from farm.training.worker import WorkerSetup, run_worker
 from infra.storage import open_store
 from jobs.errors import Cancelled, TrainingFailed
 from jobs.identity import sha256_of_bytes

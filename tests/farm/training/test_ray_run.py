@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import tiny_trainer
+from one_worker import SilentTraining
 from tiny_trainer import TinyTrainers
 
-from farm.training.progress import SilentTraining
-from farm.training.report import TrainingReport
-from farm.training.run import train
+from farm.training.progress import TrainingReport
+from farm.training.train_job import train
 from infra.cluster import connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings

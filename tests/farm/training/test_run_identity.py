@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from farm.training.identity import run_id, run_prefix
-from farm.training.request import plan_training
+from farm.training.train_plan import plan_training, run_id, run_prefix
 from jobs.errors import InputNotFound
 from jobs.parse import LoadedTraining
 

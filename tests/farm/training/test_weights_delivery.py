@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from farm.training.delivery import check_outputs, deliver_weights
-from farm.training.request import TrainingPlan, plan_training
+from farm.training.train_plan import TrainingPlan, plan_training
 from infra.storage.memory import MemoryStore
 from infra.storage.s3 import s3_client
 from jobs.errors import OutputUnwritable, SubjectRefused, UnknownSubject

@@ -14,8 +14,9 @@ import pytest
 from kept_files import Said, hashes, run
 
 from farm.cli.wiring import Wiring
-from farm.training import run as training
-from farm.training.setup import Outcome, WorkerSetup
+from farm.training import train_job as training
+from farm.training.loop import Outcome
+from farm.training.worker import WorkerSetup
 from infra.hardware import Hardware
 from infra.storage import open_store
 from jobs.errors import ExitCode

@@ -115,7 +115,7 @@ class TinyTrainers:
     def __call__(self, request: TrainingRequest, *, workers: Workers, device: str) -> TinyTrainer:
         self._mark("built")
         if self.bad_clips:
-            raise SubjectError(code="subject.clip-too-short", what="the clip is too short", where="clip a")
+            raise SubjectError(code="subject_clip_too_short", what="the clip is too short", where="clip a")
         return TinyTrainer(request, workers=workers, faults=self)
 
     def strike(self, *, step: int, rank: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tiny_trainer
 
-from farm.training.run import train
+from farm.training.train_job import train
 from infra.hardware import Hardware
 from infra.settings import FarmSettings, prepare_ray_environment
 from jobs.parse import load_training

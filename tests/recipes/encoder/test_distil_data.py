@@ -94,7 +94,7 @@ def test_groups_are_drawn_from_by_their_shares_and_not_by_their_length():
 def test_a_folder_without_long_enough_speech_is_refused():
     with pytest.raises(SpeechError, match="--speech") as caught:
         SpeechPool([[a_tone(500)], [a_tone(500, frames=24)]], shares=[1.0, 1.0], variety=PLAIN)
-    assert caught.value.code == "speech.none"
+    assert caught.value.code == "speech_none"
 
 
 def test_the_digest_tells_one_set_of_recordings_from_another():

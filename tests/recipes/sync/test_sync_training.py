@@ -15,7 +15,7 @@ from stages.errors import SubjectError
 from stages.speech.encoder import SpeechEncoder
 from stages.speech.loading import load_encoder
 from stages.sync.inputs import ENCODER
-from stages.sync.network import SyncConfig, SyncNetwork
+from stages.sync.judge_network import SyncConfig, SyncNetwork
 
 SMALL = SyncTraining(
     steps=80, windows=6, frames=40, warm_up=10, network=SyncConfig(width=24, embedding=16, layers=2)
@@ -70,7 +70,7 @@ def test_what_it_learned_holds_for_clips_it_never_saw(
 def test_clips_shorter_than_a_window_are_refused(clips: list[SyncClip]):
     with pytest.raises(SubjectError) as caught:
         train_judge(clips, SyncTraining(frames=151))
-    assert caught.value.code == "sync.no-clips"
+    assert caught.value.code == "sync_no_clips"
 
 
 def test_folds_part_performers_and_an_actor_stays_with_the_one_it_repeats(clips: list[SyncClip]):

@@ -57,4 +57,4 @@ def test_a_neighbour_that_is_no_segment_is_refused(segments, tiny: VideoProfile,
     profile = PREVIEW if damage == "size" else tiny
     with pytest.raises(EncodeError) as caught:
         still_segment(data, shows="last", frame_count=5, fps=FPS, profile=profile)
-    assert caught.value.code == "encode.bad-segment"
+    assert caught.value.code == "encode_bad_segment"

@@ -10,10 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from stages.encode.profile import PREVIEW, STUDIO, profile_named
+from stages.encode.profile import FULL, PREVIEW, profile_named
 from stages.encode.segment import encode_segment, verify_segment
 from stages.errors import EncodeError
-from stages.video.reading import upright
+from stages.video.decoding import upright
 
 FPS = Fraction(25)
 
@@ -92,13 +92,13 @@ def test_no_version_of_the_muxer_is_in_the_bytes(moving, tiny):
 def test_a_frame_of_another_kind_is_refused(tiny, frame):
     with pytest.raises(EncodeError) as caught:
         encode_segment([frame], fps=FPS, profile=tiny)
-    assert caught.value.code == "encode.wrong-frame"
+    assert caught.value.code == "encode_wrong_frame"
 
 
 def test_a_segment_of_no_frames_is_refused(tiny):
     with pytest.raises(EncodeError) as caught:
         encode_segment([], fps=FPS, profile=tiny)
-    assert caught.value.code == "encode.no-frames"
+    assert caught.value.code == "encode_no_frames"
 
 
 def test_an_error_of_the_renderer_passes_through_untouched(moving, tiny):
@@ -118,7 +118,7 @@ def test_verifying_names_what_is_wrong(moving, tiny, expected, word: str):
     data = encode_segment(moving(0, 10), fps=FPS, profile=tiny)
     with pytest.raises(EncodeError, match=word) as caught:
         verify_segment(data, **expected)
-    assert caught.value.code == "encode.bad-segment"
+    assert caught.value.code == "encode_bad_segment"
 
 
 def test_verifying_finds_another_frame_rate(moving, tiny):
@@ -132,13 +132,13 @@ def test_verifying_finds_a_segment_cut_short(moving, tiny, keep: int):
     data = encode_segment(moving(0, 50), fps=FPS, profile=tiny)
     with pytest.raises(EncodeError) as caught:
         verify_segment(data[:keep], frame_count=50, size=64)
-    assert caught.value.code == "encode.bad-segment"
+    assert caught.value.code == "encode_bad_segment"
 
 
 def test_profiles_are_found_by_name():
     assert profile_named("preview") is PREVIEW
-    assert (PREVIEW.size, STUDIO.size) == (256, 512)
-    assert "threads=1" in profile_named("studio").describe()["x264-params"]
+    assert (PREVIEW.size, FULL.size) == (256, 512)
+    assert "threads=1" in profile_named("full").describe()["x264-params"]
     with pytest.raises(EncodeError) as caught:
         profile_named("cinema")
-    assert caught.value.code == "encode.unknown-profile"
+    assert caught.value.code == "encode_unknown_profile"

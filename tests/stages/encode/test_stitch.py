@@ -153,11 +153,11 @@ def failures(segments, speech):
     good = segments(60)
     other = encode_segment([np.zeros((32, 32, 3), np.uint8)] * 10, fps=FPS, profile=_profile(size=32))
     return {
-        "encode.length-mismatch": (good[:1], speech(640 * 60)),
-        "encode.no-frames": ([], speech(640 * 60)),
-        "encode.bad-segment": ([good[0], b"junk"], speech(640 * 60)),
-        "encode.bad-segment ": ([good[0], good[1][:900]], speech(640 * 60)),
-        "encode.bad-segment  ": ([good[0], other], speech(640 * 60)),
+        "encode_length_mismatch": (good[:1], speech(640 * 60)),
+        "encode_no_frames": ([], speech(640 * 60)),
+        "encode_bad_segment": ([good[0], b"junk"], speech(640 * 60)),
+        "encode_bad_segment ": ([good[0], good[1][:900]], speech(640 * 60)),
+        "encode_bad_segment  ": ([good[0], other], speech(640 * 60)),
     }
 
 
@@ -190,7 +190,7 @@ def test_too_many_frames_are_refused_too(segments, speech, tmp_path: Path):
 def test_a_missing_recording_is_an_error_of_the_speech(segments, tmp_path: Path):
     with pytest.raises(SpeechError) as caught:
         stitch(segments(50), speech_path=tmp_path / "no.wav", output=tmp_path / "m.mp4", fps=FPS, metadata={})
-    assert caught.value.code == "speech.not-found"
+    assert caught.value.code == "speech_not_found"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,7 +214,7 @@ def test_an_output_that_cannot_be_is_refused(segments, speech, tmp_path: Path, k
         output = tmp_path / "file" / "m.mp4"
     with pytest.raises(EncodeError) as caught:
         stitch(segments(50), speech_path=speech(640 * 50), output=output, fps=FPS, metadata={})
-    assert caught.value.code == "encode.output-unwritable"
+    assert caught.value.code == "encode_output_unwritable"
     assert str(output) in caught.value.where
 
 
@@ -225,7 +225,7 @@ def test_a_folder_that_may_not_be_written_is_refused(segments, speech, tmp_path:
     with pytest.raises(EncodeError) as caught:
         stitch(segments(50), speech_path=path, output=tmp_path / "m.mp4", fps=FPS, metadata={})
     tmp_path.chmod(0o700)
-    assert caught.value.code == "encode.output-unwritable"
+    assert caught.value.code == "encode_output_unwritable"
 
 
 @pytest.mark.parametrize("limit", [1_000, 40_000, 120_000])
@@ -257,5 +257,5 @@ def test_a_disk_that_fills_up_leaves_nothing(segments, speech, tmp_path: Path, l
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "encode.disk-full"
+    assert done.stdout == "encode_disk_full"
     assert not (tmp_path / "out").exists()

@@ -159,15 +159,15 @@ def test_a_video_without_a_face_is_an_error_with_a_code(truth: Path, write):
     empty = write("empty.mkv", [np.full((256, 256, 3), 120, np.uint8)] * 30)
     with pytest.raises(SubjectError) as caught:
         evaluate_pair(empty, truth, options=FACES_ONLY)
-    assert caught.value.code == "clip.no-face"
+    assert caught.value.code == "clip_no_face"
     assert caught.value.where == str(empty)
 
 
 def test_files_that_cannot_be_read_are_errors_with_codes(truth: Path, tmp_path: Path):
     (tmp_path / "letter.mp4").write_text("dear")
     for path, code in (
-        (tmp_path / "none.mp4", "clip.not-found"),
-        (tmp_path / "letter.mp4", "clip.not-media"),
+        (tmp_path / "none.mp4", "clip_not_found"),
+        (tmp_path / "letter.mp4", "clip_not_media"),
     ):
         with pytest.raises(SubjectError) as caught:
             evaluate_pair(truth, path)

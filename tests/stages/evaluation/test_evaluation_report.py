@@ -13,9 +13,9 @@ from nodding_actor import actor_frames
 
 from stages.evaluation.options import EvaluationOptions, Part
 from stages.evaluation.pair import TakesEvaluation, evaluate_takes
-from stages.evaluation.report import ERRORS, PAGE, RECORD, TRACKS, WORST, write_report
 from stages.evaluation.table import markdown, rows_of
 from stages.evaluation.worst_frames import worst_frames
+from stages.evaluation.written_report import ERRORS, PAGE, RECORD, TRACKS, WORST, write_report
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, changed: dict[st
     save_weights(tmp_path / "faco.safetensors", FaCoNet(config), header(config, **changed))
     with pytest.raises(WeightsError) as caught:
         ComposerStage.load(weights=tmp_path / "faco.safetensors", device="cpu")
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"
 
 
 def test_a_renderer_trained_without_the_composer_gets_faces_without_it(

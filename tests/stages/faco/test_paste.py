@@ -53,4 +53,4 @@ def test_a_renderer_says_which_faces_it_was_trained_on(
 def test_a_renderer_that_is_not_there_is_an_error(tmp_path: Path):
     with pytest.raises(WeightsError) as caught:
         draws_composed_face(tmp_path / "none.safetensors")
-    assert caught.value.code == "weights.not-found"
+    assert caught.value.code == "weights_not_found"

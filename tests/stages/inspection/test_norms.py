@@ -104,7 +104,7 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path, spoil: object) -> N
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(SubjectError, match=NORMS_FILE) as caught:
         read_norms(tmp_path)
-    assert caught.value.code == "subject.damaged"
+    assert caught.value.code == "subject_damaged"
 
 
 def test_every_actor_ships_with_limits_of_its_own_that_are_tighter_than_those_for_all() -> None:

@@ -100,4 +100,4 @@ def test_weights_of_an_unknown_encoder_are_refused(tmp_path: Path):
     save_weights(tmp_path / "moda.safetensors", Moda(SIZES), header)
     with pytest.raises(WeightsError) as caught:
         MotionStage.load(weights=tmp_path / "moda.safetensors", device="cpu")
-    assert caught.value.code == "weights.encoder-unknown"
+    assert caught.value.code == "weights_encoder_unknown"

@@ -48,7 +48,7 @@ def test_what_is_compared_below_is_accepted_as_it_is(tmp_path: Path):
 @pytest.mark.parametrize("value", [0, -1, 9, 100_000, 10**30, "3", None, True, 3.0])
 def test_a_network_is_not_built_because_a_header_claims_it(tmp_path: Path, name: str, value: object):
     sizes = {**HEADER.sizes, name: value}
-    assert refusal(written(tmp_path, sizes=sizes)).code in {"weights.mismatch", "weights.no-header"}
+    assert refusal(written(tmp_path, sizes=sizes)).code in {"weights_mismatch", "weights_no_header"}
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_network_is_not_built_because_a_header_claims_it(tmp_path: Path, name:
     ],
 )
 def test_a_header_of_other_types_is_none_of_ours(tmp_path: Path, changed: dict[str, object]):
-    assert refusal(written(tmp_path, **changed)).code == "weights.no-header"
+    assert refusal(written(tmp_path, **changed)).code == "weights_no_header"
 
 
 @pytest.mark.parametrize("frames", [0, -5, True, 2**40, "100"])
 def test_a_trained_range_that_is_none_is_refused(tmp_path: Path, frames: object):
-    assert refusal(written(tmp_path, facts={"trained_frames:average": frames})).code == "weights.mismatch"
+    assert refusal(written(tmp_path, facts={"trained_frames:average": frames})).code == "weights_mismatch"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -78,7 +78,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float):
     tensors["head.1.weight"].view(-1)[3] = value
     save_again(path, tensors)
     error = refusal(path)
-    assert error.code == "weights.mismatch"
+    assert error.code == "weights_mismatch"
     assert "head.1.weight holds NaN or infinity" in error.what
 
 
@@ -88,13 +88,13 @@ def test_weights_of_another_kind_of_number_are_refused(tmp_path: Path, kind: tor
     tensors = load_file(path)
     tensors["head.1.weight"] = tensors["head.1.weight"].to(kind)
     save_again(path, tensors)
-    assert refusal(path).code in {"weights.mismatch", "weights.unreadable"}
+    assert refusal(path).code in {"weights_mismatch", "weights_unreadable"}
 
 
 def test_a_header_nested_without_end_is_none_of_ours(tmp_path: Path):
     path = written(tmp_path)
     save_file(load_file(path), path, metadata={"header": "[" * 100_000})
-    assert refusal(path).code == "weights.no-header"
+    assert refusal(path).code == "weights_no_header"
 
 
 def save_again(path: Path, tensors: dict[str, torch.Tensor]) -> None:

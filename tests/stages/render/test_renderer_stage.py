@@ -108,7 +108,7 @@ def test_no_frames_are_no_pictures(stage: RendererStage, face: PosedFace):
 def test_a_subject_the_renderer_never_saw_is_refused(weights: Path):
     with pytest.raises(WeightsError, match="average") as caught:
         RendererStage.load(subject=average_subject(name="nobody", renderer_weights=weights), device="cpu")
-    assert (caught.value.code, caught.value.where) == ("weights.mismatch", "nobody")
+    assert (caught.value.code, caught.value.where) == ("weights_mismatch", "nobody")
 
 
 @pytest.mark.parametrize("changed", [{"architecture": "faco"}, {"fps": 30}, {"sizes": {"depth": 3}}])
@@ -117,4 +117,4 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, changed: dict[st
     save_weights(path, Generator(CONFIG), header(**changed))
     with pytest.raises(WeightsError) as caught:
         RendererStage.load(subject=average_subject(renderer_weights=path), device="cpu")
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"

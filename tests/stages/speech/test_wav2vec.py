@@ -77,4 +77,4 @@ def test_the_same_speech_gives_the_same_rows(encoder: Wav2VecEncoder):
 def test_a_folder_without_a_model_is_refused(tmp_path: Path):
     with pytest.raises(WeightsError) as caught:
         Wav2VecEncoder(str(tmp_path), local_files_only=True)
-    assert caught.value.code == "weights.encoder-missing"
+    assert caught.value.code == "weights_encoder_missing"

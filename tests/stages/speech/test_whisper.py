@@ -85,4 +85,4 @@ def test_the_tensors_of_a_file_are_read_by_name():
 def test_damaged_bytes_are_refused(data: bytes):
     with pytest.raises(WeightsError) as caught:
         read_ctranslate2(data)
-    assert caught.value.code == "weights.unreadable"
+    assert caught.value.code == "weights_unreadable"

@@ -36,7 +36,7 @@ def test_a_folder_of_other_inputs_is_refused_with_a_hint(tmp_path: Path, changed
     take_folder(tmp_path / "zoe", CLAIM)
     with pytest.raises(SubjectError) as caught:
         take_folder(tmp_path / "zoe", replace(CLAIM, **changed))
-    assert code_of(caught) == "subject.occupied"
+    assert code_of(caught) == "subject_occupied"
     assert caught.value.hint
 
 
@@ -44,7 +44,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path: Path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(SubjectError) as caught:
         take_folder(tmp_path, CLAIM)
-    assert code_of(caught) == "subject.occupied"
+    assert code_of(caught) == "subject_occupied"
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -52,7 +52,7 @@ def test_a_damaged_claim_is_not_taken_over(tmp_path: Path):
     (tmp_path / "preparation.json").write_text("{")
     with pytest.raises(SubjectError) as caught:
         take_folder(tmp_path, CLAIM)
-    assert code_of(caught) == "subject.occupied"
+    assert code_of(caught) == "subject_occupied"
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n"])
@@ -62,7 +62,7 @@ def test_no_consent_is_no_consent(tmp_path: Path, content: bytes | None):
         record.write_bytes(content)
     with pytest.raises(SubjectError) as caught:
         check_consent(record)
-    assert code_of(caught) == "subject.no-consent"
+    assert code_of(caught) == "subject_no_consent"
 
 
 def test_the_record_is_kept_as_it_is(tmp_path: Path):
@@ -78,4 +78,4 @@ def test_the_record_is_kept_as_it_is(tmp_path: Path):
 def test_a_clip_that_is_not_there_is_said_so(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         file_sha256(tmp_path / "none.mp4")
-    assert code_of(caught) == "clip.not-found"
+    assert code_of(caught) == "clip_not_found"

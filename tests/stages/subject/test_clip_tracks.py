@@ -130,7 +130,7 @@ def test_tracks_that_do_not_fit_each_other_are_no_prepared_clip(tmp_path: Path, 
     np.savez(tmp_path / "tracks.npz", **arrays)
     with pytest.raises(SubjectError) as caught:
         ClipTracks.load(tmp_path)
-    assert caught.value.code == "clip.not-prepared"
+    assert caught.value.code == "clip_not_prepared"
 
 
 @pytest.mark.parametrize("field", ["source", "first_frame", "detected", "torso_moves", "trained_frames"])
@@ -140,7 +140,7 @@ def test_a_fact_of_another_type_is_no_prepared_clip(tmp_path: Path, field: str):
     path.write_text(json.dumps({**json.loads(path.read_text()), field: [1]}))
     with pytest.raises(SubjectError) as caught:
         ClipTracks.load(tmp_path)
-    assert caught.value.code == "clip.not-prepared"
+    assert caught.value.code == "clip_not_prepared"
 
 
 def test_damage_anywhere_in_the_tracks_is_refused_or_harmless(tmp_path: Path):
@@ -160,4 +160,4 @@ def test_nobody_waits_for_a_file_of_a_clip_that_is_a_pipe(tmp_path: Path, name: 
     os.mkfifo(tmp_path / name)
     with pytest.raises(SubjectError) as caught:
         ClipTracks.load(tmp_path)
-    assert caught.value.code == "clip.not-prepared"
+    assert caught.value.code == "clip_not_prepared"

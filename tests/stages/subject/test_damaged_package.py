@@ -22,7 +22,7 @@ def refusal(folder: Path) -> SubjectError:
 def test_damaged_facts_are_refused(folder: Path, content: bytes):
     (folder / "subject.yaml").write_bytes(content)
     error = refusal(folder)
-    assert (error.code, error.where) == ("subject.damaged", str(folder / "subject.yaml"))
+    assert (error.code, error.where) == ("subject_damaged", str(folder / "subject.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def test_damaged_facts_are_refused(folder: Path, content: bytes):
 def test_a_damaged_template_is_refused(folder: Path, damage):
     path = folder / "template.npz"
     path.write_bytes(damage(path.read_bytes()))
-    assert (refusal(folder).code, refusal(folder).where) == ("subject.damaged", str(path))
+    assert (refusal(folder).code, refusal(folder).where) == ("subject_damaged", str(path))
 
 
 def test_an_array_instead_of_an_archive_is_refused(folder: Path):
     np.save(folder / "template.npy", average_template().mesh_N3)
     (folder / "template.npy").rename(folder / "template.npz")
-    assert refusal(folder).code == "subject.damaged"
+    assert refusal(folder).code == "subject_damaged"
 
 
 def test_damage_anywhere_in_the_template_is_refused_or_harmless(folder: Path):
@@ -72,7 +72,7 @@ def test_a_template_of_the_wrong_numbers_is_refused(folder: Path, part: str, dam
     else:
         arrays[part] = np.array("a face")
     np.savez(folder / "template.npz", **arrays)
-    assert refusal(folder).code == "subject.damaged"
+    assert refusal(folder).code == "subject_damaged"
 
 
 @pytest.mark.parametrize("damage", ["absent", "text", "not square"])
@@ -83,4 +83,4 @@ def test_a_damaged_reference_is_refused(folder: Path, reference_HW3: np.ndarray,
         path.write_text("no picture")
     elif damage == "not square":
         cv2.imwrite(str(path), reference_HW3[:40])
-    assert (refusal(folder).code, refusal(folder).where) == ("subject.damaged", str(path))
+    assert (refusal(folder).code, refusal(folder).where) == ("subject_damaged", str(path))

@@ -11,7 +11,7 @@ from prepared_clip import clip_tracks, numbered_pictures, numbers_of, save_with_
 
 from stages.errors import SubjectError
 from stages.subject.frames import FRAMES_FILE, clip_frames, forget_frames, trim_frames, write_frames
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 
 def test_frame_k_of_the_array_is_frame_k_of_the_video(tmp_path: Path):
@@ -66,14 +66,14 @@ def test_too_few_pictures_are_an_error_and_leave_nothing(tmp_path: Path):
     save_with_pictures(tmp_path, frames=5, pictures=4)
     with pytest.raises(SubjectError) as caught:
         clip_frames(tmp_path, size=32)
-    assert caught.value.code == "clip.frames-missing"
+    assert caught.value.code == "clip_frames_missing"
     assert not list(tmp_path.glob("*frames-32*"))
 
 
 def test_a_folder_without_a_prepared_clip_is_refused(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         clip_frames(tmp_path, size=32)
-    assert caught.value.code == "clip.not-prepared"
+    assert caught.value.code == "clip_not_prepared"
 
 
 def test_stored_pictures_are_nearly_the_originals_in_colour_too(tmp_path: Path):

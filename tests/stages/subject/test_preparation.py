@@ -15,7 +15,7 @@ from stages.errors import SubjectError
 from stages.speech.decode import read_speech
 from stages.subject.package import SubjectPackage
 from stages.subject.tracks import ClipTracks
-from stages.video.reading import read_frames
+from stages.video.decoding import read_frames
 
 FRAMES, LAG = 90, 5
 
@@ -119,7 +119,7 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
     assert facts["consent_record"] == "consent.txt"
     with pytest.raises(SubjectError) as caught:
         SubjectPackage.load(request.out)
-    assert caught.value.code == "subject.no-renderer"
+    assert caught.value.code == "subject_no_renderer"
     SubjectPackage.add_renderer(request.out, consent)
     package = SubjectPackage.load(request.out)
     np.testing.assert_array_equal(package.reference_HW3, stored[report.figures.reference_frame])
@@ -135,7 +135,7 @@ def test_no_consent_refuses_before_the_clip_is_touched(preparation, tmp_path: Pa
     )
     with pytest.raises(SubjectError) as caught:
         preparation.prepare_subject(request, progress=Steps())
-    assert caught.value.code == "subject.no-consent"
+    assert caught.value.code == "subject_no_consent"
     assert not (tmp_path / "x").exists()
 
 
@@ -153,26 +153,26 @@ def refusal(preparation, clip: Path, consent: Path, out: Path) -> SubjectError:
 
 def test_a_clip_without_sound_is_refused(preparation, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "mute.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, None)
-    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.no-sound"
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_no_sound"
 
 
 def test_a_clip_without_a_face_is_refused(preparation, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "wall.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, np.zeros(60 * 640))
-    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.no-face"
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_no_face"
 
 
 def test_two_people_are_refused(preparation, actor, consent: Path, tmp_path: Path):
     frames_HW3, speech_S = actor
     pairs = [np.concatenate([frame_HW3, frame_HW3[:, ::-1]], axis=1) for frame_HW3 in frames_HW3[:55]]
     clip = write(tmp_path / "pair.mkv", pairs, speech_S[: 55 * 640])
-    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.several-faces"
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_several_faces"
 
 
 def test_a_silent_clip_is_refused(preparation, actor, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "silent.mkv", actor[0][:55], np.zeros(55 * 640))
-    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.silence"
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_silence"
 
 
 def test_a_clip_under_two_seconds_is_refused(preparation, actor, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "short.mkv", actor[0][:45], actor[1][: 45 * 640])
-    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip.too-short"
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_too_short"

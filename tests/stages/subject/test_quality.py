@@ -19,7 +19,7 @@ from stages.subject.quality import (
     judge_tracks,
     refuse,
 )
-from stages.video.reading import VideoFacts
+from stages.video.decoding import VideoFacts
 
 
 def level_of(verdicts: list[Verdict], code: str) -> Level:
@@ -38,19 +38,19 @@ def looks(*, heights: tuple[float, ...] = (250,), seconds: float = 40, cuts=(), 
 @pytest.mark.parametrize(
     ("seen", "code", "level"),
     [
-        pytest.param(looks(), "too-short", Level.OK, id="long enough"),
-        pytest.param(looks(seconds=10), "too-short", Level.WARNING, id="short"),
-        pytest.param(looks(seconds=1.8), "too-short", Level.REFUSED, id="too short"),
+        pytest.param(looks(), "too_short", Level.OK, id="long enough"),
+        pytest.param(looks(seconds=10), "too_short", Level.WARNING, id="short"),
+        pytest.param(looks(seconds=1.8), "too_short", Level.REFUSED, id="too short"),
         pytest.param(
-            looks(seconds=4, cuts=(40, 70)), "too-short", Level.REFUSED, id="no shot of two seconds"
+            looks(seconds=4, cuts=(40, 70)), "too_short", Level.REFUSED, id="no shot of two seconds"
         ),
-        pytest.param(looks(heights=()), "no-face", Level.REFUSED, id="no face"),
-        pytest.param(looks(heights=(250,)), "several-faces", Level.OK, id="one face"),
-        pytest.param(looks(heights=(250, 60)), "several-faces", Level.WARNING, id="somebody behind"),
-        pytest.param(looks(heights=(250, 200)), "several-faces", Level.REFUSED, id="two people"),
-        pytest.param(looks(heights=(220,)), "low-resolution", Level.OK, id="sharp enough"),
-        pytest.param(looks(heights=(120,)), "low-resolution", Level.WARNING, id="small"),
-        pytest.param(looks(heights=(50,)), "low-resolution", Level.REFUSED, id="tiny"),
+        pytest.param(looks(heights=()), "no_face", Level.REFUSED, id="no face"),
+        pytest.param(looks(heights=(250,)), "several_faces", Level.OK, id="one face"),
+        pytest.param(looks(heights=(250, 60)), "several_faces", Level.WARNING, id="somebody behind"),
+        pytest.param(looks(heights=(250, 200)), "several_faces", Level.REFUSED, id="two people"),
+        pytest.param(looks(heights=(220,)), "low_resolution", Level.OK, id="sharp enough"),
+        pytest.param(looks(heights=(120,)), "low_resolution", Level.WARNING, id="small"),
+        pytest.param(looks(heights=(50,)), "low_resolution", Level.REFUSED, id="tiny"),
         pytest.param(looks(), "cuts", Level.OK, id="one shot"),
         pytest.param(looks(cuts=(300,)), "cuts", Level.WARNING, id="two shots"),
         pytest.param(looks(jumps=(300,)), "cuts", Level.WARNING, id="an edit"),
@@ -94,7 +94,7 @@ def test_tracks_are_judged(changed: dict[str, float], code: str, level: Level):
     ("detected", "level"), [(0.5, Level.REFUSED), (0.95, Level.WARNING), (1.0, Level.OK)]
 )
 def test_lost_faces_are_judged(detected: float, level: Level):
-    assert level_of(judge_tracks(TrackMeasures(**GOOD), detected=detected), "face-lost") is level
+    assert level_of(judge_tracks(TrackMeasures(**GOOD), detected=detected), "face_lost") is level
 
 
 def offset(lag: int, *, correlation: float = 0.8) -> AudioOffset:
@@ -130,8 +130,8 @@ def test_a_clip_without_sound_is_refused_by_name():
     verdicts = judge_file(facts)
     with pytest.raises(SubjectError) as caught:
         refuse(verdicts, where="a.mp4")
-    assert (caught.value.code, caught.value.where) == ("clip.no-sound", "a.mp4")
+    assert (caught.value.code, caught.value.where) == ("clip_no_sound", "a.mp4")
     assert caught.value.hint
     told = {verdict.code: verdict.measured for verdict in verdicts}
-    assert "varying" in told["picture-rate"]
+    assert "varying" in told["picture_rate"]
     assert "90" in told["rotation"]

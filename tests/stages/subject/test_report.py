@@ -8,7 +8,7 @@ import pytest
 
 from stages.errors import SubjectError
 from stages.subject.quality import Level, Verdict
-from stages.subject.report import PreparationFigures, QualityReport
+from stages.subject.quality_report import PreparationFigures, QualityReport
 from stages.subject.report_table import report_table
 
 REPORT = QualityReport(
@@ -17,7 +17,7 @@ REPORT = QualityReport(
     verdicts=(
         Verdict(code="profile", level=Level.OK, measured="0 %", threshold="50 %"),
         Verdict(
-            code="too-short", level=Level.WARNING, measured="9 s", threshold="30 s", advice="record more"
+            code="too_short", level=Level.WARNING, measured="9 s", threshold="30 s", advice="record more"
         ),
     ),
     figures=PreparationFigures(seconds=9.0, detected=0.995, offset_frames=-3, round_trip_px=4e-5),
@@ -36,7 +36,7 @@ def test_the_page_is_one_file_that_says_everything_and_runs_nothing(tmp_path: Pa
     page = (tmp_path / "index.html").read_text()
     assert "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS} &amp; co" in page
     assert "<b>" not in page
-    for said in ("too-short", "record more", "99.50%", "-3 frames", "data:image/png;base64,"):
+    for said in ("too_short", "record more", "99.50%", "-3 frames", "data:image/png;base64,"):
         assert said in page
 
 
@@ -58,13 +58,13 @@ def test_an_unfinished_report_is_none(tmp_path: Path):
     assert not QualityReport.is_complete(tmp_path)
     with pytest.raises(SubjectError) as caught:
         QualityReport.load(tmp_path)
-    assert caught.value.code == "subject.no-report"
+    assert caught.value.code == "subject_no_report"
 
 
 def test_the_table_has_a_row_a_clip_with_the_reasons():
     table = report_table([REPORT, replace(REPORT, clip="/x/c.mp4", verdicts=REPORT.verdicts[:1])])
     rows = table.splitlines()
     assert len(rows) == 4
-    assert "too-short" in rows[2]
+    assert "too_short" in rows[2]
     assert rows[3].split("|")[1].strip() == "c"
     assert rows[3].split("|")[3].strip() == ""

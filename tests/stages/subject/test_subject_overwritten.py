@@ -74,7 +74,7 @@ def test_without_a_word_nothing_makes_way(subject: Path) -> None:
     before = files(subject)
     with pytest.raises(SubjectError) as refused:
         take_folder(subject, JANE)
-    assert refused.value.code == "subject.occupied"
+    assert refused.value.code == "subject_occupied"
     assert files(subject) == before
 
 

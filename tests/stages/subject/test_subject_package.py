@@ -58,19 +58,19 @@ def test_the_hash_does_not_depend_on_where_the_package_lies(folder: Path, tmp_pa
 
 
 def test_a_folder_without_a_package_is_said_to_have_none(tmp_path: Path):
-    assert refusal(tmp_path).code == "subject.not-found"
+    assert refusal(tmp_path).code == "subject_not_found"
 
 
 @pytest.mark.parametrize("consent", ["", "  ", None])
 def test_no_face_is_loaded_without_a_consent_record(folder: Path, consent: str | None):
     change_facts(folder, consent=consent)
-    assert refusal(folder).code == "subject.no-consent"
+    assert refusal(folder).code == "subject_no_consent"
 
 
 def test_missing_renderer_weights_are_named(folder: Path):
     (folder / "renderer.safetensors").unlink()
     error = refusal(folder)
-    assert error.code == "subject.weights-not-found"
+    assert error.code == "subject_weights_not_found"
     assert error.where.endswith("renderer.safetensors")
 
 
@@ -80,14 +80,14 @@ def test_missing_renderer_weights_are_named(folder: Path):
 def test_weights_outside_the_folder_of_subjects_are_refused(folder: Path, renderer: str):
     (folder.parents[1] / "stray.safetensors").write_bytes(b"weights")
     change_facts(folder, renderer=renderer)
-    assert refusal(folder).code == "subject.damaged"
+    assert refusal(folder).code == "subject_damaged"
 
 
 def test_a_link_out_of_the_folder_is_refused(folder: Path):
     (folder.parents[1] / "stray.safetensors").write_bytes(b"weights")
     (folder / "renderer.safetensors").unlink()
     (folder / "renderer.safetensors").symlink_to(folder.parents[1] / "stray.safetensors")
-    assert refusal(folder).code == "subject.damaged"
+    assert refusal(folder).code == "subject_damaged"
 
 
 def test_subjects_may_share_the_weights_beside_their_folders(folder: Path):
@@ -107,7 +107,7 @@ def test_a_package_without_a_renderer_says_to_train_one_and_takes_it(folder: Pat
     (folder / "renderer.safetensors").unlink()
     change_facts(folder, renderer="")
     error = refusal(folder)
-    assert error.code == "subject.no-renderer"
+    assert error.code == "subject_no_renderer"
     assert "farm train" in error.hint
     trained = tmp_path / "best.safetensors"
     trained.write_bytes(b"trained weights")
@@ -120,7 +120,7 @@ def test_a_package_without_a_renderer_says_to_train_one_and_takes_it(folder: Pat
 def test_a_renderer_is_added_to_a_package_only(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         SubjectPackage.add_renderer(tmp_path, tmp_path / "best.safetensors")
-    assert caught.value.code == "subject.not-found"
+    assert caught.value.code == "subject_not_found"
 
 
 @pytest.mark.parametrize("damage", ["none", "absent", "altered", "elsewhere"])
@@ -139,7 +139,7 @@ def test_the_consent_record_must_be_the_one_that_was_kept(folder: Path, damage: 
     else:
         (folder.parent / "consent.pdf").write_bytes(b"I agree")
         change_facts(folder, consent_record="../consent.pdf")
-    assert refusal(folder).code == "subject.no-consent"
+    assert refusal(folder).code == "subject_no_consent"
 
 
 def test_reading_a_package_needs_no_face_tracker():

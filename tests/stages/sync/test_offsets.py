@@ -54,5 +54,5 @@ def test_less_than_two_seconds_are_refused_with_a_code():
     for sound, lips in ((short, long), (long, short)):
         with pytest.raises(SpeechError) as caught:
             score_embeddings(sound, lips)
-        assert caught.value.code == "sync.too-short"
+        assert caught.value.code == "sync_too_short"
     assert score_embeddings(long[:LEAST_FRAMES], long).offset == 0

@@ -65,10 +65,10 @@ def test_a_score_is_the_same_every_time_and_takes_what_both_cover(mesh_TN3: np.n
 def test_less_than_two_seconds_are_refused(judge: SyncJudge, mesh_TN3: np.ndarray, speech_S: np.ndarray):
     with pytest.raises(SpeechError) as caught:
         judge.score(mesh_TN3[:49], speech_S)
-    assert caught.value.code == "sync.too-short"
+    assert caught.value.code == "sync_too_short"
 
 
 def test_weights_of_another_network_are_refused():
     with pytest.raises(WeightsError) as caught:
         SyncJudge(builtin_weights("faco"))
-    assert caught.value.code == "weights.mismatch"
+    assert caught.value.code == "weights_mismatch"

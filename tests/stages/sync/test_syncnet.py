@@ -80,24 +80,24 @@ def test_wrong_names_and_shapes_are_refused_and_named(untaught: SyncNet, tmp_pat
     state["netfclip.3.bias"] = torch.zeros(7)
     torch.save(state, tmp_path / "other.model")
     error = refusal(tmp_path / "other.model")
-    assert error.code == "weights.mismatch"
+    assert error.code == "weights_mismatch"
     for part in ("missing netfcaud.3.weight", "unexpected netfcaud.9.weight", "netfclip.3.bias is (7,)"):
         assert part in error.what
 
 
 def test_a_pickled_model_is_refused_without_running_it(untaught: SyncNet, tmp_path: Path):
     torch.save(untaught, tmp_path / NAMES[1])
-    assert refusal(tmp_path).code == "weights.unreadable"
+    assert refusal(tmp_path).code == "weights_unreadable"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str):
-    assert refusal(tmp_path).code == "weights.not-found"
+    assert refusal(tmp_path).code == "weights_not_found"
     (tmp_path / name).write_bytes(b"not weights at all")
-    assert refusal(tmp_path).code == "weights.unreadable"
+    assert refusal(tmp_path).code == "weights_unreadable"
     if name.endswith(".model"):
         torch.save([torch.zeros(3)], tmp_path / name)
-        assert refusal(tmp_path).code == "weights.unreadable"
+        assert refusal(tmp_path).code == "weights_unreadable"
 
 
 class Brightness(nn.Module):
@@ -134,7 +134,7 @@ def test_the_offset_is_found_from_frames_and_speech(lag: int):
 def test_clips_under_two_seconds_are_refused():
     with pytest.raises(SpeechError) as caught:
         score_syncnet(*flickering(54, 0), network=Brightness())  # type: ignore[arg-type]
-    assert caught.value.code == "sync.too-short"
+    assert caught.value.code == "sync_too_short"
 
 
 def test_the_coefficients_are_those_of_python_speech_features():

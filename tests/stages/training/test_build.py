@@ -61,13 +61,13 @@ def test_the_paper_trains_for_its_epochs(prepared: Path):
 def test_a_folder_without_a_prepared_clip_is_named(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         build_trainer(TrainingRequest(stage="faco", clips=(tmp_path,)), workers=ALONE, device="cpu")
-    assert (caught.value.code, caught.value.where) == ("clip.not-prepared", str(tmp_path))
+    assert (caught.value.code, caught.value.where) == ("clip_not_prepared", str(tmp_path))
 
 
 def test_two_clips_of_one_subject_are_refused_not_dropped(prepared: Path):
     with pytest.raises(SubjectError) as caught:
         build_trainer(replace(renderer(prepared), clips=(prepared, prepared)), workers=ALONE, device="cpu")
-    assert (caught.value.code, caught.value.where) == ("clip.same-subject", "jane")
+    assert (caught.value.code, caught.value.where) == ("clip_same_subject", "jane")
 
 
 def test_a_composer_learns_from_a_prepared_clip(prepared: Path):

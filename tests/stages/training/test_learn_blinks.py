@@ -63,4 +63,4 @@ def test_eyes_that_close_for_good_are_no_blink():
 def test_a_corpus_without_a_blink_is_refused():
     with pytest.raises(WeightsError) as caught:
         learn_blinks([a_clip(blinks=())])
-    assert caught.value.code == "training.no-blinks"
+    assert caught.value.code == "training_no_blinks"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stages.errors import SubjectError
-from stages.video.reading import read_facts, read_frames
+from stages.video.decoding import read_facts, read_frames
 
 FPS = Fraction(25)
 
@@ -31,7 +31,7 @@ def refusal(path: Path) -> SubjectError:
 def test_a_picture_that_stands_still_for_a_minute_is_a_gap(write_clip, seconds: int):
     times = [Fraction(0), 1 / FPS, Fraction(seconds)]
     error = refusal(write_clip("a.mkv", grey(3), fps=FPS, times=times))
-    assert error.code == "clip.gap"
+    assert error.code == "clip_gap"
     assert error.what.startswith("after 0.0 s")
 
 
@@ -43,7 +43,7 @@ def test_a_picture_may_stand_still_for_some_seconds(write_clip):
 def test_a_picture_that_begins_years_after_the_sound_is_a_gap(write_clip):
     times = [Fraction(10**6), Fraction(10**6) + 1]
     path = write_clip("a.mkv", grey(2), fps=FPS, times=times, sound_seconds=0.5)
-    assert refusal(path).code == "clip.gap"
+    assert refusal(path).code == "clip_gap"
 
 
 def test_a_last_frame_of_a_rate_that_is_none_is_not_shown_for_days(write_clip):
@@ -54,7 +54,7 @@ def test_a_last_frame_of_a_rate_that_is_none_is_not_shown_for_days(write_clip):
 def test_a_picture_that_changes_its_size_is_refused(tmp_path: Path, write_clip):
     parts = [write_clip(f"{size}.h264", grey(5, height=size), fps=FPS).read_bytes() for size in (32, 64)]
     (tmp_path / "a.h264").write_bytes(b"".join(parts))
-    assert refusal(tmp_path / "a.h264").code == "clip.changing-size"
+    assert refusal(tmp_path / "a.h264").code == "clip_changing_size"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_pixels_that_are_not_square_are_refused(tmp_path: Path, shape: tuple[int
             out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         out.mux(stream.encode(None))
     if is_refused:
-        assert refusal(path).code == "clip.pixel-shape"
+        assert refusal(path).code == "clip_pixel_shape"
         with pytest.raises(SubjectError):
             read_facts(path)
     else:
@@ -93,7 +93,7 @@ def test_a_picture_larger_than_any_cameras_is_not_decoded(tmp_path: Path):
     for read in (read_facts, lambda clip: list(read_frames(clip))):
         with pytest.raises(SubjectError) as caught:
             read(path)
-        assert caught.value.code in {"clip.too-large", "clip.not-media", "clip.no-picture"}
+        assert caught.value.code in {"clip_too_large", "clip_not_media", "clip_no_picture"}
 
 
 def test_a_codec_that_nobody_knows_is_no_clip(write_clip):
@@ -101,7 +101,7 @@ def test_a_codec_that_nobody_knows_is_no_clip(write_clip):
     data = path.read_bytes()
     assert data.count(b"avc1") == 2  # a brand of the file, and the codec
     path.write_bytes(data[::-1].replace(b"1cva", b"1zzz", 1)[::-1])
-    assert refusal(path).code == "clip.not-media"
+    assert refusal(path).code == "clip_not_media"
 
 
 def test_a_bare_stream_is_a_clip_too(write_clip):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.errors import SubjectError
-from stages.video.reading import read_decoded, read_facts, read_frames, thumbnail
+from stages.video.decoding import read_decoded, read_facts, read_frames, thumbnail
 
 FPS = Fraction(25)
 
@@ -95,14 +95,14 @@ def test_facts_are_those_of_the_clip(write_clip):
 def test_a_missing_clip_is_said_to_be_missing(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         next(read_frames(tmp_path / "nobody.mp4"))
-    assert caught.value.code == "clip.not-found"
+    assert caught.value.code == "clip_not_found"
 
 
 def test_text_is_no_clip(tmp_path: Path):
     (tmp_path / "a.mp4").write_text("not a film\n" * 50)
     with pytest.raises(SubjectError) as caught:
         read_facts(tmp_path / "a.mp4")
-    assert caught.value.code == "clip.not-media"
+    assert caught.value.code == "clip_not_media"
 
 
 def test_sound_alone_is_no_clip(write_audio):
@@ -110,7 +110,7 @@ def test_sound_alone_is_no_clip(write_audio):
     for read in (read_facts, lambda clip: next(read_frames(clip))):
         with pytest.raises(SubjectError) as caught:
             read(path)
-        assert caught.value.code == "clip.no-picture"
+        assert caught.value.code == "clip_no_picture"
 
 
 def test_an_error_of_the_reader_of_frames_passes_through_untouched(write_clip):

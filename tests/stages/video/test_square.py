@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from stages.video.reading import read_decoded, read_frames
+from stages.video.decoding import read_decoded, read_frames
 from stages.video.square import SquareReader
 
 FPS = Fraction(25)

@@ -152,8 +152,8 @@ class DrivenPools:
 
     def turn(self, *, timeout_s: float = 0.5) -> None:
         """Wait once."""
-        for happening in self.backend.wait(timeout_s=timeout_s):
-            self.happened.append(happening)
+        for event in self.backend.wait(timeout_s=timeout_s):
+            self.happened.append(event)
             self.at.append(time.monotonic())
 
     def until(self, condition: Callable[[], Any], *, within_s: float = 60.0) -> Any:
@@ -172,7 +172,7 @@ class DrivenPools:
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         """Everything of a kind that happened."""
-        return [happening for happening in self.happened if isinstance(happening, kind)]
+        return [event for event in self.happened if isinstance(event, kind)]
 
     def joined(self, stage: Stage = Stage.RENDER, *, count: int = 1, within_s: float = 60.0) -> list[Joined]:
         """The replicas of a stage that joined, once there were this many."""
@@ -195,15 +195,14 @@ class DrivenPools:
     def told(self, key: str) -> list[PoolEvent]:
         """Everything that happened to a task; `Gone` too, if it names it."""
         return [
-            happening
-            for happening in self.happened
-            if getattr(happening, "key", None) == key
-            or (isinstance(happening, Gone) and key in happening.tasks)
+            event
+            for event in self.happened
+            if getattr(event, "key", None) == key or (isinstance(event, Gone) and key in event.tasks)
         ]
 
     def ends(self, key: str) -> list[PoolEvent]:
         """What a task came to; exactly one thing, if all is well."""
-        return [happening for happening in self.told(key) if not isinstance(happening, (Began, TaskAdvanced))]
+        return [event for event in self.told(key) if not isinstance(event, (Began, TaskAdvanced))]
 
     def end(self, key: str, *, within_s: float = 60.0) -> Any:
         """What a task came to, once it came to something."""
@@ -214,6 +213,6 @@ class DrivenPools:
         """When something of a kind happened last."""
         return next(
             at
-            for happening, at in zip(reversed(self.happened), reversed(self.at), strict=True)
-            if isinstance(happening, kind)
+            for event, at in zip(reversed(self.happened), reversed(self.at), strict=True)
+            if isinstance(event, kind)
         )

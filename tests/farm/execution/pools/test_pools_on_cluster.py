@@ -54,7 +54,7 @@ def start(stages: FakeStages) -> Iterator[Callable[..., DrivenPools]]:
 
 def node_of(pools: DrivenPools, replica: str) -> str:
     """The node that a replica lives on."""
-    found: str = pools.backend._running.staff.roster.find(replica).node
+    found: str = pools.backend._members.find(replica).node
     return found
 
 

@@ -50,7 +50,7 @@ def lives(pid: int) -> bool:
 def test_a_busy_replica_can_be_looked_at_recalled_from_stopped_and_killed(
     start_ray: StartPools, tasks: Tasks, stages: FakeStages
 ) -> None:
-    pools = start_ray(made_of=slow_stages(stages), look_every_s=0.2)
+    pools = start_ray(made_of=slow_stages(stages), poll_every_s=0.2)
     running, waiting, after = (tasks.segment(index, frames=FRAMES) for index in range(3))
     replica = pools.replica()
     for task in (running, waiting, after):
@@ -72,7 +72,7 @@ def test_a_busy_replica_can_be_looked_at_recalled_from_stopped_and_killed(
 
 
 @pytest.mark.slow
-def test_a_look_is_asked_for_at_most_as_often_as_wanted(
+def test_progress_is_asked_for_at_most_as_often_as_wanted(
     start_ray: StartPools, tasks: Tasks, stages: FakeStages
 ) -> None:
     pools = start_ray(made_of=slow_stages(stages, seconds=5.0))
@@ -108,7 +108,7 @@ def test_a_crash_names_what_the_replica_held_the_running_task_first(
 
 @pytest.mark.chaos
 @pytest.mark.slow
-def test_a_replica_that_hangs_answers_looks_and_is_killed_by_name(
+def test_a_replica_that_hangs_tells_its_progress_and_is_killed_by_name(
     start_ray: StartPools, tasks: Tasks, stages: FakeStages
 ) -> None:
     pools = start_ray(made_of=slow_stages(stages, Fault(stage="render", frame=0, kind="hang"), seconds=0.0))
@@ -132,7 +132,7 @@ def test_a_disk_that_hangs_while_a_subject_is_loaded_is_no_standstill_of_the_seg
     start_ray: StartPools, tasks: Tasks, stages: FakeStages
 ) -> None:
     hanging = slow_stages(stages, Fault(stage="load", frame=0, kind="hang"), seconds=0.0)
-    pools = start_ray(made_of=hanging, look_every_s=0.2)
+    pools = start_ray(made_of=hanging, poll_every_s=0.2)
     task = tasks.segment(0)
     pools.backend.submit(pools.replica(), task)
     pools.until(lambda: len(pools.of(TaskAdvanced)) >= 3, within_s=10.0)
@@ -167,16 +167,16 @@ def test_every_task_ends_exactly_once_whatever_is_killed(
     deadline = time.monotonic() + 200
     while len(pools.of(Finished)) < len(wanted):
         assert time.monotonic() < deadline, pools.happened
-        for happening in pools.happened[handled:]:
-            if isinstance(happening, Joined):
-                room[happening.replica] = 2
-            elif isinstance(happening, Gone):
-                del room[happening.replica]
-                waiting.extend(task for task in wanted if task.key in happening.tasks)
-            elif isinstance(happening, (Finished, Refused)):
-                room[holder[happening.key]] += 1
-                if isinstance(happening, Refused):
-                    waiting.extend(task for task in wanted if task.key == happening.key)
+        for event in pools.happened[handled:]:
+            if isinstance(event, Joined):
+                room[event.replica] = 2
+            elif isinstance(event, Gone):
+                del room[event.replica]
+                waiting.extend(task for task in wanted if task.key in event.tasks)
+            elif isinstance(event, (Finished, Refused)):
+                room[holder[event.key]] += 1
+                if isinstance(event, Refused):
+                    waiting.extend(task for task in wanted if task.key == event.key)
         handled = len(pools.happened)
         for name in [name for name, slots in room.items() for _ in range(slots)]:
             if waiting:
@@ -251,25 +251,25 @@ def test_replicas_that_never_get_ready_are_tried_ever_less_often(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from farm.execution.pools import staff
+    from farm.execution.pools import replica_actors
 
-    class Stillborn(staff.ReplicaActor):
+    class FailedStart(replica_actors.ReplicaActor):
         def __init__(self, **_: object) -> None:
             raise RuntimeError("no such device")
 
-    hired: list[float] = []
+    started: list[float] = []
 
-    def hire(kind: type, **arguments: Any) -> Any:
-        hired.append(time.monotonic())
-        return real_hire(Stillborn, **arguments)
+    def start_actor(kind: type, **arguments: Any) -> Any:
+        started.append(time.monotonic())
+        return really_start(FailedStart, **arguments)
 
-    real_hire = staff.hire
-    monkeypatch.setattr(staff, "hire", hire)
+    really_start = replica_actors.start_actor
+    monkeypatch.setattr(replica_actors, "start_actor", start_actor)
     pools = start_ray()
     with caplog.at_level(logging.WARNING):
-        pools.until(lambda: len(hired) >= 7, within_s=120.0)
+        pools.until(lambda: len(started) >= 7, within_s=120.0)
     assert pools.happened == []
-    assert hired[6] - hired[5] >= 2.0 - 0.6
+    assert started[6] - started[5] >= 2.0 - 0.6
     assert "5 render replicas in a row died before they joined; the next starts in 1 s" in caplog.text
     assert "no such device" in caplog.text
 

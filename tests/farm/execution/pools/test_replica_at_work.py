@@ -1,4 +1,4 @@
-"""One replica in this process, looked at from another thread while it works: what can be told of where it stands."""
+"""One replica in this process, asked for its progress from another thread while it works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from driven_pools import SEGMENT_FRAMES, Tasks
 from fake_stages import FakeStages
 
-from farm.execution import loaded_stages
+from farm.execution import loaded
 from farm.execution.pools.messages import Finished, Task
 from farm.execution.replica import Ended, Replica
 from farm.execution.work_watch import WorkProgress
@@ -80,14 +80,14 @@ def test_a_segment_whose_store_does_not_answer_owes_no_frame(
 ) -> None:
     gate, task = Gate(), tasks.segment(0)
     store = HangingStore(gate)
-    monkeypatch.setattr(loaded_stages, "open_store", lambda address: store)
+    monkeypatch.setattr(loaded, "open_store", lambda address: store)
     with at_work(stages, task, gate) as (replica, ends):
-        first, second = replica.look(), replica.look()
+        first, second = replica.progress(), replica.progress()
         assert first == WorkProgress(task.key, SEGMENT_FRAMES, owes_frame=False)
         assert second.shows_progress_since(first), "the store is slow, and the segment is not to blame"
         assert not ends
     assert isinstance(ends[0], Finished)
-    assert replica.look() == WorkProgress()
+    assert replica.progress() == WorkProgress()
 
 
 @pytest.mark.parametrize(("gated", "owes_frame"), [("load", False), ("render", True)])
@@ -97,7 +97,7 @@ def test_a_segment_owes_no_frame_while_its_subject_is_loaded(
     gate, task = Gate(), tasks.segment(0)
     made_of = GatedStages(folder=stages.folder, gated=gated, gate=gate)
     with at_work(made_of, task, gate) as (replica, ends):
-        first, second = replica.look(), replica.look()
+        first, second = replica.progress(), replica.progress()
         assert first == WorkProgress(task.key, 0, owes_frame=owes_frame)
         assert second.shows_progress_since(first) is not owes_frame
     assert isinstance(ends[0], Finished)

@@ -1,0 +1,135 @@
+"""Replicas that come, go, hang or are asked to go; and all else that time alone brings about."""
+
+from __future__ import annotations
+
+import heapq
+
+from farm.scheduling.answers import end_stopped
+from farm.scheduling.failures import suspect
+from farm.scheduling.job import Attempt
+from farm.scheduling.leases import drop_lease, empty, end_attempt
+from farm.scheduling.messages import Drain, Kill, PlaceEvent, ReplicaGone, ReplicaJoined
+from farm.scheduling.replicas import ReplicaEntry, ReplicaStatus
+from farm.scheduling.settling import end_finish
+from farm.scheduling.state import FarmState
+from farm.scheduling.transitions import put_back
+from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent
+from jobs.reasons import Reason, ReasonKind
+
+
+def take_place_event(farm: FarmState, event: PlaceEvent) -> None:
+    """Take in what happened to a replica; events about replicas that are gone already change nothing.
+
+    Raises:
+        ValueError: A replica joins under a name that is taken.
+    """
+    if isinstance(event, ReplicaJoined):
+        if event.replica in farm.pool:
+            raise ValueError(f"there is a replica named {event.replica} already")
+        farm.pool.add(ReplicaEntry(name=event.replica))
+        if farm.pool.restarts_due:
+            farm.pool.restarts_due.pop(0)
+    elif event.replica not in farm.pool:
+        return
+    elif isinstance(event, Drain):
+        empty(farm, farm.pool[event.replica], ReplicaStatus.DRAINING)
+    else:
+        _lost(farm, event)
+
+
+def kill(farm: FarmState, replica: ReplicaEntry, why: str, *, hung: Attempt | None = None) -> None:
+    """End a replica that hangs or does not stop; only the attempt that hung is to blame."""
+    farm.actions.append(Kill(replica.name, why))
+    if hung is not None:
+        reason = Reason(ReasonKind.HANG, why)
+        is_last = drop_lease(farm, hung)
+        end_attempt(farm, hung, AttemptEvent.TIMED_OUT, reason)
+        if is_last:
+            suspect(farm, hung, reason)
+        else:
+            farm.jobs[hung.job].record(hung.segment).suspicion += 1
+    _remove(farm, replica, Reason(ReasonKind.PREEMPTION, f"its replica was killed: {why}"))
+
+
+def _lost(farm: FarmState, event: ReplicaGone) -> None:
+    kind = ReasonKind.PREEMPTION if event.explained else ReasonKind.INFRASTRUCTURE
+    _remove(farm, farm.pool[event.replica], Reason(kind, f"replica {event.replica} was lost"))
+
+
+def _remove(farm: FarmState, replica: ReplicaEntry, reason: Reason) -> None:
+    replica.status = ReplicaStatus.DRAINING
+    # What runs last: its job may fail with it, and the others should be free by then.
+    attempts = sorted(replica.attempts.values(), key=lambda attempt: attempt.state is AttemptState.RUNNING)
+    for attempt in attempts:
+        if attempt.state is AttemptState.STOPPING:
+            end_stopped(farm, attempt)
+            continue
+        was_running = attempt.state is AttemptState.RUNNING
+        is_last = drop_lease(farm, attempt)
+        end_attempt(farm, attempt, AttemptEvent.LOST, reason)
+        if not is_last:
+            if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
+                # A copy of it still runs; the death counts all the same, or copies could die one after another.
+                farm.jobs[attempt.job].record(attempt.segment).suspicion += 1
+            continue
+        farm.returned.append((attempt.job, attempt.segment))
+        if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
+            suspect(farm, attempt, reason)
+        else:
+            put_back(farm, farm.jobs[attempt.job], attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
+    farm.pool.remove(replica.name)
+
+
+def take_tick(farm: FarmState) -> None:
+    """Look at every clock. O(attempts on replicas), whatever the number of segments."""
+    for attempt in tuple(farm.attempts.values()):
+        # One death can end several attempts of the list.
+        if attempt.id in farm.attempts:
+            _check_patience(farm, attempt)
+    for job in tuple(farm.jobs.values()):
+        is_late = farm.now - job.stop_at > farm.pool_rules.grace
+        if job.state is JobState.CANCEL_REQUESTED and job.finishing and is_late:
+            end_finish(farm, job)
+    for replica in farm.pool:
+        if replica.status is ReplicaStatus.SHUNNED and farm.now >= replica.shunned_until:
+            replica.status = ReplicaStatus.SERVING
+            replica.failed_jobs.clear()
+            farm.pool.file(replica)
+    farm.pool.restarts_due = [due for due in farm.pool.restarts_due if farm.now < due]
+    _end_delays(farm)
+
+
+def _check_patience(farm: FarmState, attempt: Attempt) -> None:
+    rules, replica = farm.pool_rules, farm.pool[attempt.replica]
+    if attempt.state is AttemptState.STOPPING:
+        if farm.now - attempt.stop_at > rules.grace:
+            kill(farm, replica, f"it did not stop within {rules.grace:g} s")
+    elif attempt.state is AttemptState.RUNNING and attempt.started_at is not None:
+        if farm.now - attempt.started_at > rules.run_timeout:
+            kill(farm, replica, f"a segment ran for more than {rules.run_timeout:g} s", hung=attempt)
+        elif farm.now - attempt.progressed_at > rules.stall:
+            kill(farm, replica, f"no progress for {rules.stall:g} s", hung=attempt)
+    elif _is_deaf(farm, attempt, replica):
+        kill(farm, replica, f"it answered no recall for {rules.stall:g} s")
+
+
+def _is_deaf(farm: FarmState, attempt: Attempt, replica: ReplicaEntry) -> bool:
+    """It was asked back and has neither begun nor come back, with nothing before it that has a clock of its own.
+
+    That something begins is told by whoever hands it out; only a recall waits for a word of the replica itself.
+    """
+    if attempt.state is not AttemptState.DISPATCHED or not attempt.recall_asked:
+        return False
+    if any(other.state is not AttemptState.DISPATCHED for other in replica.attempts.values()):
+        return False
+    return farm.now - max(attempt.recall_asked_at, replica.freed_at) > farm.pool_rules.stall
+
+
+def _end_delays(farm: FarmState) -> None:
+    while farm.delayed and farm.delayed[0][0] <= farm.now:
+        due, name, segment = heapq.heappop(farm.delayed)
+        job = farm.jobs.get(name)
+        if job is not None and job.delayed.get(segment) == due:
+            del job.delayed[segment]
+            job.line.put(segment)
+            farm.changed[name] = None

@@ -1,0 +1,128 @@
+"""Why does my job wait? A code for programs and a sentence for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from farm.scheduling.job import JobEntry, has_room
+from farm.scheduling.messages import unknown_job
+from farm.scheduling.replicas import ReplicaStatus
+from farm.scheduling.state import FarmState
+from jobs.lifecycle import JobState, SegmentState
+from jobs.reasons import ReasonKind
+
+
+class WaitCode(StrEnum):
+    """The kinds of answer."""
+
+    OVER = "over"
+    RUNNING = "running"  # it does not wait
+    FINISHING = "finishing"
+    STOPPING = "stopping"
+    PAUSED = "paused"
+    ON_HOLD = "on_hold"
+    BUDGET = "budget"
+    QUARANTINE = "quarantine"
+    MOTION = "motion"
+    BACKOFF = "backoff"
+    FRESH_REPLICA = "fresh_replica"
+    JOB_LIMIT = "job_limit"
+    STUDIO_LIMIT = "studio_limit"
+    NO_CAPACITY = "no_capacity"
+    TURN = "turn"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingReason:
+    """The answer.
+
+    Attributes:
+        position: Jobs whose turn comes before this one's, where it waits for its turn.
+    """
+
+    code: WaitCode
+    sentence: str
+    position: int | None = None
+
+
+def why_waiting(farm: FarmState, name: str) -> WaitingReason:
+    """Why nothing, or nothing more, of the job runs.
+
+    Raises:
+        RequestRefused: There is no such job.
+    """
+    job = farm.jobs.get(name)
+    if job is None:
+        raise unknown_job(name)
+    if job.is_dispatching:
+        return _why_segments_wait(farm, job)
+    return _why_job_waits(job)
+
+
+def _why_job_waits(job: JobEntry) -> WaitingReason:
+    running = f"{len(job.attempts)} segments still run"
+    if job.state.is_terminal:
+        why = f": {job.failure.text}" if job.failure else ""
+        return WaitingReason(WaitCode.OVER, f"It is {job.state.value}{why}.")
+    if job.state is JobState.HELD and job.hold is not None:
+        codes = {ReasonKind.BUDGET: WaitCode.BUDGET, ReasonKind.POLICY: WaitCode.QUARANTINE}
+        return WaitingReason(codes.get(job.hold.kind, WaitCode.ON_HOLD), f"It is held: {job.hold.text}.")
+    if job.state is JobState.PAUSE_REQUESTED:
+        return WaitingReason(WaitCode.PAUSED, f"It is being paused: {running}.")
+    if job.state is JobState.PAUSED:
+        return WaitingReason(WaitCode.PAUSED, "It is paused until somebody resumes it.")
+    if job.state is JobState.CANCEL_REQUESTED:
+        return WaitingReason(WaitCode.STOPPING, f"It is being cancelled: {running}.")
+    return WaitingReason(WaitCode.FINISHING, f"Every segment is settled; it is {job.state.value}.")
+
+
+def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
+    if job.waiting:
+        return _why_no_replica(farm, job)
+    counts = job.counts
+    if counts[SegmentState.LEASED]:
+        return WaitingReason(
+            WaitCode.RUNNING, f"{counts[SegmentState.LEASED]} segments are with replicas, none waits."
+        )
+    if job.suspect_to_run(farm.now) is not None:
+        if not (job.has_replica_left and farm.studio_of(job).has_replica_left):
+            return _why_at_limit(farm, job)
+        text = f"{counts[SegmentState.SUSPECT]} segments, over which replicas died, wait to run alone on a fresh one."
+        return WaitingReason(WaitCode.FRESH_REPLICA, text)
+    delayed = len(job.delayed) + counts[SegmentState.SUSPECT]
+    if delayed:
+        return WaitingReason(WaitCode.BACKOFF, f"{delayed} segments are tried again after a short wait.")
+    return WaitingReason(WaitCode.MOTION, f"{counts[SegmentState.BLOCKED]} segments wait for their motion.")
+
+
+def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:
+    studio = farm.studio_of(job)
+    if not job.can_pay(farm.cost_of(job)):
+        text = f"It spent {job.spent:.0f} of its {job.max_gpu_seconds:.0f} GPU seconds; what runs needs the rest."
+        return WaitingReason(WaitCode.BUDGET, text)
+    if not any(replica.status is ReplicaStatus.SERVING for replica in farm.pool):
+        return WaitingReason(WaitCode.NO_CAPACITY, f"None of {len(farm.pool)} replicas takes work.")
+    if not has_room(job.replicas, job.limit) or not studio.has_room(job.request.tier):
+        return _why_at_limit(farm, job)
+    turn = farm.line.turn(job)
+    ahead = sum(farm.may_be_served(other) and farm.line.turn(other) < turn for other in farm.jobs.values())
+    text = f"Every replica is busy; {ahead} jobs come before it in the tiers down to '{job.request.tier}'."
+    return WaitingReason(WaitCode.TURN, text, position=ahead)
+
+
+def _why_at_limit(farm: FarmState, job: JobEntry) -> WaitingReason:
+    studio, name = farm.studio_of(job), job.request.studio
+    if not job.has_replica_left:
+        text = f"It has all {job.request.max_replicas} replicas that it may have."
+        return WaitingReason(WaitCode.JOB_LIMIT, text)
+    if not studio.has_replica_left:
+        text = f"{name} has all {studio.terms.max_replicas} replicas that it may have."
+        return WaitingReason(WaitCode.STUDIO_LIMIT, text)
+    kept = "the last is kept for a segment, over which replicas died, that runs alone on a fresh one."
+    if not has_room(job.replicas, job.limit):
+        text = f"It may have {job.request.max_replicas} replicas; {kept}"
+        return WaitingReason(WaitCode.JOB_LIMIT, text)
+    return WaitingReason(
+        WaitCode.STUDIO_LIMIT, f"{name} may have {studio.terms.max_replicas} replicas; {kept}"
+    )

@@ -1,0 +1,182 @@
+"""Writes docs/errors.md: every code an error can have, read from the sources that raise it.
+
+    python -m recipes.errors_page
+
+A call that gives ``code=`` has a code of its own; an error class has one by default. The exit code is the class's own,
+for errors of the stages that of the farm's error which `farm.translation` makes of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import stages.errors
+from farm.translation import translate
+from jobs.errors import ExitCode
+from jobs.spec_mistake import SpecMistake
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PAGE: Final = ROOT / "docs" / "errors.md"
+_PACKAGES: Final = ("jobs", "infra", "stages", "farm")
+_CODE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+_HEAD: Final = """# Errors: every code, how the command ends, and what to do
+
+This page is written by `python -m recipes.errors_page` from the sources. With `--json` an error has `code`, `where`
+(the field or object concerned), `message`, `hint` and `exit_code`; in a terminal it is one line,
+`error [code] where: message`, and the hint. A code keeps its meaning. Where a hint names something that differs from
+case to case, `...` stands for it here.
+
+| exit code | meaning |
+|---|---|
+"""
+
+
+Kinds = Mapping[str, ast.ClassDef]
+"""Every class of the product, by name."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One code where it is raised.
+
+    Attributes:
+        code: The code.
+        exit_code: How a command ends with it.
+        what: What it means, or what is said first.
+        hint: What to do; may be empty.
+    """
+
+    code: str
+    exit_code: int
+    what: str
+    hint: str
+
+
+def entries() -> list[Entry]:
+    """Every code of the product, sorted."""
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for package in _PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
+    kinds = {node.name: node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)}
+    found = {entry for node in kinds.values() for entry in _of_class(node, kinds)}
+    shared = {name: value for tree in trees for name, value in _constants(tree).items()}
+    found.update(entry for tree in trees for entry in _of_calls(tree, kinds, shared))
+    return sorted(found)
+
+
+def page(found: Sequence[Entry]) -> str:
+    """The text of the page."""
+    lines = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
+    lines += ["", "| code | exit | what happened | what to do |", "|---|---|---|---|"]
+    by_code: defaultdict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for entry in found:
+        by_code[entry.code, entry.exit_code].append(entry)
+    for (code, exit_code), same in sorted(by_code.items()):
+        what = "; or: ".join(dict.fromkeys(entry.what for entry in same if entry.what))
+        hints = "; or: ".join(dict.fromkeys(entry.hint for entry in same if entry.hint))
+        lines.append(f"| `{code}` | {exit_code} | {_cell(what)} | {_cell(hints)} |")
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page."""
+    argparse.ArgumentParser(prog="python -m recipes.errors_page", description=__doc__).parse_args(arguments)
+    PAGE.write_text(page(entries()), encoding="utf-8")
+    return 0
+
+
+def _of_class(node: ast.ClassDef, kinds: Kinds) -> Iterator[Entry]:
+    code = _attribute(node, "default_code")
+    exit_code = _class_exit_code(node.name, kinds)
+    if code is not None and exit_code is not None:
+        what = (ast.get_docstring(node) or "").splitlines()[0].rstrip(".")
+        yield Entry(_text(code, {}), exit_code, what, "")
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+
+
+def _of_calls(tree: ast.Module, kinds: Kinds, shared: dict[str, ast.expr]) -> Iterator[Entry]:
+    constants = {**shared, **_constants(tree)}
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call):
+            continue
+        given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+        code = _text(given.get("code"), constants)
+        exit_code = _exit_code(call.func.id, code, kinds) if isinstance(call.func, ast.Name) else None
+        if _CODE.fullmatch(code) and exit_code is not None:
+            said = given.get("what") or given.get("message") or (call.args[0] if call.args else None)
+            yield Entry(code, exit_code, _text(said, constants), _text(given.get("hint"), constants))
+
+
+def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:
+    """How a command ends with an error that a call of the name makes; None where it makes none."""
+    if name == SpecMistake.__name__:
+        return int(ExitCode.USAGE)
+    theirs = getattr(stages.errors, name, None)
+    if isinstance(theirs, type) and issubclass(theirs, stages.errors.StageError):
+        return int(translate(theirs(code=code, what=""), where="").exit_code)
+    return _class_exit_code(name, kinds)
+
+
+def _class_exit_code(name: str, kinds: Kinds) -> int | None:
+    """The exit code of an error class of the farm, its own or that of the class it is derived from."""
+    node = kinds.get(name)
+    if node is None:
+        return None
+    own = _attribute(node, "exit_code")
+    if isinstance(own, ast.Attribute):
+        return int(ExitCode[own.attr])
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    return next((code for base in bases if (code := _class_exit_code(base, kinds)) is not None), None)
+
+
+def _attribute(node: ast.ClassDef, name: str) -> ast.expr | None:
+    for each in node.body:
+        targets = each.targets if isinstance(each, ast.Assign) else []
+        target = each.target if isinstance(each, ast.AnnAssign) else next(iter(targets), None)
+        if (
+            isinstance(target, ast.Name)
+            and target.id == name
+            and isinstance(each, (ast.Assign, ast.AnnAssign))
+        ):
+            return each.value
+    return None
+
+
+def _text(node: ast.expr | None, constants: dict[str, ast.expr]) -> str:
+    """A text as far as the source says it; ``...`` where it is put together when the program runs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            _text(each, constants) if isinstance(each, ast.Constant) else "..." for each in node.values
+        )
+    if isinstance(node, ast.Name) and node.id in constants:
+        return _text(constants[node.id], constants)
+    return ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

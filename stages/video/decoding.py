@@ -1,0 +1,282 @@
+"""Reading a recorded clip as RGB frames on the farm's time grid.
+
+Legend: H, W pixels; 3 = R, G, B.
+
+Recordings come at 24, 29.97, 59.94 or a varying number of frames per second. They are put on the grid k / fps by their
+timestamps: grid frame k shows the recorded frame nearest in time. Time zero is the start of the recording, that of its
+sound included, so that grid frame k lies beside the speech samples [640 k, 640 k + 640) of the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from stages.errors import SubjectError
+from stages.media import is_cover, not_media, open_media, reading
+from stages.payloads import FRAMES_PER_SECOND
+
+Frame = NDArray[np.uint8]
+
+# FFmpeg's fast conversion to RGB is 1 to 1.5 levels too dark; this one is right, and the same on every processor.
+_EXACT = (
+    Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+)
+
+
+_MOST_PIXELS: Final = 8192 * 8192
+_SQUARE_ENOUGH: Final = Fraction(1, 100)
+"""Of a pixel's width: what rounding a picture to whole macroblocks leaves."""
+
+_LONGEST_STILL: Final = 60
+"""Seconds for which one recorded frame may be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFacts:
+    """What a clip is, before its frames are read.
+
+    Attributes:
+        width: Pixels, as shown (after rotation).
+        height: Pixels, as shown (after rotation).
+        fps: Recorded frames per second (the average where it varies).
+        duration: Seconds of picture as the container states them; 0 where it does not.
+        has_sound: Whether there is an audio stream.
+        rotation: Degrees by which its metadata has the picture turned.
+        rate_varies: Whether frames come at irregular times.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    duration: Fraction
+    has_sound: bool
+    rotation: int
+    rate_varies: bool
+
+
+def read_facts(path: Path) -> VideoFacts:
+    """Look at a clip without reading it through.
+
+    Raises:
+        SubjectError: No such file (``clip_not_found``), no video in it (``clip_no_picture``), not decodable
+            (``clip_not_media``), of pixels that are not square (``clip_pixel_shape``), or larger than any camera's
+            picture (``clip_too_large``).
+    """
+    with open_media(path, family=SubjectError, noun="clip") as container:
+        stream = _video_stream(container, path)
+        first = next(_timed_frames(container, stream, path), None)
+        if first is None:
+            raise _no_picture(path)
+        height, width = upright(first[1]).shape[:2]
+        return VideoFacts(
+            width=width,
+            height=height,
+            fps=1 / _frame_length(stream),
+            duration=_duration(container, stream),
+            has_sound=bool(container.streams.audio),
+            rotation=round(first[1].rotation),
+            rate_varies=_rate_varies(path),
+        )
+
+
+def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> Iterator[Frame]:
+    """Read a clip as frames at exactly `fps`, one at a time, upright.
+
+    Args:
+        path: Any video file FFmpeg reads.
+        fps: Frames per second of the result.
+
+    Yields:
+        (H, W, 3) uint8 RGB, contiguous, each its own array.
+
+    Raises:
+        SubjectError: As `read_facts`, raised when the first frame is asked for; later also where the picture changes
+            its size or how it is turned (``clip_changing_size``), or stands still for a minute (``clip_gap``).
+    """
+    for frame in read_decoded(path, fps=fps):
+        yield upright(frame)
+
+
+def read_decoded(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> Iterator[VideoFrame]:
+    """The same frames as `read_frames`, before they are converted, which for large pictures costs most of the time.
+
+    Raises:
+        SubjectError: As `read_frames`.
+    """
+    step = 1 / Fraction(fps)
+    with open_media(path, family=SubjectError, noun="clip") as container:
+        stream = _video_stream(container, path)
+        origin = _origin(container, stream)
+        frame_length = _frame_length(stream)
+        target = Fraction(0)
+        held: VideoFrame | None = None
+        held_time = Fraction(0)
+        for stamp, frame in _timed_frames(container, stream, path):
+            time = stamp - origin
+            # Damaged timestamps lie years apart, and every frame between them would be handed out.
+            if time - held_time > _LONGEST_STILL:
+                raise _gap(path, held_time)
+            # Halfway between two recorded frames the earlier one is still on screen. A recording that starts late
+            # shows its first frame from time zero on.
+            while held is not None and target - held_time <= time - target:
+                yield held
+                target += step
+            held, held_time = frame, time
+        if held is None:
+            raise _no_picture(path)
+        # The last frame stays to its end; the length is rounded to the nearest number of frames.
+        end = held_time + min(frame_length, Fraction(_LONGEST_STILL))
+        while 2 * (end - target) >= step:
+            yield held
+            target += step
+
+
+def thumbnail(frame: VideoFrame, *, size: int) -> Frame:
+    """A decoded frame shrunk to (size, size, 3) uint8 RGB, as stored: neither turned upright nor true in its shape."""
+    small = frame.reformat(width=size, height=size, format="rgb24", interpolation=Interpolation.AREA)
+    return np.asarray(small.to_ndarray(), dtype=np.uint8)
+
+
+def upright(frame: VideoFrame) -> Frame:
+    """One decoded frame as (H, W, 3) uint8 RGB, turned the way its metadata says it is to be shown."""
+    pixels_HW3 = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels_HW3, quarter_turns), dtype=np.uint8)
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    stream = next((each for each in container.streams.video if not is_cover(each)), None)
+    if stream is None:
+        raise _no_picture(path)
+    # The attribute is missing, too, where the codec is not known.
+    if getattr(stream, "codec_context", None) is None:
+        raise not_media(path, family=SubjectError, noun="clip")
+    shape = Fraction(stream.sample_aspect_ratio or 1)
+    if abs(shape - 1) > _SQUARE_ENOUGH:
+        raise _not_square(path, shape)
+    if stream.width * stream.height > _MOST_PIXELS:
+        raise _too_large(path, f"{stream.width} x {stream.height}")
+    # Within the stream it may still grow.
+    stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
+    # Frame threads are faster, and decoding is exact with any number of them.
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _timed_frames(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> Iterator[tuple[Fraction, VideoFrame]]:
+    """Frames with their time in seconds, strictly increasing; frames without a timestamp follow at the stated rate."""
+    frame_length = _frame_length(stream)
+    last: Fraction | None = None
+    shape: tuple[int, int, int] | None = None
+    with reading(path, family=SubjectError, noun="clip"):
+        for frame in container.decode(stream):
+            base = frame.time_base or stream.time_base
+            if frame.pts is not None and base is not None:
+                time = frame.pts * Fraction(base)
+            else:
+                time = Fraction(0) if last is None else last + frame_length
+            if last is not None and time <= last:
+                continue
+            last = time
+            shape = shape or _shape(frame)
+            if _shape(frame) != shape:
+                raise _changing_size(path, f"{shape[0]} x {shape[1]}", f"{frame.width} x {frame.height}")
+            yield time, frame
+
+
+def _shape(frame: VideoFrame) -> tuple[int, int, int]:
+    return frame.width, frame.height, round(frame.rotation / 90) % 4
+
+
+def _frame_length(stream: VideoStream) -> Fraction:
+    return 1 / Fraction(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
+
+
+def _origin(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The earliest start of picture and first sound, in seconds of the container's clock."""
+    starts = [
+        each.start_time * Fraction(each.time_base)
+        for each in (stream, *container.streams.audio[:1])
+        if each.start_time is not None and each.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _rate_varies(path: Path) -> bool:
+    """Whether some frame stays half as long again as the usual one; packets are enough to tell."""
+    # Opened again: a bare stream, which has no index, does not go back to its start.
+    with (
+        open_media(path, family=SubjectError, noun="clip") as container,
+        reading(path, family=SubjectError, noun="clip"),
+    ):
+        stream = _video_stream(container, path)
+        stamps = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
+    gaps = sorted(after - before for before, after in pairwise(stamps))
+    return bool(gaps) and 2 * gaps[-1] > 3 * gaps[len(gaps) // 2]
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * Fraction(stream.time_base)
+    if container.duration is not None:
+        return Fraction(container.duration, 1_000_000)
+    return Fraction(0)
+
+
+def _too_large(path: Path, size: str) -> SubjectError:
+    return SubjectError(
+        code="clip_too_large",
+        what=f"the picture is said to be {size} pixels",
+        hint="hand in a clip of at most 8192 x 8192; more than 4K is of no use",
+        where=str(path),
+    )
+
+
+def _not_square(path: Path, shape: Fraction) -> SubjectError:
+    return SubjectError(
+        code="clip_pixel_shape",
+        what=f"its pixels are not square: {float(shape):.3f} times as wide as high",
+        hint="export it with square pixels: ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT",
+        where=str(path),
+    )
+
+
+def _changing_size(path: Path, first: str, later: str) -> SubjectError:
+    return SubjectError(
+        code="clip_changing_size",
+        what=f"the picture changes on the way, from {first} to {later} pixels or in how it is turned",
+        hint="cut the clip where it changes",
+        where=str(path),
+    )
+
+
+def _gap(path: Path, time: Fraction) -> SubjectError:
+    return SubjectError(
+        code="clip_gap",
+        what=f"after {float(time):.1f} s there is no picture for more than {_LONGEST_STILL} s",
+        hint="cut the clip there, or export it again: its timestamps may be damaged",
+        where=str(path),
+    )
+
+
+def _no_picture(path: Path) -> SubjectError:
+    return SubjectError(
+        code="clip_no_picture",
+        what="there is no video in this file",
+        hint="hand in a clip of the subject speaking",
+        where=str(path),
+    )
