@@ -12,8 +12,8 @@ import numpy as np
 from stages.evaluation.face_comparison import FaceComparison, face_trace
 from stages.evaluation.figures import Evaluation, PairFigures, SyncFigures, VideoFigures
 from stages.evaluation.first_look import FirstLook, same_shape
-from stages.evaluation.same_person import likeness
 from stages.evaluation.picture_pass import PictureTraces, mean_decibels
+from stages.evaluation.same_person import likeness
 from stages.evaluation.sync import SyncJudgement
 from stages.evaluation.traces import Traces
 from stages.evaluation.watch import Watched

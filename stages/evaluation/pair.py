@@ -12,9 +12,9 @@ from stages.evaluation.assembly import Seen, assemble
 from stages.evaluation.face_comparison import compare_faces
 from stages.evaluation.figures import Evaluation
 from stages.evaluation.first_look import FirstLook, first_look, same_shape
-from stages.evaluation.same_person import FaceEmbedder
 from stages.evaluation.options import EvaluationOptions, Part, Progress
 from stages.evaluation.picture_pass import compare_pictures
+from stages.evaluation.same_person import FaceEmbedder
 from stages.evaluation.side_by_side import Crew
 from stages.evaluation.sync import SyncJudges, no_sync
 from stages.evaluation.take_diversity import TakeDiversity, diversity_of

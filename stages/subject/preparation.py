@@ -50,8 +50,8 @@ from stages.subject.quality import (
     judge_tracks,
     refuse,
 )
-from stages.subject.reference import best_reference, face_sharpness, reference_candidates
 from stages.subject.quality_report import REPORT_FOLDER, PreparationFigures, QualityReport
+from stages.subject.reference import best_reference, face_sharpness, reference_candidates
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
