@@ -35,9 +35,10 @@ _LONGEST_LINE: Final = 400
 _LONGEST_NAME: Final = 60
 _OURS: Final = re.compile(r"\d{8}T\d{12}Z-.+\.txt")
 # User and password in an address, and values that are named like secrets.
-_IN_ADDRESS: Final = re.compile(r"://[^\s/'\"]*@")
+_IN_ADDRESS: Final = re.compile(r"://[^\s'\"@]*@")
 _NAMED: Final = re.compile(
-    r"(?i)\b(aws_\w+|\w*(?:passw(?:or)?d|secret|api_?key|auth_token)\w*)(['\"]?\s*[=:]\s*['\"]?)[^\s'\",;)]+"
+    r"(?i)\b(aws_\w+|x-amz-\w[\w-]*|authorization|\w*(?:passw(?:or)?d|secret|api_?key|token)\w*)(['\"]?\s*[=:]\s*)"
+    r"('[^']*'|\"[^\"]*\"|(?:bearer\s+|basic\s+)?[^\s'\",;)&]+)"
 )
 
 
@@ -58,13 +59,14 @@ def text_of(error: BaseException, *, first_line: bool = False) -> str:
     text = _safely(lambda: str(error)).strip()
     if first_line and text:
         text = text.splitlines()[0]
-    return one_line(_masked(head_and_tail(text, _LONGEST_LINE)))
+    # Masked before it is cut: half a password would not be found any more.
+    return one_line(head_and_tail(_masked(text), _LONGEST_LINE))
 
 
 def last_line(error: BaseException) -> str:
     """The last line of what an exception says; Ray puts the cause there. Raises nothing."""
     lines = _safely(lambda: str(error)).strip().splitlines() or [type(error).__name__]
-    return one_line(_masked(head_and_tail(lines[-1], _LONGEST_LINE)))
+    return one_line(head_and_tail(_masked(lines[-1]), _LONGEST_LINE))
 
 
 def one_line(text: str) -> str:
@@ -76,7 +78,7 @@ def one_line(text: str) -> str:
 def traceback_of(error: BaseException) -> str:
     """The traceback of an exception, of bounded length and without secrets. Raises nothing."""
     text = _safely(lambda: "".join(traceback.format_exception(error)))
-    return _masked(head_and_tail(text or said_by(error), TRACEBACK_CHARACTERS))
+    return head_and_tail(_masked(text or said_by(error)), TRACEBACK_CHARACTERS)
 
 
 def keep_traceback(text: str, *, folder: Path | None, what: str) -> Path | None:
@@ -139,7 +141,7 @@ def caught() -> Iterator[Caught]:
         yield outcome
     except Exception as error:
         # A line with its traceback is for whoever asked for such a log; others find it in the file.
-        logger.info("caught: %s", said_by(error), exc_info=error)
+        logger.info("caught: %s", type(error).__name__, exc_info=error)
         outcome.error = error
 
 

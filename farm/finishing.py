@@ -8,7 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from farm.render_report import FinishedTake
 from farm.translation import translated
 from infra.delivery import deliver
 from infra.storage import ObjectStore
-from jobs.errors import DiskFull, RenderError, SegmentDivergence
+from jobs.errors import Cancelled, DiskFull, RenderError, SegmentDivergence
 from jobs.locations import is_s3, manifest_location, take_location
 from jobs.manifest import FilledRecord, Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
 from jobs.parse import LoadedJob
@@ -47,6 +47,8 @@ class Finisher:
     cast: Cast
     speech: Speech
     store: ObjectStore
+    is_stopped: Callable[[], bool] = bool
+    """Asked before a master gets its name: whether nobody wants it any more."""
 
     def finish(
         self, *, take: int, segments: Sequence[SegmentRecord], filled: Collection[int] = ()
@@ -72,6 +74,8 @@ class Finisher:
         def keep(master: Path, made: StitchedMaster) -> None:
             # A second run of the plan proves here that its master has the same bytes.
             self.store.put_if_absent(key, master, sha256=made.sha256)
+            if self.is_stopped():
+                raise Cancelled("it was stopped before its master was delivered", where=location)
             # Only now: somebody may have put a file there since the job was planned.
             check_master(self.loaded, take=take, known=lambda: {made.sha256: made.size_bytes})
 

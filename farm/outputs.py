@@ -26,6 +26,9 @@ from jobs.places import Place
 WRITTEN_MANIFEST: Final = "manifest.json"
 """Name of the manifest in a folder that one command fills."""
 
+_STORE_FOLDERS: Final = ("renders", "training", "evaluations")
+"""What the store's keys start with."""
+
 _LARGEST_MANIFEST: Final = 1 << 28
 _CONTENT_TYPES: Final = {
     ".json": "application/json",
@@ -69,6 +72,22 @@ def check_replaceable(
             raise _exists(place, "was not written by the farm, or has changed since")
 
 
+def store_places(store: str) -> list[Place]:
+    """Where a store keeps what is committed: no job writes there but through the store.
+
+    Args:
+        store: Its address; one in memory has no place.
+    """
+    if not (is_s3(store) or store.startswith("/")):
+        return []
+    return [
+        Place(
+            location=f"{store.rstrip('/')}/{name}", field=f"the store (its folder '{name}')", is_folder=True
+        )
+        for name in _STORE_FOLDERS
+    ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFiles:
     """Files that one run of a command writes together: into a folder, or below an ``s3://`` prefix.
@@ -101,8 +120,8 @@ class OutputFiles:
             manifest=self._place(self.manifest),
             overwrite=self.overwrite,
         )
-        before = self._before()
-        if before is not None and before.by != self.by and not self.overwrite:
+        before = None if self.overwrite else self._before()
+        if before is not None and before.by != self.by:
             raise _exists(self._place(self.manifest), f"is of what farm {before.by} wrote")
 
     @contextmanager
@@ -134,7 +153,7 @@ class OutputFiles:
         found = sorted(path for path in scratch.rglob("*") if path.is_file())
         fresh = [_written(path, scratch) for path in found]
         self.check([each.name for each in fresh])
-        manifest = self._before()
+        manifest = self._before_if_readable()
         # What another command wrote is replaced by name at most, where somebody said so.
         before = [] if manifest is None or manifest.by != self.by else manifest.files
         names = {each.name for each in fresh}
@@ -148,6 +167,15 @@ class OutputFiles:
     def _before(self) -> WrittenManifest | None:
         data = _read(self._place(self.manifest))
         return None if data is None else WrittenManifest.from_json(data)
+
+    def _before_if_readable(self) -> WrittenManifest | None:
+        """What an earlier run wrote; None, too, where everything may be replaced and a bucket may only be written."""
+        try:
+            return self._before()
+        except OutputUnwritable as error:
+            if not self.overwrite or error.is_outage:
+                raise
+            return None
 
     def _put(self, path: Path, place: Place) -> None:
         if is_s3(place.location):

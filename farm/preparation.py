@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from farm.destinations import check_destination
 from farm.engine import engine_identity
 from farm.execution.calls import ReplicaSetup
 from farm.execution.inspecting import rejection, stored_inspection
 from farm.execution.stages import ContextFrames, SharedWeights, StageFactory, Subject
-from farm.outputs import check_replaceable
+from farm.outputs import check_replaceable, store_places
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
@@ -33,9 +32,6 @@ from stages.speech.decode import Speech, read_speech
 
 # Bytes that a pixel of a frame takes in the store or the master, with room to spare: a third of it was measured.
 _BYTES_PER_PIXEL = 0.1
-
-_STORE_FOLDERS: Final = ("renders", "training", "evaluations")
-"""What the store's keys start with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,9 +244,10 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: str, missing: int)
 
 
 def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:
-    """The master that an earlier run of the plan made: it may lie there before its manifest does."""
-    facts = store.head(plan.master_key(take=take))
-    return {} if facts is None else {facts.sha256: facts.size_bytes}
+    """The masters that earlier runs of the plan made: one may lie there before its manifest does."""
+    keys = store.list(plan.master_key(take=take).removesuffix(".mp4"))
+    found = [facts for key in keys if (facts := store.head(key)) is not None]
+    return {facts.sha256: facts.size_bytes for facts in found}
 
 
 def _with_store(loaded: LoadedJob, *, name: str, cast: Cast, store: str) -> JobPlaces:
@@ -261,12 +258,7 @@ def _with_store(loaded: LoadedJob, *, name: str, cast: Cast, store: str) -> JobP
         Place(location=str(path), field="the weights that all subjects share")
         for path in cast.weights.by_name().values()
     ]
-    unnamed += [
-        Place(location=f"{store.rstrip('/')}/{name}", field="the store", is_folder=True)
-        for name in _STORE_FOLDERS
-        if is_s3(store) or Path(store).is_absolute()
-    ]
-    return replace(places, reads=(*places.reads, *unnamed))
+    return places.reading([*unnamed, *store_places(store)])
 
 
 def _check_place(location: str, *, need_bytes: int, where: str) -> None:

@@ -6,6 +6,7 @@ shows a reader the old object or the new one, never a part.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ def delivered_sha256(location: str, *, sizes: Container[int], where: str) -> str
         OutputUnwritable: It cannot be found out.
     """
     from infra.storage.s3_client import s3_client
-    from infra.storage.s3_read import read_bytes, remote_facts
+    from infra.storage.s3_read import read_into, remote_facts
 
     address = s3_address(location)
     with _translated(location, where=where, verb="looked at"):
@@ -86,7 +87,10 @@ def delivered_sha256(location: str, *, sizes: Container[int], where: str) -> str
         if facts.size_bytes not in sizes:
             return ""
         # Some servers lose the hash that the farm writes beside its objects.
-        return facts.sha256 or read_bytes(client, address)[1]
+        if facts.sha256 is not None:
+            return facts.sha256
+        with tempfile.TemporaryFile() as sink:
+            return read_into(client, address, sink)
 
 
 def read_delivered(location: str, *, where: str, largest: int) -> bytes | None:
@@ -123,6 +127,8 @@ def _translated(location: str, *, where: str, verb: str = "written") -> Iterator
         raise OutputUnwritable(
             f"'{location}' cannot be {verb}: {error.text}",
             where=where,
-            hint=error.hint,
+            hint=error.hint
+            if verb == "written"
+            else f"{error.hint}; or give --overwrite, which looks at nothing",
             is_outage=error.is_outage,
         ) from error

@@ -2,7 +2,7 @@
 
     apiVersion: farm/v1
     kind: Farm
-    metadata: {name: house}
+    metadata: {name: main}
     spec:
       replicas: {motion: 1, face: 1, render: 8}
       studios:

@@ -132,28 +132,36 @@ class LoadedTraining:
         Raises:
             InputNotFound: A pattern matches nothing, or nothing is left to learn from.
         """
-        found, subject = self.find_clips(), self.subject
         given = self.job.spec.output.uri is not None
         field = "spec.output.uri" if given else "metadata.name (it names the weights)"
+        writes = (
+            Place(location=self.output, field=field),
+            Place(location=weights_manifest(self.output), field=f"{field} (manifest)"),
+        )
+        return JobPlaces(reads=tuple(self._reads()), writes=writes)
+
+    def places_in_subject(self) -> JobPlaces:
+        """What it writes into the package that receives the weights, and what it reads elsewhere.
+
+        Raises:
+            InputNotFound: A pattern matches nothing, or nothing is left to learn from.
+        """
+        subject = self.subject
+        if subject is None:
+            return JobPlaces(reads=(), writes=())
+        others = [each for each in self._reads() if not _is_same_folder(each, subject)]
+        written = [Place(location=str(subject / name), field="spec.subject") for name in WRITTEN_TO_SUBJECT]
+        return JobPlaces(reads=tuple(others), writes=tuple(written))
+
+    def _reads(self) -> list[Place]:
+        found = self.find_clips()
         reads = list(_own_file(self.file))
         reads += [Place(location=str(clip), field="spec.clips", is_folder=True) for clip in found.training]
         reads += [Place(location=str(clip), field="spec.held_out", is_folder=True) for clip in found.held_out]
-        if self.start_from not in (None, BASE):
-            assert self.start_from is not None
-            reads.append(Place(location=self.start_from, field="spec.start_from"))
-        writes = [
-            Place(location=self.output, field=field),
-            Place(location=weights_manifest(self.output), field=f"{field} (manifest)"),
-        ]
-        if subject is None:
-            return JobPlaces(reads=tuple(reads), writes=tuple(writes))
-        # The one clip whose folder is written to: what else lies there is held against the outputs file by file.
-        reads = [each for each in reads if not (each.is_folder and _is_same_folder(each.location, subject))]
-        written = [subject / name for name in WRITTEN_TO_SUBJECT]
-        kept = [path for path in sorted(subject.rglob("*")) if path.is_file() and path not in written]
-        reads += [Place(location=str(path), field="spec.subject") for path in kept]
-        writes += [Place(location=str(path), field="spec.subject") for path in written]
-        return JobPlaces(reads=tuple(reads), writes=tuple(writes))
+        start = self.start_from
+        if start is not None and start != BASE:
+            reads.append(Place(location=start, field="spec.start_from"))
+        return reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,9 +229,9 @@ def _own_file(file: Path | None) -> Iterator[Place]:
         yield Place(location=str(file.absolute()), field="the job's file")
 
 
-def _is_same_folder(location: str, folder: Path) -> bool:
+def _is_same_folder(place: Place, folder: Path) -> bool:
     try:
-        return folder.samefile(location)
+        return place.is_folder and folder.samefile(place.location)
     except OSError:
         return False
 

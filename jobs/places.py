@@ -14,7 +14,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -54,6 +54,10 @@ class JobPlaces:
     reads: tuple[Place, ...]
     writes: tuple[Place, ...]
 
+    def reading(self, places: Iterable[Place]) -> JobPlaces:
+        """The same job, with places that it reads without naming them."""
+        return replace(self, reads=(*self.reads, *places))
+
 
 @dataclass(frozen=True, slots=True)
 class _Name:
@@ -62,10 +66,12 @@ class _Name:
     Attributes:
         text: Links followed, in one spelling.
         identity: What lies there; None where nothing does, or the disk is not asked.
+        path: The name as the disk spells it.
     """
 
     text: str
     identity: Identity | None
+    path: Path | None = None
 
     @property
     def keys(self) -> tuple[str | Identity, ...]:
@@ -82,6 +88,14 @@ class FoundPlace:
     is_output: bool
     name: _Name
     above: tuple[_Name, ...]
+
+    def still_has(self, identity: Identity) -> bool:
+        """Whether what was there is there still: the number of a file that is gone is given to a new one."""
+        return any(
+            _identity(name.path) == identity
+            for name in (self.name, *self.above)
+            if name.identity == identity and name.path is not None
+        )
 
 
 FoundPlaces = tuple[FoundPlace, ...]
@@ -263,7 +277,7 @@ class _Lookup:
             if folds if identity is None else _goes_by_other_case(each, identity):
                 part = part.casefold()
             text = f"{text.rstrip('/')}/{part}"
-            names.append(_Name(text, identity))
+            names.append(_Name(text, identity, each))
         return reversed(names)
 
     def _folds(self, folder: Path) -> bool:
@@ -300,8 +314,9 @@ def _identity(path: Path) -> Identity | None:
     return (facts.st_dev, facts.st_ino) if facts.st_ino else None
 
 
-def _at(index: _Index, key: object) -> Iterable[FoundPlace]:
-    return index[key].values() if key in index else ()
+def _at(index: _Index, key: str | Identity) -> Iterable[FoundPlace]:
+    found = index[key].values() if key in index else ()
+    return found if isinstance(key, str) else (each for each in found if each.still_has(key))
 
 
 def _drop(index: _Index, key: object, found: FoundPlace) -> None:

@@ -98,14 +98,14 @@ class StepBars(LiveBars):
 
 
 class Bars(StepBars):
-    """A `Listener`: the bars of a render."""
+    """A `RenderListener`: the bars of a render."""
 
     def advance(self, step: Step, *, done: int, total: int) -> None:
-        """See `Listener.advance`."""
+        """See `RenderListener.advance`."""
         self.show(step.value, done=done, total=total, unit=_UNITS[step])
 
     def inspected(self, tally: InspectionTally) -> None:
-        """See `Listener.inspected`."""
+        """See `RenderListener.inspected`."""
         self.describe(Step.RENDER.value, unit=tally.line())
 
 

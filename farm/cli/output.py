@@ -48,6 +48,7 @@ class Terminal:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self._has_written = False
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Names on a command line may be any bytes. What is no text is shown escaped, as stderr has it anyway.
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -73,7 +74,7 @@ class Terminal:
 
     def error(self, error: FarmError) -> None:
         """One line for each thing that is wrong, and a hint where there is one."""
-        if self._as_json:
+        if self._as_json and not self._has_written:
             self._write_json({"ok": False, "error": error.as_record()})
             return
         if isinstance(error, SpecError):
@@ -86,8 +87,9 @@ class Terminal:
 
     def bare_error(self, error: FarmError) -> None:
         """The same where that failed: ASCII alone, past all that could fail; where even that does, nothing."""
-        text = json.dumps({"ok": False, "error": error.as_record()}) if self._as_json else error.line()
-        number = 1 if self._as_json else 2
+        is_document = self._as_json and not self._has_written
+        text = json.dumps({"ok": False, "error": error.as_record()}) if is_document else error.line()
+        number = 1 if is_document else 2
         with suppress(OSError):
             os.write(number, one_line(text).encode("ascii", errors="backslashreplace") + b"\n")
 
@@ -136,6 +138,8 @@ class Terminal:
             self.out.file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         except BrokenPipeError as error:
             raise OutputClosed from error
+        # A script reads one document: what goes wrong after it is told on stderr.
+        self._has_written = True
         self.flush()
 
 

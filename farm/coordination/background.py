@@ -38,18 +38,18 @@ class WorkKind(Enum):
 
 
 class BackgroundWork:
-    """A few threads in each lane. What they return is taken in by the loop, in the loop's own thread.
+    """A few threads for each kind. What they return is taken in by the loop, in the loop's own thread.
 
     A place that does not answer holds up the first tries of what needs such places, and what is tried again; never
     the speech of a job whose turn has come.
     """
 
     def __init__(self, *, workers: int = 4) -> None:
-        """Args: workers: threads of each lane."""
-        # A lane's threads are only started once there is work for them.
-        self._lanes = {
-            lane: ThreadPoolExecutor(max_workers=workers, thread_name_prefix=f"background-{lane.value}")
-            for lane in WorkKind
+        """Args: workers: threads of each kind."""
+        # A kind's threads are only started once there is work for them.
+        self._threads = {
+            kind: ThreadPoolExecutor(max_workers=workers, thread_name_prefix=f"background-{kind.value}")
+            for kind in WorkKind
         }
         self._under_way: list[tuple[Future[object], Callable[[], None]]] = []
         self._later: list[_Later] = []
@@ -64,7 +64,7 @@ class BackgroundWork:
         work: Callable[[], T],
         then: Callable[[T | FarmError], None],
         *,
-        lane: WorkKind,
+        kind: WorkKind,
         after_s: float = 0.0,
     ) -> None:
         """Have work done; `then` is called by `deliver` with what it returned, or with the error it raised.
@@ -72,14 +72,14 @@ class BackgroundWork:
         Args:
             work: Is done in a thread.
             then: Is called in the thread of the loop; it raises nothing but what ends the farm.
-            lane: Where it is done.
-            after_s: Seconds that pass before it is tried again, in the lane for that; no thread waits for them.
+            kind: Which threads do it.
+            after_s: Seconds that pass before it is tried again, by the threads for that; none waits for them.
         """
         if after_s > 0:
             begin = partial(self._begin, WorkKind.AGAIN, work, then)
             self._later.append(_Later(due=time.monotonic() + after_s, begin=begin))
         else:
-            self._begin(lane, work, then)
+            self._begin(kind, work, then)
 
     def deliver(self) -> bool:
         """Hand over everything that is done, and begin what is due; True where anything was done.
@@ -103,11 +103,11 @@ class BackgroundWork:
     def close(self) -> None:
         """Begin nothing more, and wait for what is under way."""
         self._later.clear()
-        for pool in self._lanes.values():
+        for pool in self._threads.values():
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _begin(self, lane: WorkKind, work: Callable[[], T], then: Callable[[T | FarmError], None]) -> None:
-        future = self._lanes[lane].submit(work)
+    def _begin(self, kind: WorkKind, work: Callable[[], T], then: Callable[[T | FarmError], None]) -> None:
+        future = self._threads[kind].submit(work)
         self._under_way.append((future, partial(_take, future, then)))  # type: ignore[arg-type]
 
     def _begin_due(self) -> None:

@@ -145,7 +145,7 @@ class FarmCoordinator:
     def is_idle(self) -> bool:
         """Every job has ended or waits for a person, and nothing is under way."""
         farm = self.state
-        if farm.arrivals or farm.restoring or not farm.background.is_idle or farm.writer.has_unwritten:
+        if farm.planning or farm.restoring or not farm.background.is_idle or farm.writer.has_unwritten:
             return False
         states = [farm.scheduler.jobs[name].state for name in farm.runs]
         return all(state in _RESTING for state in states) and not self._journal.asked()

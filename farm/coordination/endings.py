@@ -54,12 +54,16 @@ def follow_up(farm: CoordinatorState) -> None:
 
 
 def forget_ended(farm: CoordinatorState) -> None:
-    """Drop jobs that have ended and of which nothing runs any more."""
+    """Drop jobs that have ended and of which nothing runs any more.
+
+    Their places are free at once, unless a master is still being written there.
+    """
     for name, entry in tuple(farm.scheduler.jobs.items()):
+        if entry.state.is_terminal and not entry.finishing and name not in farm.finishing:
+            farm.places.remove(name)
         if entry.state.is_terminal and not entry.attempts and not entry.finishing:
             farm.tell(Forget(name))
             farm.runs.pop(name, None)
-            farm.places.remove(name)
 
 
 def finish(farm: CoordinatorState, action: Finish) -> None:
@@ -132,7 +136,7 @@ def _finish(farm: CoordinatorState, work: Finishing, *, after_s: float = 0.0) ->
             partial(_finished, farm, work),
             undo=partial(farm.finishing.pop, work.run.name, None),
         ),
-        lane=WorkKind.FINISH,
+        kind=WorkKind.FINISH,
         after_s=after_s,
     )
 
@@ -140,7 +144,12 @@ def _finish(farm: CoordinatorState, work: Finishing, *, after_s: float = 0.0) ->
 def _finish_takes(farm: CoordinatorState, work: Finishing) -> list[FinishedTake]:
     run = work.run
     finisher = Finisher(
-        loaded=run.loaded, plan=run.plan, cast=run.cast, speech=run.speech, store=farm.services.store
+        loaded=run.loaded,
+        plan=run.plan,
+        cast=run.cast,
+        speech=run.speech,
+        store=farm.services.store,
+        is_stopped=work.stop.is_set,
     )
     waived = {run.unit(segment) for segment in work.waived}
     for take in run.plan.take_numbers:
@@ -178,6 +187,9 @@ def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake
         _finish(farm, work, after_s=wait_s)
         return
     farm.finishing.pop(run.name, None)
+    if run.name not in farm.runs:
+        # It was cancelled, and this write was what its places were still kept for.
+        farm.places.remove(run.name)
     if isinstance(result, FarmError):
         run.error = result
         farm.tell(FinishFailed(run.name, result.message))

@@ -179,11 +179,11 @@ def adopt(farm: CoordinatorState, run: JobRun, *, studio: str) -> None:
     enqueue(farm, run, request=alone(job_request(run, studio=studio)))
 
 
-def plan_again(farm: CoordinatorState, arrival: PlanningJob, *, state: JobState) -> None:
+def plan_again(farm: CoordinatorState, job: PlanningJob, *, state: JobState) -> None:
     """Go on with a job whose planning was interrupted by the end of the farm."""
     if state is JobState.RECEIVED:
-        move(farm, arrival.name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
-    _plan(farm, arrival)
+        move(farm, job.name, JobState.RECEIVED, JobEvent.VALIDATION_STARTED, _PLANNING)
+    _plan(farm, job)
 
 
 def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None:
@@ -244,10 +244,10 @@ def turn_away(farm: CoordinatorState, name: str, state: JobState, error: FarmErr
     farm.watcher.note(name, error.line())
 
 
-def cancel_arrival(farm: CoordinatorState, name: str) -> None:
+def cancel_planning(farm: CoordinatorState, name: str) -> None:
     """Somebody cancels a job that is being planned."""
-    arrival = farm.arrivals[name]
-    arrival.is_cancelled = True
+    job = farm.planning[name]
+    job.is_cancelled = True
     farm.places.remove(name)
     asked = Reason(ReasonKind.USER, "a user asked for it")
     move(farm, name, JobState.VALIDATING, JobEvent.CANCEL_ASKED, asked)
@@ -284,37 +284,37 @@ def _note_move(
     )
 
 
-def _plan(farm: CoordinatorState, arrival: PlanningJob, *, after_s: float = 0.0) -> None:
-    farm.arrivals[arrival.name] = arrival
+def _plan(farm: CoordinatorState, job: PlanningJob, *, after_s: float = 0.0) -> None:
+    farm.planning[job.name] = job
     farm.background.ask(
-        partial(plan_job, arrival.name, arrival.loaded, services=farm.services, is_new=True),
-        callback_of(farm, arrival.name, partial(_planned, farm, arrival)),
-        lane=WorkKind.PLAN,
+        partial(plan_job, job.name, job.loaded, services=farm.services, is_new=True),
+        callback_of(farm, job.name, partial(_planned, farm, job)),
+        kind=WorkKind.PLAN,
         after_s=after_s,
     )
 
 
-def _planned(farm: CoordinatorState, arrival: PlanningJob, result: JobRun | FarmError) -> None:
-    if arrival.is_cancelled:
-        farm.arrivals.pop(arrival.name, None)
+def _planned(farm: CoordinatorState, job: PlanningJob, result: JobRun | FarmError) -> None:
+    if job.is_cancelled:
+        farm.planning.pop(job.name, None)
         return
-    wait_s = arrival.patience.wait_s(result) if isinstance(result, FarmError) else None
+    wait_s = job.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None:
-        farm.watcher.note(arrival.name, arrival.patience.sentence("planning"))
-        _plan(farm, arrival, after_s=wait_s)
+        farm.watcher.note(job.name, job.patience.sentence("planning"))
+        _plan(farm, job, after_s=wait_s)
         return
-    del farm.arrivals[arrival.name]
+    del farm.planning[job.name]
     if isinstance(result, FarmError):
-        turn_away(farm, arrival.name, JobState.VALIDATING, result)
+        turn_away(farm, job.name, JobState.VALIDATING, result)
         return
     try:
-        farm.places.add(arrival.name, result.places)
+        farm.places.add(job.name, result.places)
     except OutputRefused as refusal:
-        turn_away(farm, arrival.name, JobState.VALIDATING, refusal)
+        turn_away(farm, job.name, JobState.VALIDATING, refusal)
         return
     try:
-        request = job_request(result, studio=arrival.studio, on_hold=arrival.on_hold)
+        request = job_request(result, studio=job.studio, on_hold=job.on_hold)
         enqueue(farm, result, request=request)
     except RequestRefused as refusal:
-        del farm.runs[arrival.name]
-        turn_away(farm, arrival.name, JobState.PLANNED, refusal)
+        del farm.runs[job.name]
+        turn_away(farm, job.name, JobState.PLANNED, refusal)

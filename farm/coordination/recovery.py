@@ -81,14 +81,14 @@ def restore(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob, *, is_ret
         is_retry: See `retry`.
     """
     if not job.is_planned:
-        arrival = PlanningJob(
+        new = PlanningJob(
             name=job.name,
             studio=job.studio,
             loaded=loaded,
             on_hold=job.on_hold,
             patience=farm.patience(),
         )
-        plan_again(farm, arrival, state=job.state)
+        plan_again(farm, new, state=job.state)
         return
     back = ReturningJob(job=job, loaded=loaded, is_retry=is_retry, patience=farm.patience())
     farm.restoring[job.name] = back
@@ -136,7 +136,7 @@ def _plan(farm: CoordinatorState, back: ReturningJob, *, after_s: float = 0.0) -
     farm.background.ask(
         partial(plan_job, back.job.name, back.loaded, services=farm.services, is_new=False),
         callback_of(farm, back.job.name, partial(_planned, farm, back)),
-        lane=WorkKind.PLAN,
+        kind=WorkKind.PLAN,
         after_s=after_s,
     )
 

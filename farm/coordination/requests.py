@@ -8,7 +8,7 @@ from dataclasses import replace
 from farm.asking import future_name
 from farm.coordination.background import RetryPatience
 from farm.coordination.endings import follow_up
-from farm.coordination.new_jobs import cancel_arrival, note_account, parse_document, receive
+from farm.coordination.new_jobs import cancel_planning, note_account, parse_document, receive
 from farm.coordination.recovery import cancel_return, retry
 from farm.coordination.state import CoordinatorState
 from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
@@ -109,8 +109,8 @@ def _concerned(asked: Asked) -> str:
 
 
 def _is_being_planned(farm: CoordinatorState, name: str) -> bool:
-    arrival = farm.arrivals.get(name)
-    return name in farm.restoring or (arrival is not None and not arrival.is_cancelled)
+    job = farm.planning.get(name)
+    return name in farm.restoring or (job is not None and not job.is_cancelled)
 
 
 def _grant(farm: CoordinatorState, request: AnyRequest, *, number: int) -> RequestAnswer:
@@ -121,12 +121,12 @@ def _grant(farm: CoordinatorState, request: AnyRequest, *, number: int) -> Reque
         cancel_return(farm, name)
         return RequestAnswer(job=name, text="it is cancelled")
     line = farm.writer.ledger.jobs.get(name)
-    if line is None and name not in farm.arrivals:
+    if line is None and name not in farm.planning:
         raise unknown_job(name)
     if isinstance(request, WhyRequest):
         return RequestAnswer(job=name, text=why(farm, name))
-    if name in farm.arrivals:
-        _cancel_arrival(farm, request)
+    if name in farm.planning:
+        _cancel_planning(farm, request)
         return RequestAnswer(job=name, text="it is cancelled")
     if name in farm.scheduler.jobs:
         return _change(farm, request)
@@ -150,11 +150,11 @@ def why(farm: CoordinatorState, name: str) -> str:
         return f"Its {work.patience.sentence('master')}."
     if name in farm.scheduler.jobs:
         return farm.scheduler.why_waiting(name).sentence
-    if name in farm.arrivals:
-        arrival = farm.arrivals[name]
-        if arrival.is_cancelled:
+    if name in farm.planning:
+        job = farm.planning[name]
+        if job.is_cancelled:
             return "It is cancelled."
-        return _planning(arrival.patience, "It is being planned.")
+        return _planning(job.patience, "It is being planned.")
     line = farm.writer.ledger.jobs[name]
     because = f": {line.reason.text}" if line.reason else ""
     return f"It is {line.state.value}{because}."
@@ -178,16 +178,16 @@ def _submit(farm: CoordinatorState, request: SubmitRequest, *, number: int) -> R
     return RequestAnswer(job=name, text="it is taken in")
 
 
-def _cancel_arrival(farm: CoordinatorState, request: AnyRequest) -> None:
+def _cancel_planning(farm: CoordinatorState, request: AnyRequest) -> None:
     """Of a job that is being planned, all that anybody can ask for is its end; twice is once."""
     assert not isinstance(request, SubmitRequest)
-    is_cancelled = farm.arrivals[request.job].is_cancelled
+    is_cancelled = farm.planning[request.job].is_cancelled
     if not isinstance(request, CancelRequest):
         raise RequestRefused(
             "it is cancelled", where=request.job, code="wrong_state", hint="submit the job again"
         )
     if not is_cancelled:
-        cancel_arrival(farm, request.job)
+        cancel_planning(farm, request.job)
 
 
 def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
@@ -207,7 +207,11 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         farm.tell(Cancel(name))
         return RequestAnswer(job=name, text="what runs of it is stopped")
     if isinstance(request, RetryRequest):
-        count = farm.scheduler.jobs[name].given_up
+        entry = farm.scheduler.jobs[name]
+        count = entry.given_up
+        if entry.state is JobState.FAILED:
+            # Its places were free since it failed.
+            farm.places.add(name, run.places)
         farm.tell(Retry(name))
         tried = f"{count} segments that were given up are tried again"
         return RequestAnswer(

@@ -119,7 +119,7 @@ def look_in_store(farm: CoordinatorState, run: JobRun, unit: Unit) -> None:
     """Ask, beside the loop, whether the store holds the segment; it is taken in then."""
     look = partial(committed_segment, run.plan, take=unit.take, index=unit.index, store=farm.services.store)
     farm.background.ask(
-        look, callback_of(farm, run.name, partial(_looked, farm, run, unit)), lane=WorkKind.STORE
+        look, callback_of(farm, run.name, partial(_looked, farm, run, unit)), kind=WorkKind.STORE
     )
 
 

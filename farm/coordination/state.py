@@ -177,7 +177,7 @@ class CoordinatorState:
         moves: Transitions that nobody followed up yet.
         opening: Jobs whose speech is being read.
         finishing: Jobs whose masters are being joined.
-        arrivals: Jobs that are being planned for the first time.
+        planning: Jobs that are being planned for the first time.
         restoring: Jobs that are being planned again.
         places: What the jobs at hand read and write.
         counted: Windows and faces handed out so far.
@@ -202,7 +202,7 @@ class CoordinatorState:
     moves: deque[Moved] = field(default_factory=deque)
     opening: set[str] = field(default_factory=set)
     finishing: dict[str, Finishing] = field(default_factory=dict)
-    arrivals: dict[str, PlanningJob] = field(default_factory=dict)
+    planning: dict[str, PlanningJob] = field(default_factory=dict)
     restoring: dict[str, ReturningJob] = field(default_factory=dict)
     places: PlacesInHand = field(default_factory=PlacesInHand)
     counted: int = 0

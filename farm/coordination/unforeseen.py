@@ -138,7 +138,7 @@ def give_up(farm: CoordinatorState, name: str, error: FarmError, *, attempt: Att
 
 
 def _leave_planning(farm: CoordinatorState, name: str) -> None:
-    for planned in (farm.arrivals.pop(name, None), farm.restoring.pop(name, None)):
+    for planned in (farm.planning.pop(name, None), farm.restoring.pop(name, None)):
         if planned is not None:
             planned.is_cancelled = True
     farm.opening.discard(name)

@@ -211,7 +211,7 @@ def _read_speech(farm: CoordinatorState, run: JobRun) -> None:
         return
     farm.opening.add(run.name)
     then = callback_of(farm, run.name, partial(_speech_read, farm, run))
-    farm.background.ask(partial(read_job_speech, run.cast), then, lane=WorkKind.SPEECH)
+    farm.background.ask(partial(read_job_speech, run.cast), then, kind=WorkKind.SPEECH)
 
 
 def _speech_read(farm: CoordinatorState, run: JobRun, result: Speech | FarmError) -> None:

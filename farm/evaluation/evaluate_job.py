@@ -31,7 +31,7 @@ from farm.evaluation.worker import (
     local_files,
 )
 from farm.execution.opening import opened_cluster
-from farm.outputs import WRITTEN_MANIFEST, OutputFiles
+from farm.outputs import WRITTEN_MANIFEST, OutputFiles, store_places
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.hardware import Hardware
@@ -107,7 +107,7 @@ def evaluate_job(
     started = time.monotonic()
     output = loaded.output.rstrip("/")
     pairs = loaded.find_pairs()
-    check_places(loaded.places(pairs))
+    check_places(loaded.places(pairs).reading(store_places(settings.store)))
     files = _report_files(loaded, output)
     setup = WorkSetup(store=settings.store, cache=settings.cache, options=_options(loaded))
     engine = engine_identity()

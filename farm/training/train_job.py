@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from farm.outputs import store_places
 from farm.training.delivery import check_outputs, deliver_weights
 from farm.training.loop import Outcome
 from farm.training.progress import TrainingListener, TrainingReport
@@ -43,7 +44,8 @@ def train(
         KeyboardInterrupt: Ctrl-C; the step it had come to is saved.
     """
     started = time.perf_counter()
-    check_places(job.places())
+    for places in (job.places(), job.places_in_subject()):
+        check_places(places.reading(store_places(settings.store)))
     plan = plan_training(job, cache=settings.cache)
     check_outputs(plan)
     run = run_id(plan)

@@ -15,7 +15,7 @@ from stages.evaluation.first_look import FirstLook, first_look, same_shape
 from stages.evaluation.options import EvaluationOptions, Part, Progress
 from stages.evaluation.picture_pass import compare_pictures
 from stages.evaluation.same_person import FaceEmbedder
-from stages.evaluation.side_by_side import Crew
+from stages.evaluation.side_by_side import PassRunner
 from stages.evaluation.sync import SyncJudges, no_sync
 from stages.evaluation.take_diversity import TakeDiversity, diversity_of
 from stages.evaluation.watch import WatchPlan, watch
@@ -71,23 +71,23 @@ def evaluate_takes(
     options = options or EvaluationOptions()
     # First, so that what cannot be used is told before the videos are watched.
     judges = SyncJudges(speech=speech, syncnet=options.syncnet) if Part.SYNC in options.parts else None
-    crew = Crew(workers=options.workers, progress=progress)
+    runner = PassRunner(workers=options.workers, progress=progress)
     names = [*_take_names(len(generated)), "reference"]
-    looks = crew.run(
+    looks = runner.run(
         [
-            partial(first_look, path, tick=crew.counter(f"{name}: look", total=0))
+            partial(first_look, path, tick=runner.counter(f"{name}: look", total=0))
             for name, path in zip(names, (*generated, reference), strict=True)
         ]
     )
     embedder, missing = _embedder(options)
     frames = min(look.frames for look in looks)
-    watched = crew.run(
+    watched = runner.run(
         [
             partial(
                 watch,
                 look,
                 _plan(look, looks[-1], options, frames=frames, embedder=embedder),
-                tick=crew.counter(f"{name}: faces", total=frames),
+                tick=runner.counter(f"{name}: faces", total=frames),
             )
             for name, look in zip(names, looks, strict=True)
         ]
@@ -99,8 +99,8 @@ def evaluate_takes(
         faces = compare_faces(take, truth)
         pictures = None
         if Part.PICTURES in options.parts and same_shape(take.look.facts, truth.look.facts):
-            tick = crew.counter(f"{name}: pictures", total=frames)
-            pictures = compare_pictures(take, truth, crew=crew, tick=tick, blocks=options.workers)
+            tick = runner.counter(f"{name}: pictures", total=frames)
+            pictures = compare_pictures(take, truth, runner=runner, tick=tick, blocks=options.workers)
         evaluations.append(
             assemble(
                 Seen(watched=take, sync=sound),

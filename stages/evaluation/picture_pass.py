@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.evaluation.first_look import at_size
-from stages.evaluation.side_by_side import Crew, Tick
+from stages.evaluation.side_by_side import PassRunner, Tick
 from stages.evaluation.watch import Watched
 from stages.metrics.pictures import score_frame
 from stages.metrics.temporal import TemporalConsistency
@@ -38,7 +38,7 @@ class PictureTraces:
 
 
 def compare_pictures(
-    generated: Watched, reference: Watched, *, crew: Crew, tick: Tick, blocks: int
+    generated: Watched, reference: Watched, *, runner: PassRunner, tick: Tick, blocks: int
 ) -> PictureTraces:
     """Compare the frames of two videos at the reference's size."""
     frames = len(reference.found_T)
@@ -47,7 +47,7 @@ def compare_pictures(
         partial(_compare_block, generated, reference, start=start, stop=stop, tick=tick)
         for start, stop in pairwise(edges)
     ]
-    rows_T5 = np.concatenate(crew.run(passes))
+    rows_T5 = np.concatenate(runner.run(passes))
     psnr_T, mouth_psnr_T, ssim_T, sharpness_T, consistency_T = rows_T5.T
     return PictureTraces(
         psnr_T=psnr_T,

@@ -19,7 +19,7 @@ class _StoppedError(Exception):
     """Another pass failed, or the caller was interrupted."""
 
 
-class Crew:
+class PassRunner:
     """Runs passes side by side and counts their frames; one for each evaluation."""
 
     def __init__(self, *, workers: int, progress: Progress | None) -> None:

@@ -19,7 +19,7 @@ from jobs.locations import is_s3
 if TYPE_CHECKING:
     from stormy_farm import StormyFarm
 
-_OUR_THREADS = ("node-watch", "desk", "killer", "rebuild")
+_OUR_THREADS = ("node-watch", "background", "killer", "rebuild")
 
 
 def broken_promises(

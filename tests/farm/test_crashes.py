@@ -77,6 +77,14 @@ def test_an_exception_that_cannot_say_what_it_is_is_named_all_the_same() -> None
     assert "Mute" in ours.traceback
 
 
+def test_an_exception_that_raises_itself_without_end_is_named_all_the_same() -> None:
+    class Endless(Exception):
+        def __str__(self) -> str:
+            raise Endless
+
+    assert said_by(Endless()) == "Endless"
+
+
 def test_text_from_anywhere_becomes_one_line_that_can_be_written_down() -> None:
     assert one_line("a\nb\x1b[2Jc \udcff") == "a b [2Jc \\udcff"
 
@@ -90,6 +98,11 @@ def test_text_from_anywhere_becomes_one_line_that_can_be_written_down() -> None:
         ("{'aws_secret_access_key': 'abcdef'}", "abcdef"),
         ("AWS_SESSION_TOKEN: abcdef", "abcdef"),
         ("RAY_AUTH_TOKEN=abcdef", "abcdef"),
+        ("x" * 380 + " postgresql://farm:hunter2hunter2@db/farm", "hunter2"),
+        ("postgresql://farm:hunt/er2@db/farm", "er2"),
+        ("password='a hunter2 b'", "hunter2"),
+        ("Authorization: Bearer abcdef", "abcdef"),
+        ("https://s3/x?X-Amz-Signature=abcdef&x=1", "abcdef"),
     ],
 )
 def test_no_secret_gets_into_a_line_or_a_file(text: str, secret: str, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ import pytest
 from fake_stages import FakeStages, read_barcode
 
 from farm.finishing import Finisher
-from farm.preparation import gather_cast, make_plan, read_job_speech
+from farm.preparation import gather_cast, make_plan, prepare_job, read_job_speech
 from farm.render_report import FinishedTake
 from infra.settings import FarmSettings
 from infra.storage import open_store
-from jobs.errors import RenderError
+from jobs.errors import Cancelled, RenderError
 from jobs.manifest import Manifest
 
 FRAMES = 125  # two segments of 50, one of 25
@@ -45,9 +47,9 @@ def finish(write_speech: Any, make_job: Any, render: Any, settings: FarmSettings
     store = open_store(settings.store)
     finisher = Finisher(loaded=loaded, plan=plan, cast=cast, speech=speech, store=store)
 
-    def run(*filled: int) -> FinishedTake:
+    def run(*filled: int, is_stopped: Callable[[], bool] = bool) -> FinishedTake:
         kept = [record for record in segments if record.index not in filled]
-        return finisher.finish(take=1, segments=kept, filled=filled)
+        return replace(finisher, is_stopped=is_stopped).finish(take=1, segments=kept, filled=filled)
 
     return run
 
@@ -108,3 +110,20 @@ def test_a_take_without_any_segment_cannot_be_filled(finish: Any, tmp_path: Path
 def test_segments_that_are_neither_there_nor_filled_are_a_bug(finish: Any) -> None:
     with pytest.raises(ValueError, match="those of the plan"):
         finish(7)
+
+
+def test_a_master_with_gaps_that_has_no_manifest_yet_is_still_the_farm_s_own(
+    finish: Any, make_job: Any, settings: FarmSettings, stages: FakeStages
+) -> None:
+    take = finish(1)
+    Path(take.manifest).unlink()
+    loaded = make_job("gappy", output={"uri": "out/gappy.mp4"})
+    cast = gather_cast(loaded, stages=stages, cache=settings.cache)
+    speech = read_job_speech(cast)
+    prepare_job(loaded, cast=cast, speech=speech, store=open_store(settings.store), device_kind="cpu test")
+
+
+def test_a_master_that_nobody_wants_any_more_gets_no_name(finish: Any, tmp_path: Path) -> None:
+    with pytest.raises(Cancelled):
+        finish(1, is_stopped=lambda: True)
+    assert not (tmp_path / "out" / "gappy.mp4").exists()

@@ -32,7 +32,7 @@ from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
 FARM: dict[str, Any] = {
     "apiVersion": "farm/v1",
     "kind": "Farm",
-    "metadata": {"name": "house"},
+    "metadata": {"name": "main"},
     "spec": {
         "replicas": {"motion": 1, "render": 8},
         "studios": {"north": {"weight": 60}, "west": {"max_replicas": 4, "max_queued_segments": 100}},

@@ -9,9 +9,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "stages"), str(Path(__file__).parents[2])]
 
-from crew import run_cases  # noqa: E402 - after the folders above
-from fuzz_case import FuzzCase  # noqa: E402
+from fuzz_case import FuzzCase  # noqa: E402 - after the folders above
 from report_table import outcome_table, problems  # noqa: E402
+from worker_processes import run_cases  # noqa: E402
 
 
 def main() -> int:

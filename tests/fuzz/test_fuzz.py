@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from all_kinds import KINDS, make_cases
-from crew import run_cases
 from report_table import outcome_table, problems
+from worker_processes import run_cases
 
 SEED = 2026
 

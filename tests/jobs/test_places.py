@@ -391,3 +391,22 @@ def test_ten_thousand_jobs_that_share_their_inputs_come_and_go_quickly() -> None
         in_hand.remove(f"job-{number}")
     assert time.process_time() - began < 5.0
     assert in_hand == PlacesInHand()
+
+
+def test_the_number_of_a_file_that_is_gone_proves_nothing(tmp_path: Path) -> None:
+    hand = PlacesInHand()
+    master = tmp_path / "a.mp4"
+    master.write_bytes(b"of an earlier render")
+    writer = JobPlaces(job="a", reads=(), writes=(Place(location=str(master), field="spec.output.uri"),))
+    hand.add("a", find_places(writer))
+    fresh = tmp_path / "a.new"
+    fresh.write_bytes(b"of this one")
+    fresh.replace(master)
+    # On many file systems one of these gets the number that has just become free.
+    for number in range(20):
+        speech = tmp_path / f"speech-{number}.wav"
+        speech.write_bytes(b"other")
+        reader = JobPlaces(
+            job=f"b{number}", reads=(Place(location=str(speech), field="spec.speech"),), writes=()
+        )
+        hand.add(f"b{number}", find_places(reader))

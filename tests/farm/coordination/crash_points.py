@@ -110,7 +110,7 @@ class BackgroundInStep:
         return not self._waiting
 
     def ask(
-        self, work: Callable[[], Any], then: Callable[[Any], None], *, lane: WorkKind, after_s: float = 0.0
+        self, work: Callable[[], Any], then: Callable[[Any], None], *, kind: WorkKind, after_s: float = 0.0
     ) -> None:
         self._waiting.append((work, then))
 

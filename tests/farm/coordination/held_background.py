@@ -22,7 +22,7 @@ class HeldBackground:
         return not self.waiting
 
     def ask(
-        self, work: Callable[[], Any], then: Callable[[Any], None], *, lane: WorkKind, after_s: float = 0.0
+        self, work: Callable[[], Any], then: Callable[[Any], None], *, kind: WorkKind, after_s: float = 0.0
     ) -> None:
         self.waiting.append((getattr(work, "func", work).__name__, work, then))
 

@@ -265,7 +265,7 @@ class RandomLife:
     def _check_end(self) -> None:
         farm, state = self.farm, self.coordinator.state
         left = [state.tasks, state.runs, state.finishing, state.actions, state.moves]
-        left += [state.opening, state.arrivals, state.restoring]
+        left += [state.opening, state.planning, state.restoring]
         assert not any(left)
         assert not any(keys for pool in state.helpers.values() for keys in pool.values())
         assert not state.scheduler.jobs

@@ -31,7 +31,7 @@ def test_a_job_that_is_cancelled_twice_while_it_is_planned_is_cancelled_once(far
     name = farm.submit()
     with farm.running() as coordinator:
         coordinator.state.background = HeldBackground(holds=frozenset({"plan_job"}))  # type: ignore[assignment]
-        coordinator.run_until(lambda: name in coordinator.state.arrivals)
+        coordinator.run_until(lambda: name in coordinator.state.planning)
         numbers = [farm.ask(CancelRequest(job=name)) for _ in range(2)]
         numbers += [farm.ask(PauseRequest(job=name)), farm.ask(WhyRequest(job=name))]
         coordinator.run_until(lambda: all(farm.journal.answer_to(number) for number in numbers))

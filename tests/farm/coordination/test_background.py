@@ -30,8 +30,8 @@ def deliver_all(background: BackgroundWork) -> None:
 
 def test_work_that_ends_while_it_is_looked_at_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     background, results = BackgroundWork(), list[Any]()
-    monkeypatch.setattr(background._lanes[WorkKind.PLAN], "submit", lambda _work: EndsWhenLookedAt())
-    background.ask(lambda: 7, results.append, lane=WorkKind.PLAN)
+    monkeypatch.setattr(background._threads[WorkKind.PLAN], "submit", lambda _work: EndsWhenLookedAt())
+    background.ask(lambda: 7, results.append, kind=WorkKind.PLAN)
     background.deliver()
     assert not background.is_idle
     background.deliver()
@@ -47,7 +47,7 @@ def test_everything_comes_back_once_results_as_well_as_errors() -> None:
 
     background, results = BackgroundWork(), list[Any]()
     for number in range(200):
-        background.ask(partial(work, number), results.append, lane=WorkKind.PLAN)
+        background.ask(partial(work, number), results.append, kind=WorkKind.PLAN)
     deliver_all(background)
     assert sorted(result for result in results if isinstance(result, int)) == [n for n in range(200) if n % 5]
     assert sum(isinstance(result, FarmError) for result in results) == 40
@@ -56,7 +56,7 @@ def test_everything_comes_back_once_results_as_well_as_errors() -> None:
 
 def test_what_nobody_foresaw_is_an_error_that_brings_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     background, results = BackgroundWork(), list[Any]()
-    background.ask(lambda: 1 // 0, results.append, lane=WorkKind.PLAN)
+    background.ask(lambda: 1 // 0, results.append, kind=WorkKind.PLAN)
     deliver_all(background)
     [error] = results
     assert isinstance(error, FarmError)
@@ -71,9 +71,9 @@ def test_what_is_tried_again_holds_up_nothing_else() -> None:
     background, results, away = BackgroundWork(), list[Any](), threading.Event()
     for number in range(20):
         background.ask(
-            partial(away.wait, 30.0), results.append, lane=WorkKind.PLAN, after_s=0.001 * (number + 1)
+            partial(away.wait, 30.0), results.append, kind=WorkKind.PLAN, after_s=0.001 * (number + 1)
         )
-    background.ask(lambda: "soon", results.append, lane=WorkKind.SPEECH)
+    background.ask(lambda: "soon", results.append, kind=WorkKind.SPEECH)
     while "soon" not in results:
         background.deliver()
     assert results == ["soon"]

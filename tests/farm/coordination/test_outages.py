@@ -160,7 +160,7 @@ def test_a_job_of_an_earlier_run_may_be_asked_about_and_cancelled_meanwhile(
 def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) -> str:
     def in_trouble() -> bool:
         state = coordinator.state
-        work = state.arrivals.get(name) or state.finishing.get(name) or state.restoring.get(name)
+        work = state.planning.get(name) or state.finishing.get(name) or state.restoring.get(name)
         return work is not None and bool(work.patience.trouble)
 
     coordinator.run_until(in_trouble)
@@ -185,8 +185,8 @@ def test_waits_grow_and_the_last_try_is_at_the_end_of_the_patience() -> None:
 def test_background_work_begins_what_comes_later_when_it_is_due_and_nothing_once_it_is_closed() -> None:
     background, results = BackgroundWork(), list[Any]()
     begun = time.monotonic()
-    background.ask(lambda: 7, results.append, lane=WorkKind.PLAN, after_s=0.2)
-    background.ask(lambda: 8, results.append, lane=WorkKind.PLAN, after_s=60.0)
+    background.ask(lambda: 7, results.append, kind=WorkKind.PLAN, after_s=0.2)
+    background.ask(lambda: 8, results.append, kind=WorkKind.PLAN, after_s=60.0)
     while not results:
         assert not background.is_idle
         background.deliver()

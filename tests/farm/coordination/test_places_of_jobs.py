@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from fake_stages import Fault
+from held_background import HeldBackground
 from small_farm import SmallFarm
 
 from farm.ledger import LedgerJob
+from farm.scheduling.messages import Tick
+from farm.scheduling.settling import end_finish
 from jobs.farm_requests import CancelRequest, RetryRequest, SubmitRequest
 from jobs.lifecycle import JobState
 
@@ -190,3 +193,25 @@ def test_a_renderer_of_another_size_is_refused_when_its_job_is_planned(farm: Sma
     assert code_of_job(farm.job(name)) == "weights_mismatch"
     assert not farm.job(name).is_planned
     assert farm.stages.noted("load-renderer") == 0
+
+
+def test_a_cancelled_job_keeps_its_places_while_its_master_is_still_being_written(farm: SmallFarm) -> None:
+    background = HeldBackground(holds=frozenset({"_finish_takes"}))
+    first = farm.submit("first")
+    with farm.running(background=background) as running:
+        running.run_until(lambda: bool(running.state.finishing))
+        cancelled = farm.ask(CancelRequest(job=first))
+        running.run_until(lambda: farm.journal.answer_to(cancelled) is not None)
+        # As after the grace that a writer has: the scheduler waits no longer, the thread still writes.
+        end_finish(running.state.scheduler.state, running.state.scheduler.state.jobs[first])
+        running.state.tell(Tick())
+        running.run_until(lambda: first not in running.state.runs)
+        second = ask_for(farm, "second", output={"uri": "out/first.mp4"})
+        running.run_until(lambda: farm.journal.answer_to(second) is not None)
+        assert code_of_answer(farm, second) == "output_twice"
+        background.holds = frozenset()
+        running.run_until(lambda: not running.state.finishing)
+        third = ask_for(farm, "third", output={"uri": "out/first.mp4"})
+        running.run_until(lambda: farm.journal.answer_to(third) is not None)
+    assert code_of_answer(farm, third) is None
+    assert not (farm.folder / "out" / "first.mp4").exists(), "nobody wanted it any more"

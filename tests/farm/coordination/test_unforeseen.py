@@ -110,7 +110,7 @@ def live(farm: SmallFarm, *, then: Callable[[FarmCoordinator], None] | None = No
             state.actions,
             state.moves,
         ]
-        assert not any([*left, state.opening, state.arrivals, state.restoring])
+        assert not any([*left, state.opening, state.planning, state.restoring])
         assert not state.scheduler.attempts
         assert not state.is_in_doubt
 

@@ -172,7 +172,7 @@ def test_windows_and_faces_come_in_order_of_time() -> None:
     assert handed_out(order, Stage.FACE) == [face(1, 0), face(1, 1)]
 
 
-def test_a_front_without_room_is_refused() -> None:
+def test_an_order_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="room"):
         UpstreamOrder(windows_ahead=0, faces_ahead=1)
 

@@ -144,7 +144,7 @@ def test_nothing_is_written_into_a_clip_that_is_learnt_from(refuses: Train, wher
 
 def test_weights_are_not_written_twice_to_one_package(refuses: Train) -> None:
     said = refuses(subject="clips/jane", output="{uri: clips/jane/renderer.safetensors}")
-    assert said.code == "output_twice"
+    assert said.code == "output_is_input"
 
 
 @pytest.mark.parametrize("name", ["jane.safetensors", "jane.safetensors.manifest.json"])
@@ -194,3 +194,9 @@ def test_a_name_that_its_manifest_cannot_have_is_refused_before_the_training(
 ) -> None:
     said = train(output=f"{{uri: out/{'x' * (length - 12)}.safetensors}}")
     assert (said.exit_code, trained.runs) == ((ExitCode.OK, 1) if length == 215 else (ExitCode.OUTPUT, 0))
+
+
+def test_weights_beside_the_files_of_their_subject_are_refused_at_every_start(train: Train) -> None:
+    for _ in range(2):
+        said = train(subject="clips/jane", output="{uri: clips/jane/jane.safetensors}")
+        assert said.code == "output_is_input"
