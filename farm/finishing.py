@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -69,16 +70,6 @@ class Finisher:
         pieces = FilledTake(
             self.plan, segments=segments, filled=filled, store=self.store, profile=self.cast.profile
         )
-        key = self.plan.master_key(take=take, filled=filled)
-
-        def keep(master: Path, made: StitchedMaster) -> None:
-            # A second run of the plan proves here that its master has the same bytes.
-            self.store.put_if_absent(key, master, sha256=made.sha256)
-            if self.is_stopped():
-                raise Cancelled("it was stopped before its master was delivered", where=location)
-            # Only now: somebody may have put a file there since the job was planned.
-            check_master(self.loaded, take=take, known=lambda: {made.sha256: made.size_bytes})
-
         with _local_place(location) as path:
             with translated(location):
                 made = stitch(
@@ -87,7 +78,7 @@ class Finisher:
                     output=path,
                     fps=self.plan.fps,
                     metadata=self._metadata(take),
-                    when_whole=keep,
+                    when_whole=partial(self._keep, take=take, filled=filled),
                 )
             if is_s3(location):
                 deliver(path, location, content_type="video/mp4")
@@ -111,6 +102,16 @@ class Finisher:
             sha256=made.sha256,
             size_bytes=made.size_bytes,
         )
+
+    def _keep(self, path: Path, made: StitchedMaster, *, take: int, filled: Collection[int]) -> None:
+        """Keep a whole master in the store, and see that it may have its name."""
+        # A second run of the plan proves here that its master has the same bytes.
+        self.store.put_if_absent(self.plan.master_key(take=take, filled=filled), path, sha256=made.sha256)
+        if self.is_stopped():
+            where = self.loaded.master(take=take)
+            raise Cancelled("it was stopped before its master was delivered", where=where)
+        # Only now: somebody may have put a file there since the job was planned.
+        check_master(self.loaded, take=take, known=lambda: {made.sha256: made.size_bytes})
 
     def _manifest(
         self,

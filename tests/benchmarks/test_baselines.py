@@ -32,7 +32,7 @@ def test_a_clip_that_says_where_its_training_ended_is_believed(tmp_path: Path) -
 
 
 def test_a_folder_without_a_clip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SubjectError, match="not-prepared"):
+    with pytest.raises(SubjectError, match="clip_not_prepared"):
         SpokenEnd.of(tmp_path)
 
 
