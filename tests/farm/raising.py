@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import Any, NoReturn
 
+import pytest
+
 SECRET = "postgresql://farm:hunter2@db.studio.example/farm"
 
 
@@ -36,6 +38,12 @@ RAISING = {
     "RecursionError": _recursion_error,
     "OSError": _os_error,
 }
+
+
+# What is caught is the same for all of them; the default run takes one, the long run the others.
+KINDS = [
+    pytest.param(kind, marks=() if kind == "RuntimeError" else pytest.mark.slow, id=kind) for kind in RAISING
+]
 
 
 def raiser(kind: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_stages import FakeStages
-from raising import RAISING, raiser
+from raising import KINDS, RAISING, raiser
 from stand_in_farm import StandInFarm, farm_at
 
 from farm.cli import main
@@ -140,7 +140,7 @@ def test_every_command_ends_in_one_line_a_code_and_a_file(
     check_file(file, kind, folder=folder)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_with_json_it_is_one_document(trip: Any, folder: Path, name: str, kind: str) -> None:
     code, out, err = trip(name, kind, "--json")

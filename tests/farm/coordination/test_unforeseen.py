@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fake_stages import Fault
-from raising import RAISING, raiser
+from raising import KINDS, raiser
 from random_life import broken
 from small_farm import SmallFarm
 
@@ -174,7 +174,7 @@ PLACES: dict[str, tuple[str, bool]] = {
 }
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 def test_the_job_ends_alone(
     farm: SmallFarm, trips: Callable[..., list[int]], place: str, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -217,7 +217,7 @@ class _TrippingOrder:
         self.next = raiser(kind)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("times", [1, 10_000])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("target", ["requests.receive", "new_jobs._plan", "requests._submit"])
@@ -241,7 +241,7 @@ def test_a_request_over_which_the_farm_fails_is_refused_and_harms_nobody(
     check_journal(farm)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
     "request_", [PauseRequest, ResumeRequest, CancelRequest, RetryRequest], ids=lambda kind: kind.__name__
@@ -271,7 +271,7 @@ def test_a_change_over_which_the_farm_fails_is_answered_and_ends_the_job(
     check_journal(farm)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_question_over_which_the_farm_fails_ends_no_job(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -283,7 +283,7 @@ def test_a_question_over_which_the_farm_fails_ends_no_job(
     assert farm.sha256("good") == good_master()
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_poisoned_request_does_not_end_one_farm_after_the_other(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -294,7 +294,7 @@ def test_a_poisoned_request_does_not_end_one_farm_after_the_other(
     check_journal(farm)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("target", "after"),
     [
@@ -323,7 +323,7 @@ def test_a_job_that_cannot_be_restored_does_not_keep_the_farm_from_starting(
     check_journal(farm)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_job_that_failed_so_can_be_tried_again(
     farm: SmallFarm, trips: Callable[..., list[int]], kind: str
 ) -> None:
@@ -337,7 +337,7 @@ def test_a_job_that_failed_so_can_be_tried_again(
     assert farm.sha256("poor") == good_master("poor")
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("target", "after"),
     [
@@ -375,7 +375,7 @@ def test_a_scheduler_that_raised_goes_on_only_if_it_is_whole(
     check_journal(farm)
 
 
-@pytest.mark.parametrize("kind", RAISING)
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_belongs_to_no_job_ends_the_farm_and_a_later_one_goes_on(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
