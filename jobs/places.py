@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import os
 import posixpath
-import secrets
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from jobs.errors import OutputRefused
 from jobs.locations import is_s3, s3_address
 
 Identity = tuple[int, int]
 """Device and inode of something on a disk."""
+
+_MOST_LOOKED_AT: Final = 100
+"""Names of a folder that are looked at before the folder around it is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +106,19 @@ FoundPlaces = tuple[FoundPlace, ...]
 
 
 def folds_case(folder: Path) -> bool:
-    """Whether the file system takes ``A`` and ``a`` for one name in a folder; a small file is made and removed."""
-    probe = folder / f".farm-case-{secrets.token_hex(8)}-a"
-    try:
-        probe.open("xb").close()
-    except OSError:
-        return False  # nothing can be written there under either name
-    try:
-        return probe.with_name(f"{probe.name[:-1]}A").exists()
-    finally:
-        with suppress(OSError):
-            probe.unlink()
+    """Whether the file system takes ``A`` and ``a`` for one name in a folder, told by the names that are there.
+
+    Nothing is written: the folder may be anybody's. An empty folder is taken for what the one around it is.
+    """
+    while True:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in islice(entries, _MOST_LOOKED_AT):
+                path = folder / entry.name
+                if entry.name != entry.name.swapcase() and (identity := _identity(path)) is not None:
+                    return _goes_by_other_case(path, identity)
+        if folder == folder.parent or _device(folder) != _device(folder.parent):
+            return False
+        folder = folder.parent
 
 
 def find_places(
@@ -293,6 +298,11 @@ def _object_names(location: str) -> Iterator[_Name]:
     path = f"/{posixpath.normpath(f'/{address.key}').lstrip('/')}"
     for each in (path, *(str(parent) for parent in Path(path).parents)):
         yield _Name(_one_spelling(f"s3://{address.bucket}{each.rstrip('/')}"), None)
+
+
+def _device(folder: Path) -> int | None:
+    identity = _identity(folder)
+    return None if identity is None else identity[0]
 
 
 def _goes_by_other_case(path: Path, identity: Identity) -> bool:
