@@ -119,10 +119,11 @@ def test_the_log_does_not_grow_for_ever_while_somebody_reads(path: Path) -> None
             largest = max(largest, path.with_suffix(".sqlite-wal").stat().st_size)
         is_over.set()
         reading.result()
-    assert path.stat().st_size > 12e6
     assert largest < 12e6, largest
     journal.keep_snapshot(epoch, Snapshot(sequence=1, body="{}"))
     assert path.with_suffix(".sqlite-wal").stat().st_size == 0
+    # How much of it had left the log by the last append depends on where the reader was just then.
+    assert path.stat().st_size > 12e6, "more was written than the log ever held"
     reader.close()
     journal.close()
     assert [file.name for file in path.parent.iterdir()] == [path.name], "a closed journal is one file"
