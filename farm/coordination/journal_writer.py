@@ -12,7 +12,8 @@ from infra.journal.base import Journal, Snapshot
 from jobs.errors import JournalError, JournalFenced
 from jobs.farm_requests import RequestAnswer
 from jobs.journal_events import AnyJournalEvent, JobReceived, JobRestored, StateMoved
-from jobs.lifecycle import JobState
+from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
+from jobs.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -158,4 +159,22 @@ def moved_event(moved: Moved) -> StateMoved:
         after=moved.after.value,
         reason_kind=moved.reason.kind,
         reason=moved.reason.text,
+    )
+
+
+def state_moved(
+    subject: str,
+    before: JobState | SegmentState,
+    event: JobEvent | SegmentEvent,
+    after: JobState | SegmentState,
+    reason: Reason,
+) -> StateMoved:
+    """A transition that the scheduler does not know of, as an event."""
+    return StateMoved(
+        subject=subject,
+        before=before.value,
+        event=event.value,
+        after=after.value,
+        reason_kind=reason.kind,
+        reason=reason.text,
     )

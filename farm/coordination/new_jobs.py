@@ -10,13 +10,14 @@ from typing import Any
 
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
+from farm.coordination.journal_writer import state_moved
 from farm.coordination.state import CoordinatorState, FarmServices, PlanningJob
 from farm.coordination.unforeseen import callback_of
 from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import RequestRefused, Submit
 from jobs.errors import FarmError, OutputRefused, SpecError, SpecMistake, SubjectRefused
-from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted, StateMoved
+from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.parse import LoadedJob, parse_job
 from jobs.places import find_places
@@ -272,16 +273,7 @@ def _note_move(
     after: JobState | SegmentState,
     reason: Reason,
 ) -> None:
-    farm.writer.note(
-        StateMoved(
-            subject=subject,
-            before=before.value,
-            event=event.value,
-            after=after.value,
-            reason_kind=reason.kind,
-            reason=reason.text,
-        )
-    )
+    farm.writer.note(state_moved(subject, before, event, after, reason))
 
 
 def _plan(farm: CoordinatorState, job: PlanningJob, *, after_s: float = 0.0) -> None:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from farm.coordination.journal_writer import state_moved
 from farm.coordination.state import CoordinatorState
 from farm.crashes import caught, name_file, point_to
 from farm.scheduling.messages import AttemptId, Broken, FinishStopped, MotionGone, Stopped
 from farm.translation import translate
 from jobs.errors import FarmError, InternalError, JournalCorrupt, JournalError
-from jobs.journal_events import JobErred, StateMoved
+from jobs.journal_events import JobErred
 from jobs.lifecycle import JobEvent, JobState
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
@@ -180,16 +181,7 @@ def _fail_in_journal(farm: CoordinatorState, name: str, error: FarmError) -> Non
 
 def _note_move(farm: CoordinatorState, name: str, before: JobState, event: JobEvent, reason: Reason) -> None:
     after = step(before, event, reason)
-    farm.writer.note(
-        StateMoved(
-            subject=name,
-            before=before.value,
-            event=event.value,
-            after=after.value,
-            reason_kind=reason.kind,
-            reason=reason.text,
-        )
-    )
+    farm.writer.note(state_moved(name, before, event, after, reason))
 
 
 def _is_sound(farm: CoordinatorState) -> bool:
