@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jobs.errors import DiskFull, FarmError, OutputUnwritable, is_away
+from jobs.errors import DiskFull, FarmError, OutputUnwritable, Retry, is_away
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -128,5 +128,5 @@ def explained(error: OSError, *, path: Path, where: str, need_bytes: int) -> Far
         f"'{path}' cannot be written: {(error.strerror or type(error).__name__).lower()}",
         where=where,
         hint="check that the folder exists and may be written to",
-        is_outage=is_away(error),
+        retry=Retry.LATER if is_away(error) else None,
     )

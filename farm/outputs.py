@@ -17,7 +17,7 @@ from typing import Final
 from farm.destinations import explained, in_folder, write_whole
 from farm.engine import engine_identity
 from infra.delivery import deliver, delivered_sha256, read_delivered
-from jobs.errors import OutputRefused, OutputUnwritable
+from jobs.errors import OutputRefused, OutputUnwritable, Retry
 from jobs.identity import sha256_of_file
 from jobs.locations import is_s3
 from jobs.manifest import WrittenFile, WrittenManifest, files_in_manifest
@@ -173,7 +173,7 @@ class OutputFiles:
         try:
             return self._before()
         except OutputUnwritable as error:
-            if not self.overwrite or error.is_outage:
+            if not self.overwrite or error.retry is Retry.LATER:
                 raise
             return None
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra.storage.s3_problems import S3Error
-from jobs.errors import OutputUnwritable
+from jobs.errors import OutputUnwritable, Retry
 from jobs.locations import s3_address
 
 
@@ -130,5 +130,5 @@ def _translated(location: str, *, where: str, verb: str = "written") -> Iterator
             hint=error.hint
             if verb == "written"
             else f"{error.hint}; or give --overwrite, which looks at nothing",
-            is_outage=error.is_outage,
+            retry=Retry.LATER if error.is_outage else None,
         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 
 from infra.download import Wanted, download_once
 from infra.storage.s3_problems import S3Error, S3Problem
-from jobs.errors import CastingError, DiskFull, FarmError, InputError, InputNotFound, UnknownSubject
+from jobs.errors import CastingError, DiskFull, FarmError, InputError, InputNotFound, Retry, UnknownSubject
 from jobs.identity import sha256_of_record
 from jobs.locations import S3Address, is_s3, s3_address
 
@@ -164,7 +164,9 @@ def _translated(
                 code = f"{noun}_damaged"
             case _:
                 code = f"{noun}_unreachable"
-        raise failed(message, where=where, code=code, hint=error.hint, is_outage=error.is_outage) from error
+        raise failed(
+            message, where=where, code=code, hint=error.hint, retry=Retry.LATER if error.is_outage else None
+        ) from error
     except OSError as error:
         raise DiskFull.or_unwritable(
             error, where=str(cache), hint="free some space or set FARM_CACHE"

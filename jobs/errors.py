@@ -55,6 +55,7 @@ from typing import Any
 
 from jobs.exit_codes import ExitCode as ExitCode
 from jobs.farm_error import FarmError as FarmError
+from jobs.farm_error import Retry as Retry
 from jobs.spec_mistake import SpecMistake as SpecMistake
 
 _AWAY = frozenset(
@@ -198,7 +199,10 @@ class DiskFull(OutputError):
         place = f"'{error.filename}' " if error.filename else ""
         reason = (error.strerror or type(error).__name__).lower()
         return OutputUnwritable(
-            f"{place}cannot be written: {reason}", where=where, hint=hint, is_outage=is_away(error)
+            f"{place}cannot be written: {reason}",
+            where=where,
+            hint=hint,
+            retry=Retry.LATER if is_away(error) else None,
         )
 
 
@@ -235,12 +239,14 @@ class SegmentFailed(RenderError):
     """A segment failed repeatedly on healthy replicas."""
 
     default_code = "segment_failed"
+    default_retry = Retry.ELSEWHERE
 
 
 class SegmentRejected(SegmentFailed):
     """A segment was rendered, but its pictures are not good; it is not committed."""
 
     default_code = "segment_rejected"
+    default_retry = Retry.NEVER
 
 
 class TrainingError(FarmError):
@@ -280,6 +286,7 @@ class InfrastructureError(FarmError):
 
     exit_code = ExitCode.INFRASTRUCTURE
     default_code = "infrastructure_failed"
+    default_retry = Retry.ELSEWHERE
 
 
 class ReplicaLost(InfrastructureError):
@@ -292,24 +299,28 @@ class ClusterUnavailable(InfrastructureError):
     """The cluster cannot be started or reached."""
 
     default_code = "cluster_unavailable"
+    default_retry = Retry.LATER
 
 
 class JournalError(InfrastructureError):
     """The journal cannot be reached, read or written."""
 
     default_code = "journal_failed"
+    default_retry = Retry.LATER
 
 
 class JournalFenced(JournalError):
     """A later run of the farm became the journal's writer; nothing of the earlier one is kept any more."""
 
     default_code = "journal_fenced"
+    default_retry = Retry.NEVER
 
 
 class JournalCorrupt(JournalError):
     """The journal is damaged, or an entry tells what cannot have happened; the error names the first such entry."""
 
     default_code = "journal_corrupt"
+    default_retry = Retry.NEVER
 
 
 class InternalError(FarmError):

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 from jobs.exit_codes import ExitCode
 
 TRACEBACK_CHARACTERS: Final = 16_000
 """Of a traceback that travels with an error: its head and its tail are kept."""
+
+
+class Retry(StrEnum):
+    """Whether doing the same again can help; each error says it of itself, and nobody else decides it."""
+
+    NEVER = "never"  # it is about what was given: the same would happen again, wherever and whenever
+    LATER = (
+        "later"  # something that is needed does not answer for now: waiting can help, another machine cannot
+    )
+    ELSEWHERE = "elsewhere"  # this process or machine failed: another one, or a new one, can help at once
 
 
 class FarmError(Exception):
@@ -19,7 +30,7 @@ class FarmError(Exception):
         where: The field (``spec.speech``) or object (a key, a path, a replica) it happened to.
         message: What happened, in one sentence without a full stop.
         hint: What the reader can do; may be empty.
-        is_outage: Something that the farm needs did not answer, or was too busy: the same may succeed later.
+        retry: Whether doing the same again can help.
         traceback: Where it was raised, for an error that nobody foresaw; travels with it between processes, until the
             machine that tells of the error keeps it as a file.
         traceback_file: That file; empty until it is written.
@@ -27,6 +38,7 @@ class FarmError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.RENDER
     default_code: ClassVar[str] = "farm_error"
+    default_retry: ClassVar[Retry] = Retry.NEVER
 
     # Instance attributes only: Ray raises a class derived from both its own error and ours, which
     # finds our fields through the original instance and would find class attributes first.
@@ -34,7 +46,7 @@ class FarmError(Exception):
     where: str
     message: str
     hint: str
-    is_outage: bool
+    retry: Retry
     traceback: str
     traceback_file: str
 
@@ -45,7 +57,7 @@ class FarmError(Exception):
         where: str = "",
         hint: str = "",
         code: str = "",
-        is_outage: bool = False,
+        retry: Retry | None = None,
         traceback: str = "",
     ) -> None:
         super().__init__(message)
@@ -53,7 +65,7 @@ class FarmError(Exception):
         self.where = where
         self.hint = hint
         self.code = code or self.default_code
-        self.is_outage = is_outage
+        self.retry = self.default_retry if retry is None else retry
         self.traceback = head_and_tail(traceback, TRACEBACK_CHARACTERS)
         self.traceback_file = ""
 
@@ -70,6 +82,7 @@ class FarmError(Exception):
             "message": self.message,
             "hint": self.hint,
             "exit_code": int(self.exit_code),
+            "retry": self.retry.value,
         }
         return record | ({"traceback_file": self.traceback_file} if self.traceback_file else {})
 
@@ -83,7 +96,7 @@ class FarmError(Exception):
 
     def _fields(self) -> dict[str, Any]:
         always = {"where": self.where, "hint": self.hint, "code": self.code}
-        return always | ({"is_outage": True} if self.is_outage else {})
+        return always | ({} if self.retry is self.default_retry else {"retry": self.retry})
 
 
 def _revive(

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from farm.translation import translate
-from jobs.errors import FarmError, InfrastructureError, InternalError
+from jobs.errors import FarmError, InternalError, Retry
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class RetryPatience:
 
     def wait_s(self, error: FarmError) -> float | None:
         """Seconds until the same is worth another try; None where the error is final."""
-        if not (error.is_outage or isinstance(error, InfrastructureError)):
+        if error.retry is Retry.NEVER:
             return None
         now = self.clock()
         if self.failures == 0:

@@ -30,7 +30,7 @@ from infra.storage.base import (
     divergence,
     missing,
 )
-from jobs.errors import DiskFull, FarmError, StoreError, is_away
+from jobs.errors import DiskFull, FarmError, Retry, StoreError, is_away
 from jobs.identity import sha256_of_bytes, sha256_of_file
 
 LEFTOVER_AGE_S = 24 * 3600  # no write takes a day; what is older was left by a process that was killed
@@ -249,7 +249,7 @@ def _translated(key: str) -> Iterator[None]:
         reason = (error.strerror or type(error).__name__).lower()
         raise StoreError(
             f"the store failed: {reason}",
-            is_outage=is_away(error),
+            retry=Retry.LATER if is_away(error) else None,
             where=str(error.filename or key),
             hint="check that its folder exists, is a folder and may be written",
         ) from error

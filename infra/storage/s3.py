@@ -35,7 +35,7 @@ from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_read import listed_keys, read_bytes, read_into, remote_facts
 from infra.storage.s3_retry import persistently
 from infra.storage.s3_upload import PART_BYTES, Uploader
-from jobs.errors import DiskFull, SettingsError, StoreError
+from jobs.errors import DiskFull, Retry, SettingsError, StoreError
 from jobs.locations import S3Address, s3_address
 
 logger = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class S3Store:
                 where=key,
                 hint=error.hint,
                 code=error.problem.value,
-                is_outage=error.is_outage,
+                retry=Retry.LATER if error.is_outage else None,
             ) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

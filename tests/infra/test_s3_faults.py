@@ -22,7 +22,7 @@ from infra.storage import ObjectFacts
 from infra.storage.s3 import S3Store
 from infra.storage.s3_client import s3_client
 from infra.storage.s3_retry import ATTEMPTS
-from jobs.errors import FarmError
+from jobs.errors import FarmError, Retry
 from jobs.identity import sha256_of_bytes
 
 KEY = "renders/demo/segment-00000.mp4"
@@ -242,7 +242,7 @@ def test_a_fault_that_lasts_is_one_coded_error(
         with pytest.raises(FarmError) as caught:
             operation.run(scene)
         assert caught.value.code == operation.codes.get(code, code)
-        assert caught.value.is_outage, "the same may succeed later"
+        assert caught.value.retry is Retry.LATER, "the same may succeed later"
         assert caught.value.hint
         assert SECRET_KEY not in str(caught.value) + caught.value.hint
     assert scene.proxy.faults[fault.kind] <= ATTEMPTS * 2, "nobody tries again what was tried again below"

@@ -17,7 +17,7 @@ from infra.storage.s3 import S3Store
 from infra.storage.s3_client import s3_client
 from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import persistently
-from jobs.errors import FarmError, StoreError
+from jobs.errors import FarmError, Retry, StoreError
 
 KEY = "renders/demo/segment-00000.mp4"
 SENT = "sends to https://s3.studio.example"
@@ -81,7 +81,7 @@ def test_a_redirect_is_one_line_that_says_where_to_and_what_to_set(
     assert error.message.startswith(f"the endpoint {server.url} {SENT} (s3://studio")
     assert error.hint == "set AWS_ENDPOINT_URL to https://s3.studio.example"
     assert error.code == "store_redirects"
-    assert not error.is_outage
+    assert error.retry is Retry.NEVER
     assert is_final(error)
     assert len(server.asked) <= 2  # one request, and the region of the bucket at most
 
@@ -105,7 +105,7 @@ def test_what_reads_and_delivers_tells_of_a_redirect_alike(
         doing[place]()
     assert SENT in caught.value.message
     assert "AWS_ENDPOINT_URL to https://s3.studio.example" in caught.value.hint
-    assert not caught.value.is_outage
+    assert caught.value.retry is Retry.NEVER
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_redirect_that_the_client_cannot_read_is_told_at_once_too(
     assert isinstance(store, S3Store)
     with pytest.raises(StoreError, match="the endpoint sends elsewhere") as caught:
         OPERATIONS[operation](store)
-    assert (caught.value.code, caught.value.is_outage) == ("store_redirects", False)
+    assert (caught.value.code, caught.value.retry) == ("store_redirects", Retry.NEVER)
     assert len(server.asked) == 1
 
 

@@ -18,7 +18,7 @@ from farm.execution.replica import Replica
 from farm.finishing import Finisher
 from farm.scheduling.messages import Dispatch, Purpose
 from farm.scheduling.units import SegmentNeeds, Stage, Unit
-from jobs.errors import DiskFull, InfrastructureError, StoreError
+from jobs.errors import DiskFull, InfrastructureError, Retry, StoreError
 from jobs.farm_requests import PauseRequest, RequeueRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.lifecycle import JobState, SegmentState
 
@@ -95,7 +95,7 @@ def test_a_store_that_is_away_holds_up_neither_the_loop_nor_other_replicas(
         import threading
 
         looked.append(threading.current_thread().name)
-        raise StoreError("S3 cannot be reached", where="store", is_outage=True)
+        raise StoreError("S3 cannot be reached", where="store", retry=Retry.LATER)
 
     name = farm.submit()
     with farm.running() as coordinator:

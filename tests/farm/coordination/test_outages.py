@@ -18,7 +18,7 @@ from farm.coordination.coordinator import FarmCoordinator
 from farm.destinations import check_destination
 from farm.finishing import Finisher
 from infra.storage import open_store
-from jobs.errors import FarmError, InfrastructureError, OutputUnwritable, StoreError
+from jobs.errors import FarmError, InfrastructureError, OutputUnwritable, Retry, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, WhyRequest
 from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
@@ -39,7 +39,7 @@ def away(work: Callable[..., Any], *, times: int, error: type[FarmError] = Store
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         if next(failures, None) is not None:
-            raise error("S3 cannot be reached: ConnectionClosedError", where="store", is_outage=True)
+            raise error("S3 cannot be reached: ConnectionClosedError", where="store", retry=Retry.LATER)
         return work(*arguments, **options)
 
     return interrupted
@@ -73,7 +73,9 @@ def test_a_master_that_cannot_be_delivered_for_a_while_is_delivered_then(
     def of_the_second(self: Finisher, *, take: int, **options: Any) -> Any:
         second[take] += 1
         if take == 2 and second[2] < 4:
-            raise OutputUnwritable("S3 answered SlowDown, 7 times", where="spec.output.uri", is_outage=True)
+            raise OutputUnwritable(
+                "S3 answered SlowDown, 7 times", where="spec.output.uri", retry=Retry.LATER
+            )
         return finish(self, take=take, **options)
 
     monkeypatch.setattr(Finisher, "finish", of_the_second)
@@ -172,7 +174,7 @@ def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) 
 def test_waits_grow_and_the_last_try_is_at_the_end_of_the_patience() -> None:
     now = [0.0]
     patient = RetryPatience(limit_s=60.0, clock=lambda: now[0])
-    outage, waits = StoreError("away", is_outage=True), list[float]()
+    outage, waits = StoreError("away", retry=Retry.LATER), list[float]()
     while (wait_s := patient.wait_s(outage)) is not None:
         waits.append(wait_s)
         now[0] += wait_s
@@ -211,9 +213,9 @@ def test_a_shared_disk_that_does_not_answer_is_an_outage(
         patch.setattr(os, "link", fail)
         with pytest.raises(StoreError) as caught:
             store.put_if_absent("renders/a.mp4", b"data")
-    assert caught.value.is_outage is is_outage
+    assert (caught.value.retry is Retry.LATER) is is_outage
     with monkeypatch.context() as patch:
         patch.setattr(Path, "mkdir", fail)
         with pytest.raises(OutputUnwritable) as refused:
             check_destination(tmp_path / "new" / "a.mp4", where="spec.output.uri")
-    assert refused.value.is_outage is is_outage
+    assert (refused.value.retry is Retry.LATER) is is_outage

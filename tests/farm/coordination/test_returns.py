@@ -12,7 +12,7 @@ from small_farm import SmallFarm
 
 from farm.asking import refusal_of
 from farm.coordination import background, recovery
-from jobs.errors import SpecError, StoreError
+from jobs.errors import Retry, SpecError, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.farm_spec import FarmPool, FarmSpec
 from jobs.lifecycle import JobState, SegmentState
@@ -22,7 +22,7 @@ NEVER = Fault(stage="render", frame=100, kind="raise", times=2)
 
 
 def unreachable(*_: Any, **__: Any) -> Any:
-    raise StoreError("S3 cannot be reached", where="store", is_outage=True)
+    raise StoreError("S3 cannot be reached", where="store", retry=Retry.LATER)
 
 
 def failed_farm(folder: Path) -> tuple[SmallFarm, str]:
