@@ -24,7 +24,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from stages.errors import SpeechError
-from stages.media import is_cover, open_media, reading
+from stages.media.container import is_cover, open_media, reading
 from stages.payloads import SAMPLE_RATE
 
 Samples = NDArray[np.float32]

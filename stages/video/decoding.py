@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.media import is_cover, not_media, open_media, reading
+from stages.media.container import is_cover, not_media, open_media, reading
 from stages.payloads import FRAMES_PER_SECOND
 
 Frame = NDArray[np.uint8]
