@@ -17,6 +17,7 @@
     │   ├── OutputRefused             something of the studio's would be lost there
     │   ├── DiskFull                  no space left where the farm writes
     │   └── StoreError                the object store refused, lost or corrupted an object
+    │       ├── StoreUnavailable          it does not answer, or is too busy, for now
     │       ├── ObjectNotFound            nothing is committed under that key
     │       └── SegmentDivergence         the nondeterminism alarm: same key, other bytes
     ├── RenderError               the work itself
@@ -207,9 +208,16 @@ class DiskFull(OutputError):
 
 
 class StoreError(OutputError):
-    """The object store cannot be reached, or refused, lost or corrupted an object."""
+    """The object store refused, lost or corrupted an object: the same would happen again."""
 
     default_code = "store_failed"
+
+
+class StoreUnavailable(StoreError):
+    """The object store does not answer, is too busy or throttles: the same may succeed later."""
+
+    default_code = "store_unavailable"
+    default_retry = Retry.LATER
 
 
 class ObjectNotFound(StoreError):

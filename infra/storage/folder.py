@@ -30,7 +30,7 @@ from infra.storage.base import (
     divergence,
     missing,
 )
-from jobs.errors import DiskFull, FarmError, Retry, StoreError, is_away
+from jobs.errors import DiskFull, FarmError, StoreError, StoreUnavailable, is_away
 from jobs.identity import sha256_of_bytes, sha256_of_file
 
 LEFTOVER_AGE_S = 24 * 3600  # no write takes a day; what is older was left by a process that was killed
@@ -247,9 +247,9 @@ def _translated(key: str) -> Iterator[None]:
                 hint="put the store on a file system with hard links, or use an s3:// store",
             ) from error
         reason = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
+        kind = StoreUnavailable if is_away(error) else StoreError
+        raise kind(
             f"the store failed: {reason}",
-            retry=Retry.LATER if is_away(error) else None,
             where=str(error.filename or key),
             hint="check that its folder exists, is a folder and may be written",
         ) from error

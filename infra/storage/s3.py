@@ -35,7 +35,7 @@ from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_read import listed_keys, read_bytes, read_into, remote_facts
 from infra.storage.s3_retry import persistently
 from infra.storage.s3_upload import PART_BYTES, Uploader
-from jobs.errors import DiskFull, Retry, SettingsError, StoreError
+from jobs.errors import DiskFull, SettingsError, StoreError, StoreUnavailable
 from jobs.locations import S3Address, s3_address
 
 logger = logging.getLogger(__name__)
@@ -197,12 +197,9 @@ class S3Store:
         except S3Error as error:
             if error.problem is S3Problem.NO_OBJECT:
                 raise missing(key) from error
-            raise StoreError(
-                f"{error.text} ({self.uri})",
-                where=key,
-                hint=error.hint,
-                code=error.problem.value,
-                retry=Retry.LATER if error.is_outage else None,
+            kind = StoreUnavailable if error.is_outage else StoreError
+            raise kind(
+                f"{error.text} ({self.uri})", where=key, hint=error.hint, code=error.problem.value
             ) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
