@@ -4,7 +4,7 @@
     kind: EvaluateJob
     metadata: {name: table1, project: demo}
     spec:
-      references: ../test/clips
+      truth: ../test/clips
       systems:
         ours: ../out/ours
         wav2lip: ../out/wav2lip
@@ -12,12 +12,12 @@
       sample_every: 5
       output: {uri: ../out/table1}
 
-Each system's folder holds a video for every reference, under the reference's file name. Videos that lie otherwise
+Each system's folder holds a video for every true one, under the same file name. Videos that lie otherwise
 are named one by one:
 
     spec:
       pairs:
-        - {system: ours, generated: ../out/a.mp4, reference: ../test/a.mp4, speech: ../test/a.wav}
+        - {system: ours, generated: ../out/a.mp4, truth: ../test/a.mp4, speech: ../test/a.wav}
 
 One of the two forms must be given; both may be.
 """
@@ -44,7 +44,7 @@ MOST_TAKES = 99  # as in a render job
 MOST_SYSTEMS = 100  # rows of a table that can still be read
 
 TRUTH: Final = "ground-truth"
-"""The row of the references themselves; no system can be called that."""
+"""The row of the true videos themselves; no system can be called that."""
 
 
 def _checked_video(location: str) -> str:
@@ -78,7 +78,7 @@ def _checked_system(name: str) -> str:
             "must be 1 to 63 letters, digits, '.', '_' or '-', start with a letter or digit, not end in '.'"
         )
     if name == TRUTH:
-        raise ValueError("must be another than that of the references' own row")
+        raise ValueError("must be another than that of the true videos' own row")
     return name
 
 
@@ -102,13 +102,13 @@ class VideoPair(SpecModel):
     Attributes:
         system: Name of the system; a row of the table.
         generated: Path or ``s3://`` URI of the video; ``*`` and ``?`` match within one name of a path.
-        reference: Path or ``s3://`` URI of the true video.
+        truth: Path or ``s3://`` URI of the true video.
         speech: Path or ``s3://`` URI of the sound that sync is judged by; each video's own when not given.
     """
 
     system: SystemName
     generated: VideoPattern
-    reference: VideoLocation
+    truth: VideoLocation
     speech: VideoLocation | None = None
 
 
@@ -130,7 +130,7 @@ class EvaluateSpec(SpecModel):
 
     Attributes:
         systems: Folder of each system's videos, by the name of the system.
-        references: Folder of the true videos; a system's are matched with them by file name, whatever the suffix.
+        truth: Folder of the true videos; a system's are matched with them by file name, whatever the suffix.
         speech: Folder of recordings, matched likewise, that sync is judged by; each video's own sound when not
             given.
         takes: How many takes of each video ``systems`` hold: ``a.mp4``, ``a.take2.mp4``, ...
@@ -144,7 +144,7 @@ class EvaluateSpec(SpecModel):
 
     # First, because the validators of what goes with them look at them.
     systems: Annotated[dict[SystemName, Folder], Field(default_factory=dict, max_length=MOST_SYSTEMS)]
-    references: Annotated[Folder | None, Field(validate_default=True)] = None
+    truth: Annotated[Folder | None, Field(validate_default=True)] = None
     speech: Folder | None = None
     takes: Annotated[int, Field(ge=1, le=MOST_TAKES)] = 1
     # Strict mode takes tuples only, and a file can hold nothing but lists.
@@ -155,14 +155,14 @@ class EvaluateSpec(SpecModel):
     workers: Annotated[int, Field(ge=1, le=MOST_WORKERS)] | None = None
     output: EvaluationOutput = EvaluationOutput()
 
-    @field_validator("references", "speech", "takes")
+    @field_validator("truth", "speech", "takes")
     @classmethod
     def _goes_with_systems(cls, value: str | int | None, info: ValidationInfo) -> str | int | None:
         systems = info.data.get("systems")
         if systems == {} and value not in (None, 1):
             hint = "give spec.systems, or say it in each of spec.pairs"
             raise finding("without_systems", "goes with spec.systems, and there are none", hint=hint)
-        if systems and value is None and info.field_name == "references":
+        if systems and value is None and info.field_name == "truth":
             hint = "give the folder of the true videos that the systems are judged against"
             raise finding("missing_field", "is missing", hint=hint)
         return value
@@ -181,7 +181,7 @@ class EvaluateSpec(SpecModel):
         cls, pairs: tuple[VideoPair, ...], info: ValidationInfo
     ) -> tuple[VideoPair, ...]:
         if not pairs and info.data.get("systems") == {}:
-            hint = "give references and systems, or pairs; see examples/evaluate.yaml"
+            hint = "give truth and systems, or pairs; see examples/evaluate.yaml"
             raise finding("missing_field", "is missing, and so is spec.systems", hint=hint)
         return pairs
 

@@ -40,7 +40,7 @@ class EvaluationPair:
         system: Who made it.
         clip: Its name in the report: the file's, without suffix.
         generated: The video to judge, or its takes.
-        reference: The true one.
+        truth: The true one.
         speech: The sound that sync is judged by; None: each video's own.
         field: The field of the job that named it, for errors.
     """
@@ -48,7 +48,7 @@ class EvaluationPair:
     system: str
     clip: str
     generated: tuple[str, ...]
-    reference: str
+    truth: str
     speech: str | None
     field: str
 
@@ -89,23 +89,23 @@ def find_pairs(spec: EvaluateSpec, *, folder: Path) -> tuple[EvaluationPair, ...
 def _of_systems(spec: EvaluateSpec, *, folder: Path) -> Iterator[EvaluationPair]:
     if not spec.systems:
         return
-    assert spec.references is not None, "a spec with systems has references"
-    references = _files_in(spec.references, _VIDEO_SUFFIXES, folder=folder, field="spec.references")
+    assert spec.truth is not None, "a spec with systems has a truth"
+    truths = _files_in(spec.truth, _VIDEO_SUFFIXES, folder=folder, field="spec.truth")
     speech: Mapping[str, Path] = {}
     if spec.speech is not None:
         speech = _files_in(spec.speech, _SOUND_SUFFIXES, folder=folder, field="spec.speech")
-        _refuse_missing(references, speech, what="recording", field="spec.speech")
-    takes = {name: [_take(name, take) for take in range(1, spec.takes + 1)] for name in references}
+        _refuse_missing(truths, speech, what="recording", field="spec.speech")
+    takes = {name: [_take(name, take) for take in range(1, spec.takes + 1)] for name in truths}
     for system, home in spec.systems.items():
         field = f"spec.systems.{system}"
         videos = _files_in(home, _VIDEO_SUFFIXES, folder=folder, field=field)
         _refuse_missing(chain(*takes.values()), videos, what="video", field=field)
-        for name, reference in references.items():
+        for name, truth in truths.items():
             yield EvaluationPair(
                 system=system,
                 clip=name,
                 generated=tuple(str(videos[take]) for take in takes[name]),
-                reference=str(reference),
+                truth=str(truth),
                 speech=str(speech[name]) if speech else None,
                 field=field,
             )
@@ -122,7 +122,7 @@ def _named(pairs: Sequence[VideoPair], *, folder: Path) -> Iterator[EvaluationPa
                 # It becomes a folder of plots, which a key that ends in ".." must not lead elsewhere.
                 clip=PurePosixPath(generated).stem.lstrip(".") or "video",
                 generated=(generated,),
-                reference=resolve_location(pair.reference, folder=folder),
+                truth=resolve_location(pair.truth, folder=folder),
                 speech=None if pair.speech is None else resolve_location(pair.speech, folder=folder),
                 field=field,
             )
@@ -181,5 +181,5 @@ def _refuse_missing(wanted: Iterable[str], found: Collection[str], *, what: str,
         f"lacks {plural}: {shown}",
         where=field,
         # Averages over other clips than the next row's would compare nothing.
-        hint="every reference needs one of its name, or take the reference out of spec.references",
+        hint="every true video needs one of its name, or take it out of spec.truth",
     )

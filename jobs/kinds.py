@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from jobs.evaluate_spec import EvaluateJob
@@ -27,6 +27,7 @@ class JobKind(Generic[JobT_co]):
         command: What to type to have it done.
         example: A file of the project that shows one.
         missing: How to write each field that must be given, by its dotted path.
+        renamed: The names of today for fields that earlier releases called otherwise, by the old dotted path.
     """
 
     name: str
@@ -35,6 +36,7 @@ class JobKind(Generic[JobT_co]):
     command: str
     example: str
     missing: Mapping[str, str]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 RENDER_JOB: Final = JobKind(
@@ -82,11 +84,12 @@ EVALUATE_JOB: Final = JobKind(
         "kind": "write kind: EvaluateJob",
         "metadata": "write metadata: {name: NAME}",
         "metadata.name": "give the job a name",
-        "spec": "write spec: with references and systems, or with pairs",
+        "spec": "write spec: with truth and systems, or with pairs",
         "spec.pairs.system": "name the system, a row of the table",
         "spec.pairs.generated": "give the path or s3:// URI of the video to judge",
-        "spec.pairs.reference": "give the path or s3:// URI of the true video",
+        "spec.pairs.truth": "give the path or s3:// URI of the true video",
     },
+    renamed={"spec.references": "truth", "spec.pairs.reference": "truth"},
 )
 
 SIMULATION: Final = JobKind(

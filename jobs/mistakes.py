@@ -65,6 +65,8 @@ def _explain(detail: ErrorDetails, kind: JobKind[SpecModel]) -> tuple[str, str, 
     if found == "missing":
         return "missing_field", "is missing", kind.missing.get(_without_numbers(path), "")
     if found == "extra_forbidden":
+        if name := kind.renamed.get(_without_numbers(path)):
+            return "renamed", f"is called {name} by now", f"write {name}: instead"
         parent = dotted(path[:-1])
         return "unknown_field", f"is not a field of {parent or kind.noun}", _nearest_field(path, kind.model)
     if found in _EXPECTED:

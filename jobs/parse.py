@@ -211,7 +211,7 @@ class LoadedEvaluation:
         if self.syncnet is not None:
             reads.append(Place(location=str(self.syncnet), field="spec.syncnet", is_folder=True))
         for pair in pairs:
-            videos = dict.fromkeys((*pair.generated, pair.reference, pair.speech))
+            videos = dict.fromkeys((*pair.generated, pair.truth, pair.speech))
             reads += [Place(location=video, field=pair.field) for video in videos if video is not None]
         given = spec.output.uri is not None
         field = "spec.output.uri" if given else "metadata.name (it names the folder of the report)"

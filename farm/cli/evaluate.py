@@ -43,9 +43,7 @@ class VideoOptions:
             "--generated", "VIDEO", "A video to judge, by any system; once for each take of the same speech."
         ),
     ] = None
-    reference: Annotated[
-        Path | None, option("--reference", "VIDEO", "The true video of the same speech.")
-    ] = None
+    truth: Annotated[Path | None, option("--truth", "VIDEO", "The true video of the same speech.")] = None
     speech: Annotated[
         Path | None, option("--speech", "FILE", "The sound to judge sync by. Default: each video's own.")
     ] = None
@@ -66,7 +64,7 @@ class VideoOptions:
     @property
     def names_videos(self) -> bool:
         """Whether anything to judge, to judge by, or how to, was named."""
-        return any((self.generated, self.reference, self.speech, self.syncnet, self.sample_every))
+        return any((self.generated, self.truth, self.speech, self.syncnet, self.sample_every))
 
     @property
     def names_something(self) -> bool:
@@ -109,15 +107,15 @@ def _evaluate_videos(videos: VideoOptions, *, overwrite: bool, terminal: Termina
     Raises:
         FarmError: a video is missing or unusable, a model file is not installed, or the folder cannot be written.
     """
-    if not videos.generated or videos.reference is None:
+    if not videos.generated or videos.truth is None:
         raise UsageError(
             "there is nothing to judge",
             where="command line",
-            hint="name both: farm evaluate --generated A.mp4 --reference B.mp4",
+            hint="name both: farm evaluate --generated A.mp4 --truth B.mp4",
         )
     out = None if videos.out is None else videos.out.absolute()
     report = None if out is None else _report_files(out, videos, overwrite=overwrite)
-    judged = _judge(videos, generated=videos.generated, reference=videos.reference, terminal=terminal)
+    judged = _judge(videos, generated=videos.generated, truth=videos.truth, terminal=terminal)
     # Loads what the judging has loaded.
     from stages.evaluation.table import takes_markdown
     from stages.evaluation.written_report import takes_record, write_report
@@ -133,9 +131,9 @@ def _evaluate_videos(videos: VideoOptions, *, overwrite: bool, terminal: Termina
 
 
 def _judge(
-    videos: VideoOptions, *, generated: list[Path], reference: Path, terminal: Terminal
+    videos: VideoOptions, *, generated: list[Path], truth: Path, terminal: Terminal
 ) -> TakesEvaluation:
-    with translated(str(reference)):
+    with translated(str(truth)):
         # Loads torch and MediaPipe: not before they are needed.
         with _needed():
             from stages.evaluation.options import EvaluationOptions
@@ -143,7 +141,7 @@ def _judge(
         with libraries_quiet(), StepBars(terminal) as bars:
             return evaluate_takes(
                 generated,
-                reference,
+                truth,
                 speech=videos.speech,
                 options=EvaluationOptions(
                     sample_every=videos.sample_every or _SAMPLE_EVERY, syncnet=videos.syncnet
@@ -157,7 +155,7 @@ def _report_files(out: Path, videos: VideoOptions, *, overwrite: bool) -> Output
     generated = videos.generated or ()
     names = report_files(len(generated))
     reads = [Place(location=str(video.absolute()), field="--generated") for video in generated]
-    for field, path in (("--reference", videos.reference), ("--speech", videos.speech)):
+    for field, path in (("--truth", videos.truth), ("--speech", videos.speech)):
         if path is not None:
             reads.append(Place(location=str(path.absolute()), field=field))
     if videos.syncnet is not None:
@@ -203,7 +201,7 @@ def _evaluate_job(run: Run, spec: Path, *, videos: VideoOptions, overwrite: bool
         raise UsageError(
             "SPEC says what is judged, and so do the options",
             where="command line",
-            hint="give one of them: farm evaluate SPEC, or farm evaluate --generated A.mp4 --reference B.mp4",
+            hint="give one of them: farm evaluate SPEC, or farm evaluate --generated A.mp4 --truth B.mp4",
         )
     loaded = load_evaluation(spec, overwrite=overwrite)
     open_pool = partial(

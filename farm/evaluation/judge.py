@@ -34,12 +34,12 @@ class PairFiles:
 
     Attributes:
         takes: What a system made, the first take first.
-        reference: The true video.
+        truth: The true video.
         speech: The sound that sync is judged by; None: each video's own.
     """
 
     takes: tuple[Path, ...]
-    reference: Path
+    truth: Path
     speech: Path | None
 
 
@@ -100,7 +100,7 @@ class VideoJudge:
         use_one_thread()
         judged = evaluate_takes(
             files.takes,
-            files.reference,
+            files.truth,
             speech=files.speech,
             options=EvaluationOptions(
                 parts=frozenset(Part(name) for name in options.measures),
@@ -136,7 +136,7 @@ class JudgementIdentities:
         digest = sha256_of_record(
             {
                 "takes": [self._hash(take) for take in files.takes],
-                "reference": self._hash(files.reference),
+                "truth": self._hash(files.truth),
                 "speech": None if files.speech is None else self._hash(files.speech),
                 "measures": self.options.measures,
                 "sample_every": self.options.sample_every,

@@ -30,7 +30,7 @@ class _Column:
         heading: Its name, with an arrow to the better side.
         digits: Written behind the point.
         of: The figure of a pair; None where it was not measured.
-        truth: The figure of the reference itself; None where there is none.
+        truth: The figure of the true video itself; None where there is none.
     """
 
     heading: str
@@ -167,11 +167,11 @@ def _judged(rows: Sequence[PairRow]) -> list[PairRecord]:
 
 
 def _truths(rows: Sequence[PairRow]) -> list[VideoFigures]:
-    """The references, each once, as the first system's frames cover them."""
+    """The true videos, each once, as the first system's frames cover them."""
     seen: dict[str, VideoFigures] = {}
     for row in rows:
         if isinstance(row.result, PairRecord):
-            seen.setdefault(row.pair.reference, row.result.takes[0].reference)
+            seen.setdefault(row.pair.truth, row.result.takes[0].truth)
     return list(seen.values())
 
 

@@ -33,13 +33,13 @@ class TakeRecord(_Record):
 
     Attributes:
         generated: The video alone.
-        reference: The true one alone, over the same frames.
+        truth: The true one alone, over the same frames.
         pair: One against the other.
         notes: What a reader must know.
     """
 
     generated: VideoFigures
-    reference: VideoFigures
+    truth: VideoFigures
     pair: PairFigures
     notes: tuple[str, ...]
 
@@ -65,7 +65,7 @@ class PairRecord(_Record):
         """One spelling for equal figures; without file names, because a key knows contents alone."""
         record = self.as_record()
         for take in record["takes"]:
-            take["generated"]["file"] = take["reference"]["file"] = ""
+            take["generated"]["file"] = take["truth"]["file"] = ""
         return canonical_json(record)
 
 
@@ -95,14 +95,14 @@ class PairRow:
             "system": self.pair.system,
             "clip": self.pair.clip,
             "generated": list(self.pair.generated),
-            "reference": self.pair.reference,
+            "truth": self.pair.truth,
             "speech": self.pair.speech,
         }
         if isinstance(self.result, FarmError):
             return record | {"error": self.result.as_record()}
         figures = self.result.as_record()
         for take, path in zip(figures["takes"], self.pair.generated, strict=True):
-            take["generated"]["file"], take["reference"]["file"] = path, self.pair.reference
+            take["generated"]["file"], take["truth"]["file"] = path, self.pair.truth
         return record | figures | {"plots": self.plots}
 
 

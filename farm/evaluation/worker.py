@@ -149,7 +149,7 @@ def local_files(pair: EvaluationPair, *, cache: Path) -> PairFiles:
     """
     return PairFiles(
         takes=tuple(fetch_file(take, cache=cache, where=pair.field) for take in pair.generated),
-        reference=fetch_file(pair.reference, cache=cache, where=pair.field),
+        truth=fetch_file(pair.truth, cache=cache, where=pair.field),
         speech=None if pair.speech is None else fetch_file(pair.speech, cache=cache, where=pair.field),
     )
 

@@ -46,27 +46,27 @@ def assemble(
 
     Args:
         ours: the generated video.
-        truth: its reference.
+        truth: the true one.
         faces: landmarks of one against the other.
         pictures: the same of pictures, where they were compared.
         speech: the sound that sync was judged by.
         missing: why something was not measured on either.
     """
-    generated, reference = ours.watched, truth.watched
-    looks, common = (generated.look, reference.look), len(reference.found_T)
+    generated, true = ours.watched, truth.watched
+    looks, common = (generated.look, true.look), len(true.found_T)
     return Evaluation(
-        generated=_video_figures(generated, reference, ours.sync.figures),
-        reference=_video_figures(reference, reference, truth.sync.figures),
-        pair=_pair_figures(generated, reference, faces, pictures),
+        generated=_video_figures(generated, true, ours.sync.figures),
+        truth=_video_figures(true, true, truth.sync.figures),
+        pair=_pair_figures(generated, true, faces, pictures),
         speech=None if speech is None else str(speech),
         notes=(
             *_length_notes(*looks, common=common),
             *_picture_notes(*looks),
             *missing,
             *(f"generated: {note}" for note in ours.sync.notes),
-            *(f"reference: {note}" for note in truth.sync.notes),
+            *(f"truth: {note}" for note in truth.sync.notes),
         ),
-        traces=_traces(generated, reference, faces, pictures),
+        traces=_traces(generated, true, faces, pictures),
     )
 
 
@@ -80,7 +80,7 @@ def _length_notes(ours: FirstLook, truth: FirstLook, *, common: int) -> list[str
     if difference == 0:
         return []
     warning = "warning: " if abs(difference) > _FEW_FRAMES else ""
-    longer = "generated" if difference > 0 else "reference"
+    longer = "generated" if difference > 0 else "true"
     seconds = abs(difference) / FRAMES_PER_SECOND
     return [
         f"{warning}the {longer} video is {seconds:.2f} s longer: the {common} frames from the start were compared"
@@ -92,7 +92,7 @@ def _picture_notes(ours: FirstLook, truth: FirstLook) -> list[str]:
     if theirs == true:
         return []
     if same_shape(ours.facts, truth.facts):
-        return [f"the generated picture ({theirs} px) was measured at the reference's size, {true} px"]
+        return [f"the generated picture ({theirs} px) was measured at the truth's size, {true} px"]
     left_out = (
         "they were not compared (PSNR, SSIM, TCM); NIQE, sharpness and flicker are each at their own size"
     )
@@ -152,7 +152,7 @@ def _traces(ours: Watched, truth: Watched, faces: FaceComparison, pictures: Pict
     unmeasured_T = np.full(len(truth.found_T), np.nan)
     return Traces(
         generated=face_trace(ours),
-        reference=face_trace(truth),
+        truth=face_trace(truth),
         lip_error_T=faces.lip_error_T,
         psnr_T=unmeasured_T if pictures is None else pictures.psnr_T,
         ssim_T=unmeasured_T if pictures is None else pictures.ssim_T,

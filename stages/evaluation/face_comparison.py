@@ -35,20 +35,20 @@ class FaceComparison:
     lip_error_T: Doubles
 
 
-def compare_faces(generated: Watched, reference: Watched) -> FaceComparison:
+def compare_faces(generated: Watched, truth: Watched) -> FaceComparison:
     """Compare frame t with frame t.
 
     Raises SubjectError (``clip_no_common_face``) when no frame shows a face in both.
     """
-    both_T = generated.found_T & reference.found_T
+    both_T = generated.found_T & truth.found_T
     if not both_T.any():
         raise SubjectError(
             code="clip_no_common_face",
             where=str(generated.look.path),
-            what="in no frame is there a face in this video and in its reference",
+            what="in no frame is there a face in this video and in the true one",
             hint="check that both show the same speech from the same moment on",
         )
-    ours_TN3, truth_TN3 = generated.canonical_TN3, reference.canonical_TN3
+    ours_TN3, truth_TN3 = generated.canonical_TN3, truth.canonical_TN3
     lips_TN2, true_lips_TN2 = ours_TN3[:, LIPS, :2], truth_TN3[:, LIPS, :2]
     error_T = np.linalg.norm(lips_TN2 - true_lips_TN2, axis=-1).mean(axis=1).astype(np.float64)
     steps_T = both_T[1:] & both_T[:-1]

@@ -44,7 +44,7 @@ class VideoFigures:
         flicker: mean second difference in time of the luma beside the face, in levels of 255.
         frozen_share: share of frames that repeat the one before.
         black_share: share of frames that are black.
-        identity: mean cosine of its faces to the reference's mean face.
+        identity: mean cosine of its faces to the truth's mean face.
         sync: lips against sound.
         head: motion of the head.
         blinks: of both eyes.
@@ -69,7 +69,7 @@ class VideoFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFigures:
-    """What can be said of a generated video beside its reference, frame t with frame t.
+    """What can be said of a generated video beside the true one, frame t with frame t.
 
     Attributes:
         frames: compared: those that both have.
@@ -82,8 +82,8 @@ class PairFigures:
         mouth_psnr: the same in the box around the mouth.
         ssim: mean over frames.
         tcm: temporal consistency, MODA eq. 16.
-        sharpness_share, flicker_share: the generated video's as a share of the reference's, sharpness over the frames
-            in which the reference shows a face.
+        sharpness_share, flicker_share: the generated video's as a share of the truth's, sharpness over the frames
+            in which the truth shows a face.
     """
 
     frames: int
@@ -103,11 +103,11 @@ class PairFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """A generated video judged against its reference.
+    """A generated video judged against the true one.
 
     Attributes:
         generated: the generated video alone.
-        reference: the reference alone.
+        truth: the true one alone.
         pair: one against the other.
         speech: the sound that sync was judged by; None: each video's own.
         notes: what a reader must know: lengths that differ, what was not measured and why.
@@ -115,7 +115,7 @@ class Evaluation:
     """
 
     generated: VideoFigures
-    reference: VideoFigures
+    truth: VideoFigures
     pair: PairFigures
     speech: str | None
     notes: tuple[str, ...]
@@ -125,7 +125,7 @@ class Evaluation:
         """Plain data for JSON, without the traces: infinity is the text "inf", what was not measured is null."""
         return {
             "generated": _plain(asdict(self.generated)),
-            "reference": _plain(asdict(self.reference)),
+            "truth": _plain(asdict(self.truth)),
             "pair": _plain(asdict(self.pair)),
             "speech": self.speech,
             "notes": list(self.notes),

@@ -1,4 +1,4 @@
-"""A generated video against its reference: every measure, from the files."""
+"""A generated video against the true one: every measure, from the files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stages.evaluation.watch import WatchPlan, watch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakesEvaluation:
-    """Takes of the same speech against one reference, and how far they are apart; None for a single take."""
+    """Takes of the same speech against one true video, and how far they are apart; None for a single take."""
 
     takes: tuple[Evaluation, ...]
     diversity: TakeDiversity | None
@@ -31,17 +31,17 @@ class TakesEvaluation:
 
 def evaluate_pair(
     generated: Path,
-    reference: Path,
+    truth: Path,
     *,
     speech: Path | None = None,
     options: EvaluationOptions | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge a generated video on the frames that it and its reference have in common.
+    """Judge a generated video on the frames that it and the true one have in common.
 
     Args:
         generated: any system's video.
-        reference: the true one, of the same speech from the same moment on.
+        truth: the true one, of the same speech from the same moment on.
         speech: the sound to judge sync by; each video's own where it is not given.
         options: what to measure, and how.
         progress: told how far each step is.
@@ -52,13 +52,13 @@ def evaluate_pair(
         SpeechError: the speech cannot be read.
         WeightsError: a model file is not installed, or altered.
     """
-    judged = evaluate_takes([generated], reference, speech=speech, options=options, progress=progress)
+    judged = evaluate_takes([generated], truth, speech=speech, options=options, progress=progress)
     return judged.takes[0]
 
 
 def evaluate_takes(
     generated: Sequence[Path],
-    reference: Path,
+    truth: Path,
     *,
     speech: Path | None = None,
     options: EvaluationOptions | None = None,
@@ -72,11 +72,11 @@ def evaluate_takes(
     # First, so that what cannot be used is told before the videos are watched.
     judges = SyncJudges(speech=speech, syncnet=options.syncnet) if Part.SYNC in options.parts else None
     runner = PassRunner(workers=options.workers, progress=progress)
-    names = [*_take_names(len(generated)), "reference"]
+    names = [*_take_names(len(generated)), "truth"]
     looks = runner.run(
         [
             partial(first_look, path, tick=runner.counter(f"{name}: look", total=0))
-            for name, path in zip(names, (*generated, reference), strict=True)
+            for name, path in zip(names, (*generated, truth), strict=True)
         ]
     )
     embedder, missing = _embedder(options)
@@ -92,19 +92,19 @@ def evaluate_takes(
             for name, look in zip(names, looks, strict=True)
         ]
     )
-    *takes, truth = watched
+    *takes, true = watched
     sounds = [no_sync() if judges is None else judges.judge(each) for each in watched]
     evaluations = []
     for name, take, sound in zip(names, takes, sounds, strict=False):
-        faces = compare_faces(take, truth)
+        faces = compare_faces(take, true)
         pictures = None
-        if Part.PICTURES in options.parts and same_shape(take.look.facts, truth.look.facts):
+        if Part.PICTURES in options.parts and same_shape(take.look.facts, true.look.facts):
             tick = runner.counter(f"{name}: pictures", total=frames)
-            pictures = compare_pictures(take, truth, runner=runner, tick=tick, blocks=options.workers)
+            pictures = compare_pictures(take, true, runner=runner, tick=tick, blocks=options.workers)
         evaluations.append(
             assemble(
                 Seen(watched=take, sync=sound),
-                Seen(watched=truth, sync=sounds[-1]),
+                Seen(watched=true, sync=sounds[-1]),
                 faces,
                 pictures,
                 speech=speech,
@@ -128,7 +128,7 @@ def _plan(
     frames: int,
     embedder: FaceEmbedder | None,
 ) -> WatchPlan:
-    """At the reference's size; a picture of another shape at its own."""
+    """At the truth's size; a picture of another shape at its own."""
     size = truth.facts if same_shape(look.facts, truth.facts) else look.facts
     return WatchPlan(
         frames=frames,

@@ -26,7 +26,7 @@ class PictureTraces:
     Attributes:
         psnr_T, mouth_psnr_T: dB, infinite where the pictures are equal.
         ssim_T: structural similarity.
-        sharpness_T: as a share of the reference's.
+        sharpness_T: as a share of the truth's.
         consistency_T: terms of MODA eq. 16; NaN where there is none.
     """
 
@@ -38,13 +38,13 @@ class PictureTraces:
 
 
 def compare_pictures(
-    generated: Watched, reference: Watched, *, runner: PassRunner, tick: Tick, blocks: int
+    generated: Watched, truth: Watched, *, runner: PassRunner, tick: Tick, blocks: int
 ) -> PictureTraces:
-    """Compare the frames of two videos at the reference's size."""
-    frames = len(reference.found_T)
+    """Compare the frames of two videos at the truth's size."""
+    frames = len(truth.found_T)
     edges = [frames * block // blocks for block in range(blocks + 1)]
     passes = [
-        partial(_compare_block, generated, reference, start=start, stop=stop, tick=tick)
+        partial(_compare_block, generated, truth, start=start, stop=stop, tick=tick)
         for start, stop in pairwise(edges)
     ]
     rows_T5 = np.concatenate(runner.run(passes))
@@ -64,16 +64,16 @@ def mean_decibels(psnr_T: Doubles) -> float:
     return float(differing_T.mean()) if len(differing_T) else float("inf")
 
 
-def _compare_block(generated: Watched, reference: Watched, *, start: int, stop: int, tick: Tick) -> Doubles:
+def _compare_block(generated: Watched, truth: Watched, *, start: int, stop: int, tick: Tick) -> Doubles:
     """Rows (T, 5) of the frames [start, stop), in the order of `PictureTraces`."""
     # One frame more, so that the first has one before it.
     first = max(0, start - 1)
-    facts = reference.look.facts
+    facts = truth.look.facts
     consistency = TemporalConsistency()
     rows: list[tuple[float, ...]] = []
     pairs = zip(
         islice(read_frames(generated.look.path), first, stop),
-        islice(read_frames(reference.look.path), first, stop),
+        islice(read_frames(truth.look.path), first, stop),
         strict=True,
     )
     for index, (raw_HW3, truth_HW3) in enumerate(pairs, start=first):
@@ -81,9 +81,7 @@ def _compare_block(generated: Watched, reference: Watched, *, start: int, stop: 
         term = consistency.add(picture_HW3, truth_HW3)
         if index < start:
             continue
-        scores = score_frame(
-            picture_HW3, truth_HW3, face=reference.faces[index], mouth=reference.mouths[index]
-        )
+        scores = score_frame(picture_HW3, truth_HW3, face=truth.faces[index], mouth=truth.mouths[index])
         rows.append(
             (
                 scores.psnr,

@@ -18,7 +18,7 @@ from stages.payloads import FRAMES_PER_SECOND
 Doubles = NDArray[np.float64]
 
 _INCHES: Final = (14.0, 1.7)
-_COLOURS: Final = {"generated": "#c0392b", "reference": "#1f5fa8"}
+_COLOURS: Final = {"generated": "#c0392b", "truth": "#1f5fa8"}
 
 _FACE_PLOTS: Final = (
     ("mouth opening", "px", "opening_T"),
@@ -36,7 +36,7 @@ _ERROR_PLOTS: Final = (
 
 def draw_tracks(traces: Traces, path: Path) -> None:
     """Mouth, eyes and head of both videos, as PNG."""
-    sides = {"generated": traces.generated, "reference": traces.reference}
+    sides = {"generated": traces.generated, "truth": traces.truth}
     _draw(
         path,
         [

@@ -1,4 +1,4 @@
-"""An evaluation as rows and as a Markdown table, the reference's own figures beside it."""
+"""An evaluation as rows and as a Markdown table, the truth's own figures beside it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAIR_ROWS: Sequence[tuple[str, str, str, float, str]] = (
     ("sharpness, share", "sharpness_share", "near 1", 1.0, "{:.2f}"),
     ("flicker, share", "flicker_share", "near 1", 1.0, "{:.2f}"),
 )
-"""Label, field of `PairFigures`, what is better, the reference against itself, and how it is written."""
+"""Label, field of `PairFigures`, what is better, the truth against itself, and how it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,32 +36,29 @@ class TableRow:
         label: name and unit.
         better: "lower", "higher", or "near" a value: the truth's.
         generated: of the generated video.
-        reference: of the reference, alone or against itself.
+        truth: of the truth, alone or against itself.
     """
 
     label: str
     better: str
     generated: str
-    reference: str
+    truth: str
 
 
 def rows_of(evaluation: Evaluation) -> list[TableRow]:
     """All measures, in the order of the page."""
-    return [*_pair_rows(evaluation), *_own_rows(evaluation.generated, evaluation.reference)]
+    return [*_pair_rows(evaluation), *_own_rows(evaluation.generated, evaluation.truth)]
 
 
 def markdown(evaluation: Evaluation) -> str:
     """The table of one evaluation and its notes."""
-    files = f"`{evaluation.generated.file}` against `{evaluation.reference.file}`"
+    files = f"`{evaluation.generated.file}` against `{evaluation.truth.file}`"
     lines = [
         f"{files}, {evaluation.pair.frames} frames at 25 fps",
         "",
         "| measure | better | generated | ground truth |",
         "|---|---|---|---|",
-        *(
-            f"| {row.label} | {row.better} | {row.generated} | {row.reference} |"
-            for row in rows_of(evaluation)
-        ),
+        *(f"| {row.label} | {row.better} | {row.generated} | {row.truth} |" for row in rows_of(evaluation)),
         *_note_lines(evaluation.notes),
     ]
     return "\n".join(lines) + "\n"
@@ -82,7 +79,7 @@ def _pair_rows(evaluation: Evaluation) -> Iterator[TableRow]:
             label=label,
             better=better,
             generated=_written(value, form),
-            reference=_written(None if value is None else itself, form),
+            truth=_written(None if value is None else itself, form),
         )
 
 
@@ -104,12 +101,12 @@ def _own_rows(ours: VideoFigures, truth: VideoFigures) -> Iterator[TableRow]:
         ("black frames", "lower", [video.black_share for video in both], "{:.1%}"),
         ("frames with a face", "higher", [video.face_share for video in both], "{:.1%}"),
     )
-    for label, better, (generated, reference), form in rows:
+    for label, better, (figure, true_figure), form in rows:
         yield TableRow(
             label=label,
             better=better,
-            generated=_written(generated, form),
-            reference=_written(reference, form),
+            generated=_written(figure, form),
+            truth=_written(true_figure, form),
         )
 
 

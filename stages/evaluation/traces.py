@@ -32,14 +32,14 @@ class Traces:
     """Two videos over their common frames.
 
     Attributes:
-        generated, reference: their faces.
+        generated, truth: their faces.
         lip_error_T: mean distance of the lip points, canonical px; NaN without a face in both.
         psnr_T: dB; NaN where pictures were not compared, infinite where they are equal.
         ssim_T: likewise.
     """
 
     generated: FaceTrace
-    reference: FaceTrace
+    truth: FaceTrace
     lip_error_T: Doubles
     psnr_T: Doubles
     ssim_T: Doubles

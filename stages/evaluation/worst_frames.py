@@ -34,13 +34,13 @@ def worst_frames(lip_error_T: NDArray[np.floating]) -> list[int]:
 
 
 def draw_worst_frames(evaluation: Evaluation, path: Path) -> None:
-    """One PNG: each worst frame of the generated video, left, beside the reference's, with its time and lip error.
+    """One PNG: each worst frame of the generated video, left, beside the truth's, with its time and lip error.
 
     Raises SubjectError when a video can no longer be read.
     """
     error_T = evaluation.traces.lip_error_T
     frames = worst_frames(error_T)
-    videos = (evaluation.generated.file, evaluation.reference.file)
+    videos = (evaluation.generated.file, evaluation.truth.file)
     left, right = (_pick(Path(video), frames) for video in videos)
     tiles = [
         _tile(

@@ -28,7 +28,7 @@ VALUES = st.recursive(
 SPEC_FIELDS = st.sampled_from(
     [
         "systems",
-        "references",
+        "truth",
         "speech",
         "pairs",
         "takes",
@@ -41,7 +41,7 @@ SPEC_FIELDS = st.sampled_from(
 )
 PAIRS = st.lists(
     st.dictionaries(
-        st.sampled_from(["system", "generated", "reference", "speech", "take"]), VALUES | PLACES, max_size=5
+        st.sampled_from(["system", "generated", "truth", "speech", "take"]), VALUES | PLACES, max_size=5
     ),
     max_size=2,
 )
@@ -85,6 +85,6 @@ def test_any_value_anywhere_gives_a_job_or_mistakes(
         "apiVersion": "farm/v1",
         "kind": "EvaluateJob",
         "metadata": {"name": "x"},
-        "spec": {"systems": systems, "references": "a", "pairs": pairs, **spec},
+        "spec": {"systems": systems, "truth": "a", "pairs": pairs, **spec},
     }
     check(json.dumps(record))

@@ -1,4 +1,4 @@
-"""`farm evaluate --generated A --reference B` as a user types it."""
+"""`farm evaluate --generated A --truth B` as a user types it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def evaluate(*arguments: object) -> int:
 
 def test_a_video_alone_cannot_be_judged(video: Path, capsys):
     assert evaluate("--generated", video) == ExitCode.USAGE
-    assert "--reference" in capsys.readouterr().err
+    assert "--truth" in capsys.readouterr().err
 
 
 def test_a_missing_video_is_an_input_that_is_not_there(video: Path, tmp_path: Path, capsys):
     missing = tmp_path / "none.mp4"
-    assert evaluate("--generated", missing, "--reference", video) == ExitCode.INPUT
+    assert evaluate("--generated", missing, "--truth", video) == ExitCode.INPUT
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "[clip_not_found]" in shown.err
@@ -48,16 +48,14 @@ def test_a_missing_video_is_an_input_that_is_not_there(video: Path, tmp_path: Pa
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(video: Path, tmp_path: Path, capsys):
     (tmp_path / "file").write_text("in the way")
-    code = evaluate(
-        "--generated", tmp_path / "none.mp4", "--reference", video, "--out", tmp_path / "file" / "x"
-    )
+    code = evaluate("--generated", tmp_path / "none.mp4", "--truth", video, "--out", tmp_path / "file" / "x")
     assert code == ExitCode.OUTPUT
     assert "clip_not_found" not in capsys.readouterr().err
 
 
 def test_the_result_is_one_document_and_a_report(video: Path, tmp_path: Path, capsys):
     out = tmp_path / "report"
-    assert evaluate("--generated", video, "--reference", video, "--out", out, "--json") == ExitCode.OK
+    assert evaluate("--generated", video, "--truth", video, "--out", out, "--json") == ExitCode.OK
     document = json.loads(capsys.readouterr().out)
     assert document["ok"] is True
     assert document["report"] == str(out)
@@ -68,5 +66,5 @@ def test_the_result_is_one_document_and_a_report(video: Path, tmp_path: Path, ca
 
 
 def test_without_json_a_table_is_shown(video: Path, capsys):
-    assert evaluate("--generated", video, "--reference", video) == ExitCode.OK
+    assert evaluate("--generated", video, "--truth", video) == ExitCode.OK
     assert "| measure | better | generated | ground truth |" in capsys.readouterr().out

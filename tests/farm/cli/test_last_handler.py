@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "plan": (("plan", "SPEC"), "farm.preparation.gather_cast"),
     "train": (("train", "examples/train-moda.yaml"), "farm.cli.train.load_training"),
     "evaluate": (
-        ("evaluate", "--generated", "a.mp4", "--reference", "b.mp4"),
+        ("evaluate", "--generated", "a.mp4", "--truth", "b.mp4"),
         "farm.cli.evaluate.translated",
     ),
     "evaluate job": (("evaluate", "EVALUATION"), "farm.evaluation.evaluate_job.evaluate_job"),

@@ -79,7 +79,7 @@ def judge(tmp_path: Path) -> FakeJudge:
 
 @pytest.fixture
 def write_videos(tmp_path: Path) -> WriteVideos:
-    """write_videos(system, a="LMD 2"): the clips of a system; their references where there are none yet."""
+    """write_videos(system, a="LMD 2"): the clips of a system; their truths where there are none yet."""
 
     def write(system: str, **texts: str) -> None:
         for clip, text in texts.items():
@@ -98,7 +98,7 @@ def write_job(tmp_path: Path) -> Callable[..., Path]:
         systems = sorted(path.name for path in (tmp_path / "out").iterdir())
         spec = {
             "systems": "{" + ", ".join(f"{name}: out/{name}" for name in systems) + "}",
-            "references": "test",
+            "truth": "test",
             "output": "{uri: report}",
         } | fields
         lines = ["apiVersion: farm/v1", "kind: EvaluateJob", "metadata: {name: table}", "spec:"]

@@ -46,7 +46,7 @@ class FakeJudge:
 def take(files: PairFiles, *, lmd: float) -> TakeRecord:
     return TakeRecord(
         generated=video(files.takes[0], niqe=7.0),
-        reference=video(files.reference, niqe=5.0),
+        truth=video(files.truth, niqe=5.0),
         pair=PairFigures(
             frames=50,
             face_frames=50,

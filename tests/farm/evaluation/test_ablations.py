@@ -142,9 +142,7 @@ def test_a_table_without_its_clips_is_a_usage_error(capsys: pytest.CaptureFixtur
 
 
 def test_options_that_would_do_nothing_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        main(["evaluate", "--table", "3", "--generated", "a.mp4", "--reference", "b.mp4"]) == ExitCode.USAGE
-    )
+    assert main(["evaluate", "--table", "3", "--generated", "a.mp4", "--truth", "b.mp4"]) == ExitCode.USAGE
     assert "belong to --ablations" in capsys.readouterr().err
     assert main(["evaluate", "--ablations", "--portrait", "jane", "--generated", "a.mp4"]) == ExitCode.USAGE
     assert "neither SPEC nor videos" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_a_job_that_is_repeated_measures_nothing_and_reports_the_same(
         lambda folder: (folder / "test/a.mp4").write_text("another truth"),
         lambda folder: shutil.rmtree(folder / "report" / "plots" / "ours" / "a"),
     ],
-    ids=["video", "reference", "plots"],
+    ids=["video", "truth", "plots"],
 )
 def test_only_what_changed_is_measured_again(
     write_videos: Any, evaluate: Any, judge: Any, tmp_path: Path, change: Callable[[Path], Any]
@@ -138,7 +138,7 @@ def test_the_measures_are_told_what_the_job_asks_for(monkeypatch: pytest.MonkeyP
         raise InterruptedError
 
     monkeypatch.setattr("stages.evaluation.pair.evaluate_takes", evaluated)
-    files = PairFiles(takes=(tmp_path / "a.mp4",), reference=tmp_path / "b.mp4", speech=None)
+    files = PairFiles(takes=(tmp_path / "a.mp4",), truth=tmp_path / "b.mp4", speech=None)
     options = JudgeOptions(measures=("niqe", "sync"), sample_every=3, syncnet=tmp_path / "weights")
     with pytest.raises(InterruptedError):
         VideoJudge().judge(files, options=options, plots=None)
@@ -218,7 +218,7 @@ def test_a_missing_file_is_told_before_anything_is_measured(
 ) -> None:
     write_videos("ours", a="LMD 1")
     with pytest.raises(InputNotFound) as caught:
-        evaluate(pairs="[{system: ours, generated: gone.mp4, reference: test/a.mp4}]")
+        evaluate(pairs="[{system: ours, generated: gone.mp4, truth: test/a.mp4}]")
     assert caught.value.where == "spec.pairs[0]"
     assert judge.calls() == 0
 

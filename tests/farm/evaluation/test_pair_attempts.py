@@ -28,7 +28,7 @@ from jobs.errors import (
 from jobs.evaluation_pairs import EvaluationPair
 
 DEATH = "killed"
-FIGURES = PairRecord(takes=(take(PairFiles(takes=(Path("a"),), reference=Path("b"), speech=None), lmd=1.0),))
+FIGURES = PairRecord(takes=(take(PairFiles(takes=(Path("a"),), truth=Path("b"), speech=None), lmd=1.0),))
 
 
 class ScriptedPool:
@@ -53,7 +53,7 @@ class ScriptedPool:
 
 def task(clip: str) -> PairTask:
     pair = EvaluationPair(
-        system="ours", clip=clip, generated=("a",), reference="b", speech=None, field="spec.pairs[0]"
+        system="ours", clip=clip, generated=("a",), truth="b", speech=None, field="spec.pairs[0]"
     )
     return PairTask(pair=pair, key="key", plots=None)
 
@@ -107,7 +107,7 @@ def test_what_nobody_foresaw_over_a_pair_is_a_row_that_names_its_file(
     worker = PairWorker(judge=TrippingJudge(), setup=setup)
     (tmp_path / "a").touch()
     (tmp_path / "b").touch()
-    pair = replace(task("a").pair, generated=(str(tmp_path / "a"),), reference=str(tmp_path / "b"))
+    pair = replace(task("a").pair, generated=(str(tmp_path / "a"),), truth=str(tmp_path / "b"))
     answers = [pickle.loads(pickle.dumps(worker.perform(replace(task("a"), pair=pair)))) for _ in range(2)]
     pool = ScriptedPool(a=answers, b=[FIGURES])
     results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0, cache=tmp_path)  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_plots_are_not_drawn_among_the_videos(
 ) -> None:
     (tmp_path / "report" / "plots" / "ours").mkdir(parents=True)
     (tmp_path / "test").rename(tmp_path / "report" / "plots" / "ours" / "a")
-    said = refuses("evaluate", write_job(references="report/plots/ours/a"), *options)
+    said = refuses("evaluate", write_job(truth="report/plots/ours/a"), *options)
     assert said.code == "output_is_input"
 
 
@@ -123,7 +123,7 @@ def test_a_job_is_never_replaced_by_its_report(refuses: Farm, job: Path, tmp_pat
     (tmp_path / "report").mkdir()
     record = (
         '{"apiVersion": "farm/v1", "kind": "EvaluateJob", "metadata": {"name": "table"}, "spec": '
-        '{"systems": {"ours": "../out/ours"}, "references": "../test", "output": {"uri": "."}}}'
+        '{"systems": {"ours": "../out/ours"}, "truth": "../test", "output": {"uri": "."}}}'
     )
     (tmp_path / "report" / "report.json").write_text(record)
     said = refuses("evaluate", tmp_path / "report" / "report.json", "--overwrite")
@@ -166,7 +166,7 @@ def test_plots_that_somebody_retouched_are_theirs(
 def videos(folder: Path) -> list[str | Path]:
     (folder / "a.mp4").write_text("generated")
     (folder / "b.mp4").write_text("true")
-    return ["evaluate", "--generated", folder / "a.mp4", "--reference", folder / "b.mp4"]
+    return ["evaluate", "--generated", folder / "a.mp4", "--truth", folder / "b.mp4"]
 
 
 PAGES = ("evaluation.json", "evaluation.md", "tracks.png", "errors.png", "worst.png", "manifest.json")
@@ -182,11 +182,11 @@ def test_a_page_of_two_videos_replaces_no_file_of_anybody_else(
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("option", ["--generated", "--reference", "--speech"])
+@pytest.mark.parametrize("option", ["--generated", "--truth", "--speech"])
 def test_a_page_of_two_videos_replaces_none_of_them(
     name: str, option: str, refuses: Farm, tmp_path: Path
 ) -> None:
-    named = dict(zip(("--generated", "--reference", "--speech"), "abc", strict=True))
+    named = dict(zip(("--generated", "--truth", "--speech"), "abc", strict=True))
     (tmp_path / "page").mkdir()
     for letter in named.values():
         (tmp_path / f"{letter}.mp4").write_text(letter)

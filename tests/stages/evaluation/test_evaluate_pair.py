@@ -31,7 +31,7 @@ def test_a_video_against_itself_is_perfect(perfect: Evaluation):
     assert (pair.lmd, pair.lmd_v, pair.ma, pair.ma_outer) == (0.0, 0.0, 1.0, 1.0)
     assert (pair.ssim, pair.tcm, pair.psnr, pair.mouth_psnr) == (1.0, 1.0, math.inf, math.inf)
     assert (pair.sharpness_share, pair.flicker_share) == (1.0, 1.0)
-    assert perfect.generated == perfect.reference
+    assert perfect.generated == perfect.truth
     assert pair.frames == pair.face_frames == FRAMES
 
 
@@ -39,7 +39,7 @@ def test_the_record_is_plain_json_with_infinity_as_a_word(perfect: Evaluation):
     record = json.loads(json.dumps(perfect.as_record(), allow_nan=False))
     assert record["pair"]["psnr"] == "inf"
     assert record["generated"]["head"]["roll_spread"] > 1
-    assert set(record) == {"generated", "reference", "pair", "speech", "notes"}
+    assert set(record) == {"generated", "truth", "pair", "speech", "notes"}
 
 
 def test_the_sound_of_the_file_is_judged_where_no_speech_is_given(perfect: Evaluation):
@@ -72,7 +72,7 @@ def test_head_motion_is_taken_out_of_the_lip_distance_and_another_face_is_not(tr
         write("still.mkv", actor_frames("actor-a", count=20, nod=0.0)), truth, options=FACES_ONLY
     )
     other = evaluate_pair(write("other.mkv", actor_frames("actor-b", count=20)), truth, options=FACES_ONLY)
-    assert still.generated.head.roll_spread < 0.2 < 1 < still.reference.head.roll_spread
+    assert still.generated.head.roll_spread < 0.2 < 1 < still.truth.head.roll_spread
     assert still.pair.lmd < other.pair.lmd / 2
     assert still.generated.frozen_share > 0.9
 
@@ -84,7 +84,7 @@ def test_another_size_rate_and_length_are_put_on_the_reference(truth: Path, writ
     assert judged.generated.fps == 50.0
     assert judged.pair.psnr > 25
     assert judged.pair.lmd < 2
-    assert any(note.startswith("warning: the reference video is 0.48 s longer") for note in judged.notes)
+    assert any(note.startswith("warning: the true video is 0.48 s longer") for note in judged.notes)
     assert any("320 x 320" in note and "256 x 256" in note for note in judged.notes)
 
 
@@ -221,7 +221,7 @@ def test_progress_tells_every_step(truth: Path, write):
         progress=lambda step, done, total: told.update({step: (done, total)}),
     )
     assert told["generated: look"][0] == 10
-    assert told["generated: faces"] == told["reference: faces"] == told["generated: pictures"] == (10, 10)
+    assert told["generated: faces"] == told["truth: faces"] == told["generated: pictures"] == (10, 10)
 
 
 def test_an_interruption_ends_the_work(truth: Path):
@@ -255,4 +255,4 @@ def test_syncnet_judges_where_its_weights_are_given(tmp_path: Path):
     )
     assert judged.generated.sync is not None
     assert judged.generated.sync.judge == "syncnet"
-    assert judged.generated.sync == judged.reference.sync
+    assert judged.generated.sync == judged.truth.sync

@@ -40,7 +40,7 @@ def test_notes_stand_below_the_table(judged: TakesEvaluation):
 def test_every_row_is_written_for_both(judged: TakesEvaluation):
     rows = rows_of(judged.takes[0])
     assert len({row.label for row in rows}) == len(rows)
-    assert all(row.generated == row.reference for row in rows)
+    assert all(row.generated == row.truth for row in rows)
 
 
 def test_the_worst_frames_are_apart_in_order_and_have_a_face():
