@@ -17,8 +17,9 @@ from farm.coordination.state import CoordinatorState, PlanningJob, ReturningJob
 from farm.coordination.unforeseen import callback_of, ends_alone
 from farm.crashes import caught
 from farm.ledger import LedgerJob
-from farm.scheduling.messages import Pause, Restore
+from farm.scheduling.messages import Restore
 from jobs.errors import FarmError, InputChanged, OutputRefused
+from jobs.farm_requests import PauseRequest
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.parse import LoadedJob
@@ -211,7 +212,7 @@ def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: boo
     farm.tell(Restore(request))
     farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold.text}")
     if job.state in _PAUSED and farm.scheduler.jobs[job.name].is_dispatching:
-        farm.tell(Pause(job.name))
+        farm.tell(PauseRequest(job=job.name))
 
 
 def _hold(job: LedgerJob, *, is_rendered: bool) -> Reason | None:

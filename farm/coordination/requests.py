@@ -14,7 +14,7 @@ from farm.coordination.state import CoordinatorState
 from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
 from farm.crashes import caught
 from farm.scheduling.job import JobEntry
-from farm.scheduling.messages import Cancel, Pause, RequestRefused, Requeue, Resume, Retry, Waive, unknown_job
+from farm.scheduling.messages import RequestRefused, Requeue, Waive, unknown_job
 from infra.journal.base import Asked
 from jobs.errors import FarmError, JournalError
 from jobs.farm_requests import (
@@ -195,16 +195,16 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
     name = request.job
     run = farm.runs[name]
     if isinstance(request, PauseRequest):
-        farm.tell(Pause(name))
+        farm.tell(request)
         return RequestAnswer(job=name, text="segments that run finish, no other starts")
     if isinstance(request, ResumeRequest):
         entry = farm.scheduler.jobs[name]
         _refuse_too_small(entry, request, estimate=farm.scheduler.cost_of(name))
-        farm.tell(Resume(name, request.max_gpu_seconds))
+        farm.tell(request)
         note_account(farm, name)
         return RequestAnswer(job=name, text=_resumed(entry, request))
     if isinstance(request, CancelRequest):
-        farm.tell(Cancel(name))
+        farm.tell(request)
         return RequestAnswer(job=name, text="what runs of it is stopped")
     if isinstance(request, RetryRequest):
         entry = farm.scheduler.jobs[name]
@@ -212,7 +212,7 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         if entry.state is JobState.FAILED:
             # Its places were free since it failed.
             farm.places.add(name, run.places)
-        farm.tell(Retry(name))
+        farm.tell(request)
         tried = f"{count} segments that were given up are tried again"
         return RequestAnswer(
             job=name, text=tried if count else "nothing of it was given up; it stays as it is"

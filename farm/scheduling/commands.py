@@ -10,15 +10,11 @@ from farm.scheduling.job import JobEntry, SegmentEntry, new_entry
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.leases import ask_all_back
 from farm.scheduling.messages import (
-    Cancel,
     Expire,
     Forget,
-    Pause,
     RequestRefused,
     Requeue,
     Restore,
-    Resume,
-    Retry,
     StopFinish,
     Submit,
     UserEvent,
@@ -27,6 +23,7 @@ from farm.scheduling.messages import (
 )
 from farm.scheduling.state import FarmState, StudioEntry
 from farm.scheduling.transitions import block_segment, move_job, move_segment
+from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import TRANSITIONS
@@ -60,14 +57,14 @@ def grant(farm: FarmState, event: UserEvent) -> None:
     job = farm.jobs.get(event.job)
     if job is None:
         raise unknown_job(event.job)
-    if isinstance(event, Pause):
+    if isinstance(event, PauseRequest):
         _change(farm, job, JobEvent.PAUSE_ASKED)
         ask_all_back(farm, job.attempts.values())
-    elif isinstance(event, Resume):
+    elif isinstance(event, ResumeRequest):
         _resume(farm, job, event)
-    elif isinstance(event, Cancel):
+    elif isinstance(event, CancelRequest):
         _cancel(farm, job)
-    elif isinstance(event, Retry):
+    elif isinstance(event, RetryRequest):
         _retry(farm, job)
     elif isinstance(event, Requeue):
         _requeue(farm, job, event.segments)
@@ -128,7 +125,7 @@ def _refuse_taken_name(farm: FarmState, name: str) -> None:
         )
 
 
-def _resume(farm: FarmState, job: JobEntry, event: Resume) -> None:
+def _resume(farm: FarmState, job: JobEntry, event: ResumeRequest) -> None:
     if event.max_gpu_seconds is not None and event.max_gpu_seconds < job.spent:
         raise RequestRefused(
             f"{job.spent:.1f} GPU seconds are spent already",

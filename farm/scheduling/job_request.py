@@ -23,7 +23,7 @@ class JobRequest:
         max_replicas: Replicas that work for it at once.
         max_gpu_seconds: What it may spend; once it is spent, the job is held.
         max_failed_segments: With more segments given up than this, the job fails whatever `on_quarantine` says.
-        hold: Why the job waits for `Resume` from the start; None where it does not.
+        hold: Why the job waits for `ResumeRequest` from the start; None where it does not.
         motion_merged: False where segments become ready only with `SegmentsReady`.
         committed: Segments that the store holds already.
         quarantined, waived: Segments that an earlier run of the farm left so.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from farm.scheduling.job_request import JobRequest
 from jobs.errors import ExitCode, FarmError
+from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 
 
 class AttemptId(NamedTuple):
@@ -44,35 +45,6 @@ class Restore:
     """
 
     request: JobRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Segments that run finish, no other starts."""
-
-    job: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """A held or paused job goes on; one whose budget is spent needs a larger one."""
-
-    job: str
-    max_gpu_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The job ends; what runs is asked to stop, and loses its replica if it does not."""
-
-    job: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """A failed job, or a job with segments in quarantine, tries those segments again with a clean record."""
-
-    job: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +224,18 @@ class Tick:
     """Time has passed."""
 
 
-UserEvent = Submit | Restore | Pause | Resume | Cancel | Retry | Requeue | Waive | Expire | Forget
+UserEvent = (
+    Submit
+    | Restore
+    | PauseRequest
+    | ResumeRequest
+    | CancelRequest
+    | RetryRequest
+    | Requeue
+    | Waive
+    | Expire
+    | Forget
+)
 WorkEvent = Started | Progressed | Succeeded | AttemptFailed | Recalled | Stopped
 PlaceEvent = ReplicaJoined | ReplicaGone | Drain
 FlowEvent = (

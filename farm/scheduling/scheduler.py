@@ -28,8 +28,6 @@ from farm.scheduling.messages import (
     PlaceEvent,
     Requeue,
     Restore,
-    Resume,
-    Retry,
     SegmentsReady,
     Submit,
     Tick,
@@ -48,6 +46,7 @@ from farm.scheduling.state import FarmState, Moved, new_state
 from farm.scheduling.suspects import end_replicas_that_are_empty
 from farm.scheduling.turns import Turn
 from farm.scheduling.why import WaitingReason, why_waiting
+from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.farm_spec import FarmSpec
 
 
@@ -170,7 +169,7 @@ class Scheduler:
 def _arrived(event: FarmEvent) -> str | None:
     if isinstance(event, (Submit, Restore)):
         return event.request.job
-    return event.job if isinstance(event, (Resume, Retry, Requeue, SegmentsReady)) else None
+    return event.job if isinstance(event, (ResumeRequest, RetryRequest, Requeue, SegmentsReady)) else None
 
 
 def _keep_nothing(moved: Moved) -> None:

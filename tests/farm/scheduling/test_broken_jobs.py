@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from hand_driven_farm import ON_HOLD, HandDrivenFarm
 
-from farm.scheduling.messages import Broken, Cancel, FinishStopped, Forget, Pause, Retry, StopFinish
+from farm.scheduling.messages import Broken, FinishStopped, Forget, StopFinish
+from jobs.farm_requests import CancelRequest, PauseRequest, RetryRequest
 from jobs.lifecycle import JobState
 from jobs.priority import OnQuarantine
 from jobs.reasons import ReasonKind
@@ -25,7 +26,7 @@ def _held(farm: HandDrivenFarm) -> None:
 
 def _pausing(farm: HandDrivenFarm) -> None:
     farm.begin()
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
 
 
 def _paused(farm: HandDrivenFarm) -> None:
@@ -66,7 +67,7 @@ def test_it_fails_wherever_it_stands_and_can_be_retried(stand: str) -> None:
         farm.tell(FinishStopped("film"))
     while farm.waiting["r0"]:
         farm.stop()
-    farm.tell(Retry("film"))
+    farm.tell(RetryRequest(job="film"))
     assert farm.job("film").state not in (JobState.FAILED, JobState.HELD)
 
 
@@ -90,7 +91,7 @@ def test_a_job_that_is_being_cancelled_is_cancelled() -> None:
     farm = HandDrivenFarm()
     farm.submit("film", motion_merged=True)
     farm.begin()
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     farm.tell(Broken("film", "RuntimeError: it tripped", is_internal=True))
     assert farm.job("film").state is JobState.CANCEL_REQUESTED
     while farm.waiting["r0"]:

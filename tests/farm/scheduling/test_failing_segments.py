@@ -19,13 +19,12 @@ from farm.scheduling.messages import (
     ReplicaJoined,
     RequestRefused,
     Requeue,
-    Resume,
     Retire,
-    Retry,
     SegmentFound,
     Succeeded,
     Waive,
 )
+from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.priority import OnQuarantine
 
@@ -160,12 +159,12 @@ def test_hold_renders_the_rest_first_and_then_waits_for_a_person() -> None:
     farm.succeed()
     assert farm.job("film").state is JobState.HELD
     assert farm.scheduler.why_waiting("film").code == "quarantine"
-    for request in (Resume("film"), Requeue("film", (1, 2))):
+    for request in (ResumeRequest(job="film"), Requeue("film", (1, 2))):
         # It would only be held again.
         with pytest.raises(RequestRefused):
             farm.tell(request)
     assert farm.job("film").state is JobState.HELD
-    farm.tell(Retry("film"))
+    farm.tell(RetryRequest(job="film"))
     assert farm.held() == [("film", 0)]
     farm.fail()
     farm.tell(Waive("film", (0,)))
@@ -215,7 +214,7 @@ def test_a_master_that_cannot_be_delivered_fails_the_job_and_a_retry_only_makes_
     farm.succeed()
     farm.tell(FinishFailed("film", "no space is left"))
     assert farm.job("film").state is JobState.FAILED
-    farm.tell(Retry("film"))
+    farm.tell(RetryRequest(job="film"))
     assert farm.job("film").state is JobState.STITCHING
     assert len(farm.took(Finish)) == 2
 

@@ -16,7 +16,6 @@ from farm.scheduling.messages import (
     Drain,
     FarmAction,
     FarmEvent,
-    Pause,
     Recall,
     Recalled,
     ReplicaJoined,
@@ -26,6 +25,7 @@ from farm.scheduling.messages import (
     Tick,
 )
 from farm.scheduling.scheduler import Scheduler
+from jobs.farm_requests import PauseRequest
 from jobs.farm_spec import FarmSpec, Studio
 from jobs.lifecycle import JobState
 from jobs.priority import Tier
@@ -170,7 +170,7 @@ def test_a_replica_that_drains_is_no_place_to_go_and_a_paused_job_does_not_move(
     farm.tell(Drain("r1"))
     farm.succeed("r1")
     assert farm.held("r0") == [("film", 0), ("film", 2)]
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
     farm.join("r2")
     assert farm.held("r2") == []
 

@@ -12,11 +12,10 @@ from farm.scheduling.messages import (
     Finish,
     MotionGone,
     RequestRefused,
-    Resume,
-    Retry,
     SegmentsReady,
     Waive,
 )
+from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.priority import OnQuarantine
@@ -46,7 +45,7 @@ def test_a_segment_still_in_quarantine_holds_the_job_until_somebody_decides() ->
     assert job.state is JobState.HELD
     assert job.hold is not None
     assert job.hold.kind is ReasonKind.POLICY
-    farm.tell(Retry("film"))
+    farm.tell(RetryRequest(job="film"))
     farm.succeed()
     assert job.state is JobState.STITCHING
 
@@ -70,7 +69,7 @@ def test_a_job_that_was_held_is_held_for_the_same_reason_and_nothing_is_recorded
     job = farm.job("film")
     assert (job.state, job.hold, farm.moves, farm.held()) == (JobState.HELD, hold, [], [])
     assert farm.scheduler.why_waiting("film").sentence == "It is held: as an earlier run said."
-    farm.tell(Resume("film"))
+    farm.tell(ResumeRequest(job="film"))
     assert (job.state, job.hold) == (JobState.RUNNING, None)
 
 

@@ -16,11 +16,10 @@ from farm.scheduling.messages import (
     Purpose,
     Recall,
     RequestRefused,
-    Resume,
-    Retry,
     SegmentsReady,
     Succeeded,
 )
+from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.farm_spec import FarmPool, Studio
 from jobs.lifecycle import JobState
 from jobs.priority import Tier
@@ -211,7 +210,7 @@ def test_jobs_that_have_ended_take_no_place_in_the_studios_queue_until_they_are_
     farm.fail(kind=FailureKind.PERMANENT)
     farm.stop()
     farm.submit("two", segments=10)
-    farm.tell(Retry("one"))
+    farm.tell(RetryRequest(job="one"))
     with pytest.raises(RequestRefused, match="18 of 10"):
         farm.submit("three", segments=1)
 
@@ -226,8 +225,8 @@ def test_a_job_that_spent_its_seconds_is_held_and_goes_on_with_more() -> None:
     assert drawn == 3
     assert farm.job("film").state is JobState.HELD
     with pytest.raises(RequestRefused, match="spent already"):
-        farm.tell(Resume("film", 20.0))
-    farm.tell(Resume("film", 1000.0))
+        farm.tell(ResumeRequest(job="film", max_gpu_seconds=20.0))
+    farm.tell(ResumeRequest(job="film", max_gpu_seconds=1000.0))
     assert farm.held()
 
 

@@ -11,7 +11,6 @@ from farm.scheduling.messages import (
     FarmAction,
     FarmEvent,
     Kill,
-    Pause,
     Progressed,
     Recall,
     ReplicaJoined,
@@ -21,6 +20,7 @@ from farm.scheduling.messages import (
     Tick,
 )
 from farm.scheduling.scheduler import Scheduler
+from jobs.farm_requests import PauseRequest
 from jobs.farm_spec import FarmSpec
 from jobs.lifecycle import JobState
 from jobs.spec import Profile
@@ -50,7 +50,7 @@ class FrozenFarm:
 
 def test_a_recall_that_is_not_answered_costs_the_replica_after_the_stall_and_nobody_pays() -> None:
     farm = FrozenFarm(segments=2)
-    assert len([action for action in farm.tell(Pause("film")) if isinstance(action, Recall)]) == 2
+    assert len([action for action in farm.tell(PauseRequest(job="film")) if isinstance(action, Recall)]) == 2
     assert farm.wait(59.0) == []
     assert farm.wait(2.0) == [Kill("r0", "it answered no recall for 60 s")]
     job = farm.scheduler.jobs["film"]
@@ -62,7 +62,7 @@ def test_the_clock_of_what_waits_behind_another_starts_when_that_one_is_over() -
     farm = FrozenFarm(segments=2)
     first, _ = (task.attempt for task in farm.tasks)
     farm.tell(Started(first))
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
     for _ in range(4):
         farm.wait(40.0)
         farm.tell(Progressed(first))
@@ -79,7 +79,7 @@ def test_what_was_never_asked_back_owes_no_answer() -> None:
 def test_one_that_began_all_the_same_is_given_the_time_of_one_that_runs() -> None:
     farm = FrozenFarm(segments=1)
     (task,) = farm.tasks
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
     farm.wait(50.0)
     farm.tell(Started(task.attempt))
     assert farm.wait(50.0) == []

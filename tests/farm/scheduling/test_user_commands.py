@@ -8,7 +8,6 @@ import pytest
 from hand_driven_farm import ON_HOLD, HandDrivenFarm
 
 from farm.scheduling.messages import (
-    Cancel,
     Delivered,
     Drain,
     Expire,
@@ -17,17 +16,15 @@ from farm.scheduling.messages import (
     FinishStopped,
     Forget,
     Kill,
-    Pause,
     RequestRefused,
     Requeue,
-    Resume,
-    Retry,
     Stitched,
     StopFinish,
     UserEvent,
     Waive,
 )
 from farm.scheduling.why import WaitCode
+from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import OnQuarantine
@@ -43,20 +40,20 @@ def test_a_pause_lets_what_runs_finish_and_takes_back_what_waits() -> None:
     farm = HandDrivenFarm()
     farm.submit("film", segments=4)
     farm.begin()
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
     assert (farm.job("film").state, farm.held()) == (JobState.PAUSE_REQUESTED, [("film", 0)])
     assert code_of(farm) is WaitCode.PAUSED
     farm.succeed()
     assert (farm.job("film").state, farm.held()) == (JobState.PAUSED, [])
-    farm.tell(Resume("film"))
+    farm.tell(ResumeRequest(job="film"))
     assert [farm.succeed().segment for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_pause_of_a_job_of_which_nothing_runs_is_a_pause_at_once() -> None:
     farm = HandDrivenFarm(replicas=0)
     farm.submit("film")
-    farm.tell(Pause("film"))
-    farm.tell(Pause("film"))
+    farm.tell(PauseRequest(job="film"))
+    farm.tell(PauseRequest(job="film"))
     assert farm.job("film").state is JobState.PAUSED
 
 
@@ -64,13 +61,13 @@ def test_a_cancel_stops_what_runs_and_is_done_when_that_has_stopped() -> None:
     farm = HandDrivenFarm()
     farm.submit("film", segments=4)
     farm.begin()
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     assert farm.job("film").state is JobState.CANCEL_REQUESTED
     assert code_of(farm) is WaitCode.STOPPING
     farm.stop()
     farm.stop()
     assert farm.job("film").state is JobState.CANCELLED
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
 
 
 def test_what_does_not_stop_in_time_loses_its_replica_and_its_neighbour_pays_nothing() -> None:
@@ -78,7 +75,7 @@ def test_what_does_not_stop_in_time_loses_its_replica_and_its_neighbour_pays_not
     farm.submit("film", segments=1)
     farm.begin()
     farm.submit("other", segments=1, studio="south")
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     farm.wait(19.0)
     assert farm.took(Kill) == []
     farm.wait(2.0)
@@ -94,7 +91,7 @@ def test_a_cancelled_job_keeps_no_subject_from_others() -> None:
     farm.submit("film", segments=4)
     farm.submit("other", segments=2, studio="south")
     farm.begin()
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     while farm.held() and farm.held()[0][0] == "film":
         farm.stop()
     assert {farm.succeed().job for _ in range(2)} == {"other"}
@@ -109,7 +106,7 @@ def test_a_cancel_stops_the_stitcher_too(reached: JobState) -> None:
         farm.tell(Stitched("film"))
     assert farm.job("film").state is reached
     assert code_of(farm) is WaitCode.FINISHING
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     assert farm.took(StopFinish) == [StopFinish("film")]
     farm.tell(FinishStopped("film"))
     assert farm.job("film").state is JobState.CANCELLED
@@ -119,7 +116,7 @@ def test_a_stitcher_that_does_not_stop_is_left_behind() -> None:
     farm = HandDrivenFarm(grace=20.0)
     farm.submit("film", segments=1)
     farm.succeed()
-    farm.tell(Cancel("film"))
+    farm.tell(CancelRequest(job="film"))
     farm.wait(21.0)
     assert farm.job("film").state is JobState.CANCELLED
     farm.tell(Stitched("film"))
@@ -147,7 +144,7 @@ def test_a_failed_job_is_retried_with_a_clean_record_and_keeps_what_it_committed
     farm.fail()
     assert farm.job("film").state is JobState.FAILED
     farm.stop()
-    farm.tell(Retry("film"))
+    farm.tell(RetryRequest(job="film"))
     assert [farm.succeed().segment for _ in range(2)] == [1, 2]
     assert farm.job("film").state is JobState.STITCHING
 
@@ -180,7 +177,7 @@ def test_a_job_on_hold_starts_when_it_is_resumed_and_expires_when_it_never_is() 
     farm.submit("old", hold=ON_HOLD)
     assert farm.held() == []
     assert code_of(farm) is WaitCode.ON_HOLD
-    farm.tell(Resume("film"))
+    farm.tell(ResumeRequest(job="film"))
     assert farm.held() == [("film", 0), ("film", 1)]
     farm.tell(Expire("old"))
     assert farm.job("old").state is JobState.EXPIRED
@@ -189,10 +186,10 @@ def test_a_job_on_hold_starts_when_it_is_resumed_and_expires_when_it_never_is() 
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
-        (Pause("nobody"), "unknown_job"),
-        (Retry("over"), "wrong_state"),
-        (Pause("over"), "wrong_state"),
-        (Resume("over"), "wrong_state"),
+        (PauseRequest(job="nobody"), "unknown_job"),
+        (RetryRequest(job="over"), "wrong_state"),
+        (PauseRequest(job="over"), "wrong_state"),
+        (ResumeRequest(job="over"), "wrong_state"),
         (Expire("film"), "wrong_state"),
         (Forget("film"), "not_over"),
         (Waive("film", (99,)), "not_waivable"),
@@ -310,7 +307,7 @@ def test_a_retry_where_nothing_was_given_up_starts_no_job_that_waits_for_somethi
     for name in ("film", "dear"):
         assert farm.job(name).state is JobState.HELD
         with pytest.raises(RequestRefused) as refusal:
-            farm.tell(Retry(name))
+            farm.tell(RetryRequest(job=name))
         assert refusal.value.code == "nothing_to_retry"
         assert farm.job(name).state is JobState.HELD
 
@@ -321,10 +318,10 @@ def test_a_retry_that_would_only_be_held_for_its_budget_is_refused_with_what_hel
     farm.fail()
     assert farm.job("film").state is JobState.HELD
     with pytest.raises(RequestRefused) as refusal:
-        farm.tell(Retry("film"))
+        farm.tell(RetryRequest(job="film"))
     assert refusal.value.code == "budget_too_small"
     farm.tell(Requeue("film", (0,)))
-    farm.tell(Resume("film", 100.0))
+    farm.tell(ResumeRequest(job="film", max_gpu_seconds=100.0))
     assert farm.held() == [("film", 0), ("film", 1)]
 
 

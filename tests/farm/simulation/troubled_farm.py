@@ -10,19 +10,15 @@ from typing import TypeVar
 from farm.scheduling.messages import (
     AttemptFailed,
     Broken,
-    Cancel,
     Drain,
     Expire,
     FailureKind,
     FarmEvent,
     Forget,
     MotionGone,
-    Pause,
     Recalled,
     RequestRefused,
     Requeue,
-    Resume,
-    Retry,
     SegmentFound,
     Started,
     Stopped,
@@ -32,6 +28,7 @@ from farm.scheduling.messages import (
     WorkEvent,
 )
 from farm.simulation.simulator import InvariantBroken, Simulator
+from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import OnQuarantine, Tier
@@ -102,9 +99,9 @@ class Chaos:
             "why": self._ask_why,
             "finish fails": self._fail_a_finish,
             "broken": self._break,
-            "pause": lambda chance: self._ask(Pause, chance),
-            "cancel": lambda chance: self._ask(Cancel, chance),
-            "retry": lambda chance: self._ask(Retry, chance),
+            "pause": lambda chance: self._ask(lambda name: PauseRequest(job=name), chance),
+            "cancel": lambda chance: self._ask(lambda name: CancelRequest(job=name), chance),
+            "retry": lambda chance: self._ask(lambda name: RetryRequest(job=name), chance),
             "expire": lambda chance: self._ask(Expire, chance),
             "forget": lambda chance: self._ask(Forget, chance),
         }
@@ -123,9 +120,13 @@ class Chaos:
         while any(not job.state.is_terminal for job in run.scheduler.jobs.values()):
             for job in tuple(run.scheduler.jobs.values()):
                 if job.state is JobState.PAUSED:
-                    self._tell(Resume(job.name))
+                    self._tell(ResumeRequest(job=job.name))
                 elif job.state is JobState.HELD:
-                    self._tell(Resume(job.name, 1e9) if not job.given_up else Cancel(job.name))
+                    self._tell(
+                        ResumeRequest(job=job.name, max_gpu_seconds=1e9)
+                        if not job.given_up
+                        else CancelRequest(job=job.name)
+                    )
             if run.agenda.now > until:
                 left = [
                     f"{job.name} is {job.state.value}: {run.scheduler.why_waiting(job.name).sentence}"
@@ -196,7 +197,7 @@ class Chaos:
 
     def _resume(self, chance: random.Random) -> None:
         more = chance.choice((None, None, 20.0, 1e6))
-        self._ask(lambda name: Resume(name, more), chance)
+        self._ask(lambda name: ResumeRequest(job=name, max_gpu_seconds=more), chance)
 
     def _waive(self, chance: random.Random) -> None:
         self._ask(lambda name: Waive(name, (chance.randrange(10), chance.randrange(10))), chance)
