@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from farm.destinations import write_whole
-from farm.preparation import Cast, check_master
+from farm.preparation import Cast, check_master, media_record
 from farm.render_report import FinishedTake
 from farm.translation import translated
 from infra.delivery import deliver
@@ -135,6 +135,7 @@ class Finisher:
                 source_rate=self.speech.source_rate,
                 source_samples=self.speech.source_sample_count,
                 frame_count=self.speech.frame_count,
+                media=media_record(self.speech),
             ),
             subject=SubjectRecord(
                 name=self.cast.subject.name,

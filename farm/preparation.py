@@ -22,7 +22,7 @@ from jobs.errors import SegmentRejected, UnknownSubject, WeightsMismatch
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
 from jobs.locations import builtin_name, is_s3, manifest_location
-from jobs.manifest import SegmentRecord
+from jobs.manifest import MediaRecord, SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import Identities, RenderPlan, plan_render
@@ -97,6 +97,11 @@ def read_job_speech(cast: Cast) -> Speech:
     """
     with translated("spec.speech"):
         return read_speech(cast.speech)
+
+
+def media_record(speech: Speech) -> MediaRecord:
+    """The account of a speech, as plans and manifests hold it."""
+    return MediaRecord(told=speech.media.sentences(), found=speech.media.as_record())
 
 
 def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: str) -> RenderPlan:

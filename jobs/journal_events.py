@@ -45,13 +45,18 @@ class JobReceived(JournalEvent):
 
 
 class JobPlanned(JournalEvent):
-    """What the job comes to. A later run of the farm plans it again and must find the same."""
+    """What the job comes to. A later run of the farm plans it again and must find the same.
+
+    Attributes:
+        told: What the user should know of the speech's file, in sentences.
+    """
 
     kind: Literal["job planned"] = "job planned"
     job: str
     plan_hash: str
     takes: int
     segments_per_take: int
+    told: tuple[str, ...] = ()
 
 
 class StateMoved(JournalEvent):

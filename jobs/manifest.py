@@ -17,20 +17,35 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]  # "25" or "30000/1001", never a float
 
 
+class MediaRecord(ManifestModel):
+    """The account of a recording.
+
+    Attributes:
+        told: What a user should know of it, in sentences; empty for an ordinary file.
+        found: What was found in its sound and its picture, and done about it, by the names of `stages.media.account`.
+    """
+
+    told: Annotated[list[str], Field(default_factory=list)]
+    found: Annotated[dict[str, Any], Field(default_factory=dict)]
+
+
 class SpeechRecord(ManifestModel):
     """The speech that was spoken.
 
     Attributes:
         sha256: Hash of the file as it was handed in.
         source_rate: Samples per second of the file.
-        source_samples: Samples per channel of the file; with the rate this is its exact duration.
+        source_samples: Samples per channel that were read, silence that was filled in included; with the rate this is
+            the exact duration.
         frame_count: Frames that cover it.
+        media: The account of the file; empty in manifests of earlier versions.
     """
 
     sha256: Sha256
     source_rate: PositiveCount
     source_samples: PositiveCount
     frame_count: PositiveCount
+    media: Annotated[MediaRecord, Field(default_factory=MediaRecord)]
 
 
 class SubjectRecord(ManifestModel):

@@ -288,6 +288,7 @@ def _details(job: LedgerJob) -> dict[str, Any]:
     return {
         "folder": job.folder,
         "plan_hash": job.plan_hash,
+        "told": list(job.told),
         "takes": job.takes,
         "segments_per_take": job.segments_per_take,
         "segment_states": {state.value: count for state, count in job.counts().items()},
@@ -323,6 +324,7 @@ def _rows(record: dict[str, Any]) -> list[tuple[str, str]]:
         ("because", record["reason"]),
         ("error", f"[{error['code']}] {error['message']}" if error else ""),
         ("hint", error.get("hint", "")),
+        *(("the speech", sentence) for sentence in record.get("told", [])),
         ("takes", str(record.get("takes") or "")),
         ("segments", ", ".join(f"{count} {state}" for state, count in states.items())),
         ("tries", str(record.get("tries") or "")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,7 @@ def _render(
 @command(app, "plan", uses_store=True)
 def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) -> ExitCode:
     """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
-    from farm.preparation import gather_cast, prepare_job, read_job_speech
+    from farm.preparation import gather_cast, media_record, prepare_job, read_job_speech
 
     settings, stages = run.settings, run.wiring.stages
     loaded = load_job(spec, overwrite=overwrite)
@@ -79,16 +80,18 @@ def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) 
         # Where all is committed, no replica starts.
         notices = _tried(prepared, settings=settings, stages=stages) if is_missing else []
     notes = [*notices, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
+    media = media_record(speech)
     record: dict[str, Any] = {
         "plan": plan.as_record(),
         "keys": list(plan.segment_keys()),
         "masters": [loaded.master(take=take) for take in plan.take_numbers],
         "store": settings.store,
+        "media": media.model_dump(),
         "already_committed": found,
         "notes": notes,
     }
     if not run.terminal.result(record):
-        run.terminal.facts(_plan_facts(loaded, plan=plan, found=found, store=settings.store))
+        run.terminal.facts(_plan_facts(loaded, plan=plan, found=found, store=settings.store, told=media.told))
         for note in notes:
             run.terminal.note(note)
     return ExitCode.OK
@@ -150,7 +153,9 @@ def _tried(prepared: Preparation, *, settings: FarmSettings, stages: StageFactor
     return notices
 
 
-def _plan_facts(loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str) -> list[tuple[str, str]]:
+def _plan_facts(
+    loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str, told: Sequence[str]
+) -> list[tuple[str, str]]:
     identities = plan.identities
     total = plan.takes * len(plan.segments)
     last = plan.segments[-1]
@@ -160,6 +165,7 @@ def _plan_facts(loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str) 
             f"{plan.project}/{plan.name}, {plan.profile.value} {plan.profile.size_px} px, seed {plan.seed}",
         ),
         ("speech", f"{loaded.speech}  {_short(identities.speech_sha256)}"),
+        *(("the speech", sentence) for sentence in told),
         ("subject", f"{loaded.subject}  {_short(identities.subject_sha256)}"),
         (
             "frames",

@@ -92,7 +92,10 @@ def new_run(name: str, prepared: Preparation) -> JobRun:
         records=prepared.records,
         found=len(prepared.records),
         places=prepared.places,
-        notes=[f"{error.where}: {error.message}" for error in prepared.flagged],
+        notes=[
+            *(f"the speech: {sentence}" for sentence in prepared.speech.media.sentences()),
+            *(f"{error.where}: {error.message}" for error in prepared.flagged),
+        ],
     )
 
 
@@ -199,6 +202,7 @@ def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None
             plan_hash=run.plan.plan_hash,
             takes=run.plan.takes,
             segments_per_take=len(run.plan.segments),
+            told=tuple(run.speech.media.sentences()),
         )
     )
     move(farm, run.name, JobState.VALIDATING, JobEvent.PLANNED, _PLANNING)

@@ -50,6 +50,7 @@ class LedgerJob:
         overwrite: Its masters may replace files that the farm did not write.
         reason: Why it came to its state; None before its first transition.
         plan_hash: Empty until it is planned.
+        told: What the user should know of the speech's file, in sentences.
         takes, segments_per_take: 0 until it is planned.
         segments: State of each, counted through all takes.
         filled: Segments that are waived and were given up before.
@@ -73,6 +74,7 @@ class LedgerJob:
     state: JobState = JobState.RECEIVED
     reason: Reason | None = None
     plan_hash: str = ""
+    told: tuple[str, ...] = ()
     takes: int = 0
     segments_per_take: int = 0
     segments: _StoredStates = field(default_factory=SegmentStates)

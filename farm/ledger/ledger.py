@@ -168,6 +168,7 @@ def _plan(job: LedgerJob, event: JobPlanned) -> None:
     if job.state.is_terminal:
         raise Impossible(f"job {job.name!r} is planned when it is {job.state.value}")
     job.plan_hash, job.takes, job.segments_per_take = plan
+    job.told = event.told
     job.segments = SegmentStates(event.takes * event.segments_per_take)
 
 

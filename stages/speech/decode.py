@@ -6,13 +6,14 @@ Legend: S samples.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import SpeechError
+from stages.media.account import MediaAccount
 from stages.payloads import FRAMES_PER_SECOND, SAMPLE_RATE, SAMPLES_PER_FRAME
 from stages.speech.resample import resample
 from stages.speech.source import SpeechSource, open_speech
@@ -28,11 +29,13 @@ class Speech:
         samples_S: (640 * frame_count,) float32 mono at 16 kHz in [-1, 1]; the last frame is filled up with silence.
         source_rate: Samples per second of the recording.
         source_sample_count: Samples per channel of the recording, at its own rate.
+        media: What was found in the file, and done about it.
     """
 
     samples_S: Samples
     source_rate: int
     source_sample_count: int
+    media: MediaAccount = field(default_factory=MediaAccount)
 
     @property
     def frame_count(self) -> int:
