@@ -32,6 +32,9 @@ RENDERER_FILE: Final = "renderer.safetensors"
 """Name of the renderer's weights in a package of its own."""
 
 _FIELDS: Final = ("name", "consent", "provenance", "licence", "renderer")
+SCHEMA: Final = "farm.subject/v1"
+"""Version of the package's form; packages of the first builds name none, and are of this one."""
+
 _RECORD_FIELDS: Final = ("consent_record", "consent_sha256")
 """Name the consent's own document in the package, where there is one, and its hash."""
 
@@ -134,6 +137,7 @@ class SubjectPackage:
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
     partial = folder / f".partial-{_FACTS}"
+    facts = {"schema": SCHEMA, **facts}
     partial.write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
     partial.replace(folder / _FACTS)
 
@@ -146,7 +150,15 @@ def _facts_of(folder: Path) -> dict[str, Any]:
             what=f"no subject package here: {_FACTS} is missing",
             hint="give the folder of a package, or builtin:NAME",
         )
-    return read_facts(inside(folder, _FACTS), fields=_FIELDS)
+    facts = read_facts(inside(folder, _FACTS), fields=_FIELDS)
+    if facts.get("schema", SCHEMA) != SCHEMA:
+        raise SubjectError(
+            code="subject_version",
+            where=str(folder / _FACTS),
+            what=f"the package is of version {str(facts['schema'])[:40]!r}, and this farm reads {SCHEMA!r}",
+            hint="prepare the subject again, or use the version of the farm that wrote it",
+        )
+    return facts
 
 
 def _check_consent(folder: Path, facts: dict[str, Any]) -> None:

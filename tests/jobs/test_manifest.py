@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.errors import StoreError
-from jobs.manifest import Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
+from jobs.manifest import (
+    Manifest,
+    MasterRecord,
+    SegmentRecord,
+    SpeechRecord,
+    SubjectRecord,
+    files_in_manifest,
+)
 
 SHA = "0123456789abcdef" * 4
+KEPT = sorted((Path(__file__).parent / "kept_manifests").iterdir())
 
 
 def a_manifest() -> Manifest:
@@ -33,6 +42,16 @@ def a_manifest() -> Manifest:
             uri="../out/hello.mp4", sha256=SHA, size_bytes=9, frame_count=269, fps="25", size_px=256
         ),
     )
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: kept.stem)
+def test_manifests_of_every_release_are_read(kept: Path) -> None:
+    manifest = Manifest.from_json(kept.read_bytes())
+    record = json.loads(kept.read_text())
+    assert manifest.model_dump(mode="json", exclude_unset=True) == record
+    assert files_in_manifest(kept.read_bytes()) == {
+        record["master"]["sha256"]: record["master"]["size_bytes"]
+    }
 
 
 def test_a_manifest_survives_being_stored() -> None:

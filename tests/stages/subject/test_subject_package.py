@@ -14,6 +14,8 @@ from average_actor import average_template
 from stages.errors import SubjectError
 from stages.subject.package import SubjectPackage
 
+KEPT = sorted((Path(__file__).parent / "kept_packages").iterdir())
+
 
 def refusal(folder: Path) -> SubjectError:
     with pytest.raises(SubjectError) as caught:
@@ -33,6 +35,20 @@ def test_a_package_is_read_as_it_was_written(folder: Path, facts: dict[str, str]
     for part in ("mesh_N3", "head_7", "torso_N3"):
         np.testing.assert_array_equal(getattr(subject.template, part), getattr(average_template(), part))
     assert subject.renderer_weights == (folder / "renderer.safetensors").resolve()
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: kept.name)
+def test_packages_of_every_release_are_read(kept: Path):
+    subject = SubjectPackage.load(kept)
+    assert (subject.name, subject.reference_HW3.shape) == ("kept", (32, 32, 3))
+    np.testing.assert_array_equal(subject.template.mesh_N3, average_template().mesh_N3)
+
+
+def test_a_package_of_a_later_version_is_refused(folder: Path):
+    change_facts(folder, schema="farm.subject/v9")
+    error = refusal(folder)
+    assert error.code == "subject_version"
+    assert "farm.subject/v9" in error.what
 
 
 def test_the_hash_changes_with_every_file_and_only_then(folder: Path, reference_HW3: np.ndarray):
