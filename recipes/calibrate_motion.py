@@ -162,7 +162,7 @@ def _median_gain(
 
 def calibration_clips(clips: Sequence[MotionClip]) -> list[MotionClip]:
     """The held-out ends of those training clips that are long enough."""
-    return [clip.held_out_part() for clip in clips if clip.frame_count > SHORTEST_CLIP]
+    return [part for clip in clips if clip.frame_count > SHORTEST_CLIP for part in clip.held_out_parts()]
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import stat
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 _LARGEST_RECORD: Final = 10_000_000
 
@@ -36,11 +37,12 @@ def check_types(record: Any) -> None:
     """Raise TypeError where a field of a dataclass holds what it cannot hold; making one checks nothing.
 
     Args:
-        record: an instance whose fields are plain types, or unions of them.
+        record: an instance whose fields are plain types, or unions of them; of what a tuple holds nothing is checked.
     """
     for name, wanted in get_type_hints(type(record)).items():
         value = getattr(record, name)
-        kinds = get_args(wanted) or (wanted,)
+        is_union = get_origin(wanted) in (Union, UnionType)
+        kinds = get_args(wanted) if is_union else (get_origin(wanted) or wanted,)
         # A whole number is a number too; that Python counts booleans among them means nothing here.
         is_right = bool in kinds if isinstance(value, bool) else isinstance(value, kinds)
         if not is_right and not (type(value) is int and float in kinds):

@@ -20,6 +20,7 @@ from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
 from stages.video.decoding import read_decoded, thumbnail, upright
+from stages.video.unfit import UnfitFrames
 
 _MOST_FACES: Final = 3
 _TINY: Final = 32
@@ -57,6 +58,7 @@ class Looks:
         looks: one a second.
         cuts: first frames of new shots.
         jumps: frames at which the picture jumps, but not to another shot.
+        unfit: frames that nothing is to be learnt from.
     """
 
     width: int
@@ -65,6 +67,7 @@ class Looks:
     looks: tuple[Look, ...]
     cuts: tuple[int, ...]
     jumps: tuple[int, ...]
+    unfit: tuple[UnfitFrames, ...] = ()
 
     @property
     def longest_shot(self) -> tuple[int, int]:

@@ -156,7 +156,7 @@ class _Preparation:
         self._judge(judge_looks(looks))
         framing = framing_of(looks, looks.within(start, stop), where=str(clip))
         # What was observed is let go as soon as it is aligned: of a long clip it is as large as the tracks.
-        tracks, offset = self._listen(self._observe(looks, framing), framing, shot_start=start)
+        tracks, offset = self._listen(self._observe(looks, framing), framing, looks=looks)
         self._write_pictures(tracks, shot=range(start, stop))
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
         tracks.save(self._clip_folder)
@@ -194,10 +194,11 @@ class _Preparation:
         return observation
 
     def _listen(
-        self, observation: Observation, framing: Framing, *, shot_start: int
+        self, observation: Observation, framing: Framing, *, looks: Looks
     ) -> tuple[ClipTracks, AudioOffset]:
         """Tracks with the offset of the sound undone, and the offset."""
         self.progress(PrepareStep.LISTEN, 0, 1)
+        shot_start, _ = looks.longest_shot
         speech_S = read_speech(self.request.clip).samples_S
         face = canonicalised(observation.mesh_TN3)
         shot = slice(
@@ -232,6 +233,7 @@ class _Preparation:
             source=self.request.clip.absolute(),
             speaker=self.request.name,
             framing=framing,
+            unfit=looks.unfit,
         )
         verdict = judge_offset(offset, corrected=lag, told=told is not None)
         self._judge([verdict, judge_overlap(tracks.frame_count)])

@@ -5,7 +5,7 @@ Legend: T frames, N points, S samples, 3 = (x, y, z), 7 = head vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from stages.subject.torso import is_moving, torso_track
 from stages.subject.tracks import ClipFacts, ClipTracks, smooth_rest
 from stages.training.split import training_frames
 from stages.video.ahead import read_ahead
+from stages.video.unfit import UnfitFrames, within
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -80,6 +81,7 @@ def prepare_clip(
         source=clip,
         speaker=speaker,
         framing=framing,
+        unfit=looks.unfit,
     )
 
 
@@ -150,6 +152,7 @@ def assemble(
     source: Path,
     speaker: str,
     framing: Framing,
+    unfit: Sequence[UnfitFrames] = (),
 ) -> ClipTracks:
     """Align what was observed with the speech.
 
@@ -162,6 +165,7 @@ def assemble(
         source: the clip's file.
         speaker: who speaks.
         framing: the square of the source.
+        unfit: frames of the source that nothing is to be learnt from.
     """
     canonical_TN3, head_T7 = face
     skipped = max(0, -audio_lag)
@@ -179,6 +183,7 @@ def assemble(
         detected=observation.detected,
         torso_moves=is_moving(torso_TN3[kept]) if count else False,
         trained_frames=training_frames(count),
+        unfit=within(unfit, start=shot_start + skipped, stop=shot_start + skipped + count),
     )
     return ClipTracks(
         facts=facts,

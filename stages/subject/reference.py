@@ -37,7 +37,7 @@ def reference_frame(tracks: ClipTracks, frames_THW3: NDArray[np.uint8], *, stop:
 
 
 def reference_candidates(tracks: ClipTracks, *, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The calmest frames (K,) among the first `stop`, and what is wrong with each (K,): lower is better.
+    """The calmest learnable frames (K,) among the first `stop`, and what is wrong with each (K,): lower is better.
 
     Counted are the distance of head pose and position from the middle of the clip, in spreads; how far the head
     turns from the camera, in tens of degrees; eyes less open than the clip's wide-open, and lips apart, in px.
@@ -52,7 +52,11 @@ def reference_candidates(tracks: ClipTracks, *, stop: int) -> tuple[NDArray[np.i
     # Teeth that show at rest are part of a face: only what is above the clip's closed mouth counts.
     apart_T = np.maximum(lips_T - np.percentile(lips_T, 10), 0) / 4.0
     cost_T = off_T + squint_T + turned_T + apart_T
-    candidates_K = np.sort(np.argsort(cost_T, kind="stable")[:CANDIDATES])
+    learnable = tracks.learnable(stop)
+    if learnable:
+        cost_T[np.setdiff1d(np.arange(len(cost_T)), learnable)] = np.inf
+    calmest_K = np.argsort(cost_T, kind="stable")[: min(CANDIDATES, len(learnable) or CANDIDATES)]
+    candidates_K = np.sort(calmest_K)
     return candidates_K, cost_T[candidates_K]
 
 

@@ -32,14 +32,13 @@ class Template:
 
     @classmethod
     def from_clips(cls, clips: Sequence[ClipTracks], *, share: float = 1.0) -> Self:
-        """Means over the first `share` of every clip; head and shoulders are the first clip's."""
-        first = clips[0]
-        stop = max(1, int(first.frame_count * share))
-        meshes = [clip.canonical_TN3[: max(1, int(clip.frame_count * share))] for clip in clips]
+        """Means over what is learnable in the first `share` of every clip; head and shoulders are the first clip's."""
+        learnt = [_learnable(clip, share) for clip in clips]
+        meshes = [clip.canonical_TN3[frames] for clip, frames in zip(clips, learnt, strict=True)]
         return cls(
             mesh_N3=np.concatenate(meshes).mean(axis=0).astype(np.float32),
-            head_7=first.head_T7[:stop].mean(axis=0).astype(np.float32),
-            torso_N3=first.torso_TN3[:stop].mean(axis=0).astype(np.float32),
+            head_7=clips[0].head_T7[learnt[0]].mean(axis=0).astype(np.float32),
+            torso_N3=clips[0].torso_TN3[learnt[0]].mean(axis=0).astype(np.float32),
         )
 
     @property
@@ -56,3 +55,9 @@ class Template:
             head_TC=clip.head_T7 - self.head_7,
             torso_TN3=clip.torso_TN3 - self.torso_N3,
         )
+
+
+def _learnable(clip: ClipTracks, share: float) -> list[int]:
+    stop = max(1, int(clip.frame_count * share))
+    # Of a clip that is unfit throughout its first part there must be a mean all the same.
+    return clip.learnable(stop) or list(range(stop))

@@ -22,6 +22,7 @@ from stages.files import check_types, is_plain_file, read_record
 from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.payloads import HEAD_CHANNELS, MESH_POINTS, SAMPLES_PER_FRAME, TORSO_POINTS
 from stages.subject.framing import Framing
+from stages.video.unfit import UnfitFrames, fit_frames
 
 Floats = NDArray[np.float32]
 
@@ -56,6 +57,7 @@ class ClipFacts:
         trained_frames: frames from the start that training may see; the rest is held out. None in clips prepared
             without it.
         reference_frame: the frame shown to the renderer as reference; None where none was chosen.
+        unfit: frames that nothing is to be learnt from, counted from the first frame of the tracks.
     """
 
     source: str
@@ -67,6 +69,7 @@ class ClipFacts:
     torso_moves: bool
     trained_frames: int | None = None
     reference_frame: int | None = None
+    unfit: tuple[UnfitFrames, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,10 @@ class ClipTracks:
     def frame_count(self) -> int:
         """Number of frames T."""
         return len(self.canonical_TN3)
+
+    def learnable(self, stop: int | None = None) -> list[int]:
+        """The frames before `stop` that may be learnt from."""
+        return fit_frames(self.facts.unfit, start=0, stop=self.frame_count if stop is None else stop)
 
     def save(self, folder: Path) -> None:
         """Write the tracks into `folder`; its facts come last and mark it complete."""
@@ -109,9 +116,10 @@ class ClipTracks:
         home = clip_folder(folder)
         try:
             raw = json.loads(read_record(home / _FACTS))
-            facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"])})
-            check_types(facts)
-            check_types(facts.framing)
+            unfit = tuple(UnfitFrames(**span) for span in raw.get("unfit", ()))
+            facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"]), "unfit": unfit})
+            for part in (facts, facts.framing, *unfit):
+                check_types(part)
             if not is_plain_file(home / _TRACKS):
                 raise FileNotFoundError(home / _TRACKS)
             with np.load(home / _TRACKS) as arrays:

@@ -29,6 +29,7 @@ from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
 from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
+from stages.video.unfit import UnfitFrames, fit_runs
 from stages.weights_header import Scalar
 
 Floats = NDArray[np.float32]
@@ -49,7 +50,10 @@ _GROUPS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionClip:
-    """One clip: features (T, D), displacement rows (T, 361), mesh displacements (T, 478, 3)."""
+    """One clip: features (T, D), displacement rows (T, 361), mesh displacements (T, 478, 3).
+
+    Nothing is to be learnt from the frames `unfit`.
+    """
 
     speaker: str
     features_TD: Floats
@@ -57,19 +61,25 @@ class MotionClip:
     mesh_TN3: Floats
     template: Template
     torso_moves: bool
+    unfit: tuple[UnfitFrames, ...] = ()
 
     @property
     def frame_count(self) -> int:
         """Number of frames T."""
         return len(self.rows_TC)
 
-    def training_part(self) -> MotionClip:
-        """The frames that training sees."""
-        return self._cut(0, training_frames(self.frame_count))
+    def training_parts(self) -> list[MotionClip]:
+        """The frames that training sees: one part, or several with what is unfit between them."""
+        return self._runs(0, training_frames(self.frame_count))
 
-    def held_out_part(self) -> MotionClip:
+    def held_out_parts(self) -> list[MotionClip]:
         """The end of the clip, which it does not."""
-        return self._cut(training_frames(self.frame_count), self.frame_count)
+        start = training_frames(self.frame_count)
+        # A clip whose end is unfit throughout is judged by it all the same.
+        return self._runs(start, self.frame_count) or [self._cut(start, self.frame_count)]
+
+    def _runs(self, start: int, stop: int) -> list[MotionClip]:
+        return [self._cut(run.start, run.stop) for run in fit_runs(self.unfit, start=start, stop=stop)]
 
     def _cut(self, start: int, stop: int) -> MotionClip:
         return replace(
@@ -77,6 +87,7 @@ class MotionClip:
             features_TD=self.features_TD[start:stop],
             rows_TC=self.rows_TC[start:stop],
             mesh_TN3=self.mesh_TN3[start:stop],
+            unfit=(),
         )
 
 
@@ -98,6 +109,7 @@ def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:
         mesh_TN3=tracks.canonical_TN3 - template.mesh_N3,
         template=template,
         torso_moves=tracks.facts.torso_moves,
+        unfit=tracks.facts.unfit,
     )
 
 

@@ -62,10 +62,12 @@ class MotionTrainer(KeptParts):
         """Raises WeightsError when `start_from` is another network, or no clip shows a blink."""
         seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
         self.config, self.workers, self.device = config, workers, torch.device(device)
-        self.clips = [clip.training_part() for clip in clips]
+        self.clips = [part for clip in clips for part in clip.training_parts()]
         self.encoder = encoder
         self.sampler = MotionSampler(self.clips, config=config)
-        self._windows = validation_windows(held_out or [clip.held_out_part() for clip in clips])
+        self._windows = validation_windows(
+            held_out or [part for clip in clips for part in clip.held_out_parts()]
+        )
         self.network = Moda(config.network).to(self.device)
         if start_from is not None:
             load_weights(start_from, self.network, expected={"architecture": "moda", "encoder": encoder})

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.errors import SubjectError
 from stages.faco.paste import paste_parts
 from stages.geometry.canonical import CANVAS, pose
 from stages.geometry.landmarks import OUTER_LIP_RING
@@ -29,6 +30,7 @@ from stages.training.randomness import Stream, step_random
 from stages.training.renderer_config import RendererTraining
 from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
+from stages.video.unfit import fit_frames
 
 _MOUTH_DILATION: Final = 45
 """Side in px on the 512 canvas of the square by which the lip polygon grows (MODA section 4.3)."""
@@ -104,6 +106,7 @@ class RendererClip:
         self.torso_TN3 = tracks.torso_TN3
         self.frames_THW3 = clip_frames(folder, size=self.size)
         self.trained_frames = training_frames(self.frame_count)
+        self.unfit = tracks.facts.unfit
         self.reference_frame = reference_frame(tracks, self.frames_THW3, stop=self.trained_frames)
         self._painter = ConditionPainter(self.size)
 
@@ -111,6 +114,21 @@ class RendererClip:
     def frame_count(self) -> int:
         """Number of frames T."""
         return min(len(self.frames_THW3), len(self.mesh_TN3))
+
+    def learnable(self) -> list[int]:
+        """The frames of the training part that may be learnt from.
+
+        Raises SubjectError (``clip_unfit``) where there is none.
+        """
+        frames = fit_frames(self.unfit, start=0, stop=self.trained_frames)
+        if not frames:
+            raise SubjectError(
+                code="clip_unfit",
+                where=self.speaker,
+                what="every frame that training may see is lost, damaged or frozen",
+                hint="prepare the subject from another clip",
+            )
+        return frames
 
     def condition(self, frame: int) -> NDArray[np.uint8]:
         """The (H, W, 3) condition image of one frame, from its true landmarks."""
@@ -136,7 +154,9 @@ class RendererSampler:
     """Draws each step's batch from the training part of the clips, every clip equally often."""
 
     def __init__(self, clips: Sequence[RendererClip], *, config: RendererTraining) -> None:
+        """Raises SubjectError where a clip holds nothing to learn from."""
         self._clips, self._config = list(clips), config
+        self._learnable = [clip.learnable() for clip in self._clips]
 
     def draw(self, step: int, *, workers: Workers) -> Batch:
         """This worker's share of the batch of one step."""
@@ -145,8 +165,8 @@ class RendererSampler:
         for index in range(self._config.batch_size):
             # Over steps, not only over draws: a batch of two sees the subjects in turn.
             turn = (step * self._config.batch_size + index) % len(self._clips)
-            clip = self._clips[turn]
-            frame, other = (int(pick) for pick in random.integers(clip.trained_frames, size=2))
+            clip, learnable = self._clips[turn], self._learnable[turn]
+            frame, other = (learnable[int(pick)] for pick in random.integers(len(learnable), size=2))
             changes = len(self._clips) > 1 and random.random() < self._config.random_references
             picks.append((clip, frame, other if changes else clip.reference_frame))
         jitter_B2 = random.integers(-_CROP_JITTER, _CROP_JITTER + 1, size=(len(picks), 2))

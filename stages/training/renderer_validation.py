@@ -20,6 +20,7 @@ from stages.metrics.pictures import PictureScores, score_frame
 from stages.render.generator import Generator
 from stages.training.renderer_data import Batch, RendererClip, collate
 from stages.training.trainer import Validation
+from stages.video.unfit import fit_frames
 
 Frame = NDArray[np.uint8]
 Box = tuple[slice, slice]
@@ -62,9 +63,11 @@ def validate_renderer(
 
 def held_out_frames(clip: RendererClip, *, count: int | None = None) -> list[int]:
     """Frames of a clip's end that no training sees; `count` of them evenly spaced, or all."""
-    frames = range(clip.trained_frames, clip.frame_count)
+    held_out = range(clip.trained_frames, clip.frame_count)
+    # A clip whose end is unfit throughout is judged by it all the same.
+    frames = fit_frames(clip.unfit, start=held_out.start, stop=held_out.stop) or list(held_out)
     if count is None:
-        return list(frames)
+        return frames
     return [frames[int(pick)] for pick in np.linspace(0, len(frames) - 1, count)]
 
 

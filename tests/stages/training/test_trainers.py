@@ -85,7 +85,7 @@ def a_renderer_clip(seed: int) -> RendererClip:
     clip.mesh_TN3 = pose(np.tile(template.mesh_N3, (FRAMES, 1, 1)), head_T7)
     clip.torso_TN3 = np.tile(template.torso_N3, (FRAMES, 1, 1))
     clip.frames_THW3 = random.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
-    clip.trained_frames, clip.reference_frame = 170, 3
+    clip.trained_frames, clip.reference_frame, clip.unfit = 170, 3, ()
     clip._painter = ConditionPainter(SIZE)
     return clip
 
