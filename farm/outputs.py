@@ -26,7 +26,7 @@ from jobs.places import Place
 WRITTEN_MANIFEST: Final = "manifest.json"
 """Name of the manifest in a folder that one command fills."""
 
-_STORE_FOLDERS: Final = ("renders", "training", "evaluations")
+STORE_FOLDERS: Final = ("renders", "training", "evaluations")
 """What the store's keys start with."""
 
 _LARGEST_MANIFEST: Final = 1 << 28
@@ -84,7 +84,7 @@ def store_places(store: str) -> list[Place]:
         Place(
             location=f"{store.rstrip('/')}/{name}", field=f"the store (its folder '{name}')", is_folder=True
         )
-        for name in _STORE_FOLDERS
+        for name in STORE_FOLDERS
     ]
 
 

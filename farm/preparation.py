@@ -179,7 +179,7 @@ def prepare_job(
     records = committed_segments(plan, store=store)
     policy = loaded.job.spec.inspection.policy
     missing = plan.takes * len(plan.segments) - len(records)
-    check_room(loaded, plan=plan, store=store.uri, missing=missing)
+    check_room(loaded, plan=plan, store=store, missing=missing)
     return Preparation(
         loaded=loaded,
         cast=cast,
@@ -220,32 +220,36 @@ def check_master(loaded: LoadedJob, *, take: int, known: Callable[[], Mapping[st
     )
 
 
-def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: str, missing: int) -> None:
+def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missing: int) -> None:
     """Prove, before anything is rendered, that masters and segments can be written.
 
     Args:
         loaded: The job.
         plan: Its plan.
-        store: Address of the store.
+        store: Where its segments are committed.
         missing: Segments that are not in the store yet.
 
     Raises:
-        OutputUnwritable: The place of a master or the store may not be written.
+        OutputUnwritable: The place of a master may not be written.
+        StoreError: Nothing can be committed to the store.
         DiskFull: There is no room for them.
     """
     master_bytes = _expected_bytes(plan, frames=plan.frame_count)
     for take in plan.take_numbers:
         # The takes lie in one folder: the last one must fit beside those before it.
         master = loaded.master(take=take)
-        _check_place(master, need_bytes=take * master_bytes, where="spec.output.uri")
-        if not is_s3(master):
+        if is_s3(master):
+            check_bucket(master, where="spec.output.uri", size_bytes=master_bytes)
+        else:
+            check_destination(Path(master), need_bytes=take * master_bytes, where="spec.output.uri")
             # Its name is longer.
-            _check_place(manifest_location(master), need_bytes=0, where="spec.output.uri")
+            check_destination(Path(manifest_location(master)), where="spec.output.uri")
     share = missing / len(plan.segments)
     segment_bytes = _expected_bytes(plan, frames=int(plan.frame_count * share))
-    _check_place(
-        f"{store.rstrip('/')}/probe", need_bytes=segment_bytes + plan.takes * master_bytes, where="store"
-    )
+    if store.uri.startswith("/"):
+        need_bytes = segment_bytes + plan.takes * master_bytes
+        check_destination(Path(store.uri, "probe"), need_bytes=need_bytes, where="store")
+    store.refuses_second_copies(below=plan.prefix, size_bytes=master_bytes)
 
 
 def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:
@@ -264,13 +268,6 @@ def _with_store(loaded: LoadedJob, *, name: str, cast: Cast, store: str) -> JobP
         for path in cast.weights.by_name().values()
     ]
     return places.reading([*unnamed, *store_places(store)])
-
-
-def _check_place(location: str, *, need_bytes: int, where: str) -> None:
-    if is_s3(location):
-        check_bucket(location, where=where)
-    else:
-        check_destination(Path(location), need_bytes=need_bytes, where=where)
 
 
 def _expected_bytes(plan: RenderPlan, *, frames: int) -> int:

@@ -10,18 +10,22 @@ import tempfile
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from infra.storage.s3_problems import S3Error
+from infra.storage.s3_problems import S3Error, S3Problem
 from jobs.errors import OutputUnwritable, Retry
 from jobs.locations import s3_address
 
+_CODES: Final = {S3Problem.ARCHIVED: "output_archived", S3Problem.FULL: "output_full"}
 
-def check_bucket(location: str, *, where: str = "spec.output.uri") -> None:
+
+def check_bucket(location: str, *, where: str = "spec.output.uri", size_bytes: int = 0) -> None:
     """Find out before rendering whether a master can be delivered: write a small object beside it, remove it again.
 
     Args:
         location: ``s3://`` URI of the master.
         where: Field of the job that names the location, for errors.
+        size_bytes: Size of the master; a large one is written in another way.
 
     Raises:
         OutputUnwritable: The bucket does not exist, cannot be reached or may not be written.
@@ -29,11 +33,17 @@ def check_bucket(location: str, *, where: str = "spec.output.uri") -> None:
     # Imported here: most masters go to a local folder, and the client takes long to load.
     from infra.storage.s3_client import s3_client
     from infra.storage.s3_probe import check_writable
+    from infra.storage.s3_upload import PART_BYTES
 
     address = s3_address(location)
     folder, slash, _ = address.key.rpartition("/")
     with _translated(location, where=where):
-        check_writable(s3_client(), bucket=address.bucket, prefix=folder + slash)
+        check_writable(
+            s3_client(),
+            bucket=address.bucket,
+            prefix=folder + slash,
+            in_parts=size_bytes > PART_BYTES,
+        )
 
 
 def deliver(
@@ -127,8 +137,9 @@ def _translated(location: str, *, where: str, verb: str = "written") -> Iterator
         raise OutputUnwritable(
             f"'{location}' cannot be {verb}: {error.text}",
             where=where,
+            code=_CODES.get(error.problem, ""),
             hint=error.hint
-            if verb == "written"
+            if verb == "written" or error.advice
             else f"{error.hint}; or give --overwrite, which looks at nothing",
             retry=Retry.LATER if error.is_outage else None,
         ) from error

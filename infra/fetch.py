@@ -39,16 +39,19 @@ def fetch_file(location: str, *, cache: Path, where: str) -> Path:
         return _local_file(Path(location), where=where)
     # Imported here: most jobs read local files, and the client takes longer to load than they do.
     from infra.storage.s3_client import s3_client
-    from infra.storage.s3_read import remote_facts
+    from infra.storage.s3_read import ask_for_reason, readable_facts
+    from infra.storage.s3_retry import persistently
 
     address = s3_address(location)
     with _translated(
         location, where=where, cache=cache, missing=InputNotFound, failed=InputError, noun="input"
     ):
         client = s3_client()
-        facts = remote_facts(client, address)
+        facts = readable_facts(client, address)
         if facts is None:
-            raise S3Error(S3Problem.NO_OBJECT, "there is nothing")
+            # Which may be that there is no such bucket.
+            persistently(lambda: ask_for_reason(client, address))
+            raise S3Error(S3Problem.CHANGED, "it was not there a moment ago")
         name = address.key.rpartition("/")[2] or "object"
         folder = cache / "inputs" / sha256_of_record([location, facts.etag, facts.size_bytes])[:32]
         download_once([Wanted(address=address, name=name, etag=facts.etag)], client=client, folder=folder)
@@ -130,7 +133,7 @@ def _mode(path: Path) -> int | None:
 
 def _wanted(client: Any, address: S3Address, *, prefix: S3Address, where: str) -> Wanted:
     """What a listing named, in the version that is there now: the listing may be old."""
-    from infra.storage.s3_read import remote_facts
+    from infra.storage.s3_read import readable_facts
 
     name = address.key.removeprefix(prefix.key)
     # Keys are chosen by whoever wrote the bucket; ".." is a legal one and must not become a path.
@@ -138,7 +141,7 @@ def _wanted(client: Any, address: S3Address, *, prefix: S3Address, where: str) -
         raise UnknownSubject(
             f"'{prefix.uri}' holds the unsafe key '{name}'", where=where, hint="rename the object"
         )
-    facts = remote_facts(client, address)
+    facts = readable_facts(client, address)
     if facts is None:
         raise S3Error(S3Problem.CHANGED, f"'{name}' was listed and is gone")
     return Wanted(address=address, name=name, etag=facts.etag)
@@ -155,11 +158,14 @@ def _translated(
         message = f"'{location}' cannot be read: {error.text}"
         match error.problem:
             case S3Problem.NO_OBJECT | S3Problem.NO_BUCKET:
-                raise missing(f"no such object: '{location}'", where=where, hint=error.hint) from error
+                what = "object" if error.problem is S3Problem.NO_OBJECT else "bucket"
+                raise missing(f"no such {what}: '{location}'", where=where, hint=error.hint) from error
             case S3Problem.DENIED:
                 raise missing(message, where=where, code="not_readable", hint=error.hint) from error
             case S3Problem.CHANGED:
                 code = f"{noun}_changed"
+            case S3Problem.ARCHIVED:
+                code = f"{noun}_archived"
             case S3Problem.DAMAGED | S3Problem.GARBLED:
                 code = f"{noun}_damaged"
             case _:

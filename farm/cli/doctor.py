@@ -21,9 +21,9 @@ from rich.text import Text
 from farm.cli.guarding import Run, command
 from farm.cli.output import Terminal, libraries_quiet
 from farm.destinations import check_destination
+from farm.outputs import STORE_FOLDERS
 from farm.translation import translate
 from infra.cluster import connected_cluster
-from infra.delivery import check_bucket
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # Below these a render of a minute may fail half-way: four replicas with their libraries, a minute of segments.
 _LEAST_MEMORY_BYTES = 4 * 1024**3
 _LEAST_DISK_BYTES = 1024**3
+
+# A master of some minutes: a store may write it in parts.
+_LARGE_BYTES = 1024**3
 
 _LIBRARIES = ("torch", "ray", "av", "numpy")
 
@@ -145,15 +148,19 @@ def _disk(settings: FarmSettings) -> str:
 
 
 def _store(settings: FarmSettings) -> str:
-    if is_s3(settings.store):
-        check_bucket(f"{settings.store.rstrip('/')}/probe", where="store")
-    else:
+    if not is_s3(settings.store):
         check_destination(Path(settings.store) / "probe", where="store")
-    if not open_store(settings.store).refuses_second_copies():
-        raise _Warning(
-            f"{settings.store} can be written, but ignores conditional writes",
-            "copies are compared by hash, which leaves a moment between two writers; docs/storage.md says more",
-        )
+    store = open_store(settings.store)
+    tried = [("conditional writes", folder, 0) for folder in STORE_FOLDERS]
+    for ignored, folder, size_bytes in [
+        *tried,
+        ("conditions of large objects", STORE_FOLDERS[0], _LARGE_BYTES),
+    ]:
+        if not store.refuses_second_copies(below=folder, size_bytes=size_bytes):
+            raise _Warning(
+                f"{settings.store} can be written, but ignores {ignored}",
+                "copies are compared by hash, which leaves a moment between two writers; docs/storage.md says more",
+            )
     return f"{settings.store} can be written and refuses second copies"
 
 

@@ -74,13 +74,19 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def refuses_second_copies(self) -> bool:
+    def refuses_second_copies(self, *, below: str = "", size_bytes: int = 0) -> bool:
         """Whether the place itself refuses a second copy, so that two written at the same moment are told apart.
 
-        Where it does not, the store compares hashes before and after each write, which leaves a moment between.
+        Found out by committing something small twice, in the way and at the place of the objects to come; nothing of
+        it is left. Where a second copy is not refused, the store compares hashes before and after each write, which
+        leaves a moment between.
+
+        Args:
+            below: Start of the keys to come: whole names, with or without a slash at its end.
+            size_bytes: Size of the largest object to come; a large one may be written in another way.
 
         Raises:
-            StoreError: The store failed.
+            StoreError: Nothing can be committed there.
         """
         ...
 

@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +34,14 @@ from jobs.errors import DiskFull, FarmError, StoreError, StoreUnavailable, is_aw
 from jobs.identity import sha256_of_bytes, sha256_of_file
 
 LEFTOVER_AGE_S = 24 * 3600  # no write takes a day; what is older was left by a process that was killed
+
+# What file systems answer that have no hard links, allow one name for a file, or lie one in the other.
+_WITHOUT_LINKS = frozenset(
+    {
+        *(errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY, errno.EINVAL),
+        *(errno.EXDEV, errno.EMLINK),
+    }
+)
 
 
 class FolderStore:
@@ -68,9 +76,22 @@ class FolderStore:
                         return PutOutcome.CREATED
             return self._compare(key, target, offered)
 
-    def refuses_second_copies(self) -> bool:
-        """See `ObjectStore.refuses_second_copies`."""
-        return True
+    def refuses_second_copies(self, *, below: str = "", size_bytes: int = 0) -> bool:
+        """See `ObjectStore.refuses_second_copies`; found out by linking an empty file twice, as a commit does."""
+        folder = self._path(below.rstrip("/")) if below else self._root
+        with _translated(below or self.uri):
+            file, linked = _proof_in(self._incoming), _proof_in(folder)
+            with _gone_after(file, linked):
+                file.touch(exist_ok=False)
+                try:
+                    is_first = _linked(file, linked)
+                except OSError as error:
+                    # `rclone mount` says of what it cannot do that it failed, as a disk does that is away.
+                    if is_away(error) and _can_only_be_renamed(file):
+                        raise _without_links(linked, error) from error
+                    raise
+                _sync_folder(linked.parent)
+                return is_first and not _linked(file, linked)
 
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
@@ -192,12 +213,70 @@ class FolderStore:
 
 
 def _linked(temporary: Path, target: Path) -> bool:
-    """Whether the file could be linked into place; False where another writer was first."""
+    """Whether the file could be linked into place; False where another writer was first.
+
+    Raises:
+        StoreError: No file can be linked there, now or later.
+        OSError: This one could not.
+    """
     try:
         os.link(temporary, target)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        raise _without_links(target, error) from error
     return True
+
+
+def _without_links(target: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"no file can be linked into the store: {(error.strerror or type(error).__name__).lower()}",
+        where=str(target.parent),
+        code="store_without_links",
+        hint="put the whole store on one file system with hard links, or use an s3:// store",
+    )
+
+
+def _can_only_be_renamed(file: Path) -> bool:
+    """Whether a file whose disk seemed to be away can be renamed, and still not be linked."""
+    other = _proof_in(file.parent)
+    try:
+        file.rename(other).rename(file)
+    except OSError:
+        return False
+    try:
+        os.link(file, other)
+    except OSError as error:
+        return is_away(error)
+    other.unlink()
+    return False
+
+
+@contextmanager
+def _gone_after(*files: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        # What looks like a disk may still be writing what was closed, and make anew what was removed meanwhile.
+        for _ in range(3):
+            _unlink(files)
+            time.sleep(0.05)
+        raise
+    finally:
+        _unlink(files)
+
+
+def _unlink(files: Iterable[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def _proof_in(folder: Path) -> Path:
+    """A name for a file that proves what can be done in a folder, or where it is to be made, in the one it comes to."""
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    return existing / f".probe.{secrets.token_hex(4)}.part"
 
 
 def _make_folders(folder: Path) -> None:
@@ -238,13 +317,6 @@ def _translated(key: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
                 "no space is left in the store", where=key, hint="free some space or choose another --store"
-            ) from error
-        if error.errno in (errno.EPERM, errno.ENOTSUP) and error.filename2 is not None:
-            raise StoreError(
-                "the file system of the store cannot link files",
-                where=key,
-                code="store_without_links",
-                hint="put the store on a file system with hard links, or use an s3:// store",
             ) from error
         reason = (error.strerror or type(error).__name__).lower()
         kind = StoreUnavailable if is_away(error) else StoreError

@@ -49,7 +49,7 @@ class MemoryStore:
             raise divergence(key, stored=stored, offered=offered)
         return PutOutcome.ALREADY_EQUAL
 
-    def refuses_second_copies(self) -> bool:
+    def refuses_second_copies(self, *, below: str = "", size_bytes: int = 0) -> bool:
         """See `ObjectStore.refuses_second_copies`."""
         return True
 

@@ -32,7 +32,7 @@ from infra.storage.s3_client import s3_client
 from infra.storage.s3_content import Content
 from infra.storage.s3_probe import honours_conditions
 from infra.storage.s3_problems import S3Error, S3Problem
-from infra.storage.s3_read import listed_keys, read_bytes, read_into, remote_facts
+from infra.storage.s3_read import listed_keys, read_bytes, read_into, readable_facts
 from infra.storage.s3_retry import persistently
 from infra.storage.s3_upload import PART_BYTES, Uploader
 from jobs.errors import DiskFull, SettingsError, StoreError, StoreUnavailable
@@ -81,7 +81,7 @@ class S3Store:
         checked_key(key)
         with self._translated(key):
             content = Content.of(data, sha256=checked_sha256(key, data, expected=sha256))
-            is_conditional = self._keeps_conditions()
+            is_conditional = self._keeps_conditions(key)
             # Not every server that refuses a second PUT also refuses a second upload in parts.
             is_guarded = is_conditional and not self._uploader.is_large(content)
             if not is_guarded and self._holds(key, content):
@@ -90,10 +90,14 @@ class S3Store:
                 lambda: self._create(key, content, if_absent=is_conditional, is_guarded=is_guarded)
             )
 
-    def refuses_second_copies(self) -> bool:
-        """See `ObjectStore.refuses_second_copies`; found out by writing a small object twice."""
-        with self._translated(""):
-            return self._keeps_conditions()
+    def refuses_second_copies(self, *, below: str = "", size_bytes: int = 0) -> bool:
+        """See `ObjectStore.refuses_second_copies`."""
+        folder = f"{below.rstrip('/')}/" if below else ""
+        with self._translated(folder):
+            with self._probing:
+                is_conditional = self._is_conditional = self._honours(folder, in_parts=False)
+            is_large = size_bytes > self._uploader.part_bytes
+            return is_conditional and not (is_large and not self._honours(folder, in_parts=True))
 
     def get(self, key: str) -> bytes:
         """The bytes of an object, see ``ObjectStore``."""
@@ -105,7 +109,7 @@ class S3Store:
         """The facts of an object, see ``ObjectStore``."""
         address = self._address(key)
         with self._translated(key):
-            facts = remote_facts(self._client, address)
+            facts = readable_facts(self._client, address)
             if facts is None:
                 return None
             try:
@@ -152,12 +156,10 @@ class S3Store:
     def _address(self, key: str) -> S3Address:
         return S3Address(bucket=self._bucket, key=self._root() + checked_key(key))
 
-    def _keeps_conditions(self) -> bool:
+    def _keeps_conditions(self, key: str) -> bool:
         with self._probing:
             if self._is_conditional is None:
-                self._is_conditional = honours_conditions(
-                    self._client, bucket=self._bucket, prefix=self._root()
-                )
+                self._is_conditional = self._honours(key[: key.rfind("/") + 1], in_parts=False)
                 if not self._is_conditional:
                     logger.warning(
                         "%s ignores conditional writes: two different copies written at the same moment may both"
@@ -165,6 +167,11 @@ class S3Store:
                         self.uri,
                     )
             return self._is_conditional
+
+    def _honours(self, folder: str, *, in_parts: bool) -> bool:
+        return honours_conditions(
+            self._client, bucket=self._bucket, prefix=self._root() + folder, in_parts=in_parts
+        )
 
     def _create(self, key: str, content: Content, *, if_absent: bool, is_guarded: bool) -> PutOutcome:
         try:

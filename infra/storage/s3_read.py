@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from infra.storage.s3_client import pieces
+from infra.storage.s3_meaning import CLIENT_ERRORS, understood
 from infra.storage.s3_problems import S3Error, S3Problem
 from infra.storage.s3_retry import persistently
 from jobs.locations import S3Address
@@ -19,6 +19,8 @@ SHA256_METADATA: Final = "sha256"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
+# What must be restored before it can be read; GLACIER_IR need not.
+_ARCHIVES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +32,14 @@ class RemoteFacts:
         sha256: Hash recorded by the farm, or None for an object of another origin, or where the server lost it.
         etag: The server's name for this version, without quotes; may be empty.
         md5: Hash of the bytes, where the ETag is one: it is not for an upload in parts or with a key of its own.
+        archived: Why its bytes cannot be read before it is restored; empty where they can.
     """
 
     size_bytes: int
     sha256: str | None
     etag: str
     md5: str | None
+    archived: str = ""
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> RemoteFacts:
@@ -52,6 +56,7 @@ class RemoteFacts:
             sha256=sha256 if _SHA256.fullmatch(sha256) else None,
             etag=etag,
             md5=etag if _MD5.fullmatch(etag) and not has_own_key else None,
+            archived=_archived(answer),
         )
 
 
@@ -61,14 +66,42 @@ def remote_facts(client: Any, address: S3Address) -> RemoteFacts | None:
     Raises:
         S3Error: The server did not say.
     """
+
+    def look() -> RemoteFacts:
+        try:
+            return RemoteFacts.of(client.head_object(Bucket=address.bucket, Key=address.key))
+        except CLIENT_ERRORS as error:
+            if understood(error).is_unexplained:
+                ask_for_reason(client, address)
+            raise
+
     try:
-        return persistently(
-            lambda: RemoteFacts.of(client.head_object(Bucket=address.bucket, Key=address.key))
-        )
+        return persistently(look)
     except S3Error as error:
         if error.problem is S3Problem.NO_OBJECT:
             return None
         raise
+
+
+def readable_facts(client: Any, address: S3Address) -> RemoteFacts | None:
+    """The same of an object that is about to be read.
+
+    Raises:
+        S3Error: The server did not say, or the object must be restored first.
+    """
+    facts = remote_facts(client, address)
+    if facts is not None and facts.archived:
+        raise S3Error(S3Problem.ARCHIVED, facts.archived)
+    return facts
+
+
+def ask_for_reason(client: Any, address: S3Address) -> None:
+    """Ask for an object by GET, once, after HEAD was refused without a body that could name the reason.
+
+    Raises:
+        S3Error, ClientError: It is refused as well.
+    """
+    _opened(client, address)["Body"].close()
 
 
 def read_bytes(client: Any, address: S3Address) -> tuple[bytes, str]:
@@ -153,11 +186,19 @@ def listed_keys(client: Any, address: S3Address, *, deep: bool = True) -> list[s
         request["ContinuationToken"] = page["NextContinuationToken"]
 
 
+def _archived(answer: dict[str, Any]) -> str:
+    kept = str(answer.get("ArchiveStatus") or answer.get("StorageClass") or "")
+    restoration = str(answer.get("Restore", ""))
+    if kept not in _ARCHIVES or 'ongoing-request="false"' in restoration:
+        return ""
+    return f"it is archived ({kept})" + (", and its restoration is under way" if restoration else "")
+
+
 def _copied(body: Any, facts: RemoteFacts, write: Callable[[bytes], object]) -> tuple[str, bool]:
     """The SHA-256 of a body that was copied, and whether it is the one that was stored."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     try:
-        for piece in pieces(body):
+        for piece in _pieces(body):
             write(piece)
             sha256.update(piece)
             md5.update(piece)
@@ -168,3 +209,17 @@ def _copied(body: Any, facts: RemoteFacts, write: Callable[[bytes], object]) -> 
     if facts.sha256 is not None:
         return sha256.hexdigest(), facts.sha256 == sha256.hexdigest()
     return sha256.hexdigest(), facts.md5 in (None, md5.hexdigest())
+
+
+def _pieces(body: Any) -> Iterator[bytes]:
+    """The body of an answer, read piece by piece.
+
+    Raises:
+        S3Error: It breaks off, or does not match a checksum that the server sent with it.
+    """
+    try:
+        yield from body.iter_chunks(1 << 20)
+    except CLIENT_ERRORS as error:
+        raise understood(error) from error
+    finally:
+        body.close()

@@ -60,7 +60,7 @@ def _leads_to_region(parsed: Mapping[str, Any], *, operation: str) -> bool:
 
 def _refusal(asked: str, *, location: str, bucket: str) -> S3Error:
     """Names places alone: scheme, host and port, never a path, a query or a user."""
-    ours, theirs = _place(asked, bucket=bucket), _place(location, bucket=bucket)
+    ours, theirs = place_of(asked, bucket=bucket), place_of(location, bucket=bucket)
     endpoint = f"the endpoint {ours}" if ours else "the endpoint"
     if not theirs:
         return S3Error(
@@ -77,7 +77,7 @@ def _refusal(asked: str, *, location: str, bucket: str) -> S3Error:
     )
 
 
-def _place(address: str, *, bucket: str) -> str:
+def place_of(address: str, *, bucket: str) -> str:
     """Scheme, host and port of an address, without the bucket that its host may begin with; empty if it is none."""
     try:
         parts = urlsplit(address)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Final, TypeVar
 
-from infra.storage.s3_client import CLIENT_ERRORS, understood
+from infra.storage.s3_meaning import CLIENT_ERRORS, understood
 from infra.storage.s3_problems import S3Error
 
 ATTEMPTS: Final = 7
@@ -41,10 +41,6 @@ def persistently(action: Callable[[], Result]) -> Result:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
             is_spent = attempt == ATTEMPTS or monotonic() - first_failure + wait_s > BUDGET_S
             if is_spent or not error.is_passing:
-                tried = f", {attempt} times" if error.is_passing and attempt > 1 else ""
-                is_outage = error.is_passing or error.is_outage
-                raise S3Error(
-                    error.problem, error.text + tried, is_outage=is_outage, advice=error.advice
-                ) from raised
+                raise error.after(attempt) from raised
         sleep(wait_s)
     raise AssertionError("the last attempt returns or raises")

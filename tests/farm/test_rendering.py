@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,7 +31,9 @@ from jobs.errors import (
     InputNotFound,
     NotSpeech,
     OutputUnwritable,
+    Retry,
     SegmentFailed,
+    StoreError,
     SubjectRefused,
     UnknownSubject,
     WeightsMismatch,
@@ -398,3 +402,26 @@ def test_a_full_disk_is_found_before_rendering(
     assert stages.noted("load-") == 0
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EIO])
+def test_a_store_without_links_ends_the_job_before_anything_is_rendered(
+    number: int,
+    write_speech: Any,
+    make_job: Any,
+    render: Any,
+    settings: FarmSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+    def never(**_: Any) -> Any:
+        raise AssertionError("replicas are asked for")
+
+    write_speech(seconds=1.0)
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StoreError) as caught:
+        render(make_job(), open_backend=never)
+    assert (caught.value.code, caught.value.retry) == ("store_without_links", Retry.NEVER)
+    assert files_below(Path(settings.store)) == set()

@@ -48,18 +48,6 @@ def test_a_write_that_really_meets_a_full_device_is_reported(
         FolderStore(tmp_path).put_if_absent(KEY, b"pixels" * 100_000)
 
 
-def test_a_file_system_without_links_is_named_as_the_cause(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(source: Path, target: Path) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
-
-    monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(StoreError) as caught:
-        FolderStore(tmp_path).put_if_absent(KEY, b"pixels")
-    assert caught.value.code == "store_without_links"
-
-
 def test_a_root_that_is_a_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
     root = tmp_path / "store"
     root.write_text("not a folder")
