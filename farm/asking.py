@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from farm.scheduling.messages import RequestRefused
 from infra.journal.base import Journal
-from jobs.errors import (
-    Cancelled,
-    CastingError,
-    EvaluationError,
-    ExitCode,
-    FarmError,
-    InfrastructureError,
-    InputError,
-    InternalError,
-    OutputError,
-    RenderError,
-    SpecError,
-    SpecMistake,
-    TrainingError,
-)
+from jobs.errors import FarmError, SpecError, SpecMistake
 from jobs.farm_requests import AnyRequest, RequestAnswer, SubmitRequest, request_from_json
 
 _LOOK_S = 0.05
-
-_FAMILIES: Final[Mapping[int, type[FarmError]]] = {
-    ExitCode.USAGE: RequestRefused,
-    ExitCode.INPUT: InputError,
-    ExitCode.CASTING: CastingError,
-    ExitCode.OUTPUT: OutputError,
-    ExitCode.RENDER: RenderError,
-    ExitCode.INFRASTRUCTURE: InfrastructureError,
-    ExitCode.TRAINING: TrainingError,
-    ExitCode.EVALUATION: EvaluationError,
-    ExitCode.INTERNAL: InternalError,
-    ExitCode.INTERRUPTED: Cancelled,
-}
 
 
 def put_request(journal: Journal, request: AnyRequest, *, token: str) -> int:
@@ -75,17 +47,12 @@ def answer_to(
 
 
 def error_from_record(record: Mapping[str, Any]) -> FarmError:
-    """The error that `FarmError.as_record` told: of the same family, with the same code, words and exit code."""
-    where, hint, code = (str(record.get(name, "")) for name in ("where", "hint", "code"))
-    message = str(record.get("message", "it failed"))
-    mistakes = record.get("mistakes")
-    if mistakes:
-        found = [SpecMistake(**mistake) for mistake in mistakes]
-        return SpecError(message, mistakes=found, where=where, hint=hint, code=code)
-    family = _FAMILIES.get(record.get("exit_code", ExitCode.RENDER), RenderError)
-    error = family(message, where=where, hint=hint, code=code)
-    error.traceback_file = str(record.get("traceback_file", ""))
-    return error
+    """The error that a journal's record tells, with every mistake of a spec that was refused."""
+    told = FarmError.of_record(record)
+    if not record.get("mistakes"):
+        return told
+    mistakes = [SpecMistake(**mistake) for mistake in record["mistakes"]]
+    return SpecError(told.message, mistakes=mistakes, where=told.where, hint=told.hint, code=told.code)
 
 
 def future_name(request: SubmitRequest, number: int) -> str:

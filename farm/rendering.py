@@ -25,6 +25,7 @@ from farm.execution.pools.messages import Joined
 from farm.execution.stages import StageFactory
 from farm.preparation import Cast, gather_cast, prepare_job, read_job_speech
 from farm.render_report import FinishedTake, InspectionTally, RenderListener, RenderReport, Step, StopWatch
+from farm.scheduling.failure_policy import WATCHED_PATIENCE_S
 from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage, Unit
 from infra.journal import open_journal
@@ -45,8 +46,10 @@ _PATIENCE_S = 1.0
 _START_TIMEOUT_S = 300.0
 
 # One studio, one job: a second failure of a segment proves the first, on whatever replica; a slow machine is no reason
-# to end a replica that still works. Somebody looks on, and is told at once of a store that is away.
-_RULES = FarmSpec(pool=FarmPool(max_tries_failed=2, stall=300.0, run_timeout=3600.0), patience=0.0)
+# to end a replica that still works.
+_RULES = FarmSpec(
+    pool=FarmPool(max_tries_failed=2, stall=300.0, run_timeout=3600.0), patience=WATCHED_PATIENCE_S
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

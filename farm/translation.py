@@ -1,4 +1,4 @@
-"""The one place where an error of a stage becomes an error of the farm, with its owner and exit code."""
+"""The one place where an error of a stage becomes one of the farm: with owner, exit code and whether to try again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from farm.crashes import said_by, traceback_of
-from infra.storage.s3_problems import S3Problem
 from jobs.errors import (
     DiskFull,
     FarmError,
@@ -16,7 +15,6 @@ from jobs.errors import (
     NotSpeech,
     OutputUnwritable,
     SegmentFailed,
-    StoreError,
     SubjectRefused,
     UnknownSubject,
     WeightsMismatch,
@@ -76,18 +74,6 @@ def translated(where: str) -> Iterator[None]:
         yield
     except (StageError, MemoryError) as error:
         raise translate(error, where=where) from error
-
-
-def is_final(error: FarmError) -> bool:
-    """Whether trying again cannot help: the error is about what the job was given, or about the machine's disk.
-
-    A store may come back and a crash may have been bad luck; those are worth a second attempt.
-    """
-    if isinstance(error, (SegmentFailed, InfrastructureError)):
-        return False
-    # A failing store is worth a second attempt; the nondeterminism alarm, a leaf of it, is not, and neither is an
-    # endpoint that sends elsewhere.
-    return type(error) is not StoreError or error.code == S3Problem.REDIRECTED.value
 
 
 def _origin(error: Exception) -> str:

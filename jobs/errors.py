@@ -314,21 +314,19 @@ class JournalError(InfrastructureError):
     """The journal cannot be reached, read or written."""
 
     default_code = "journal_failed"
-    default_retry = Retry.LATER
+    default_retry = Retry.NEVER
 
 
 class JournalFenced(JournalError):
     """A later run of the farm became the journal's writer; nothing of the earlier one is kept any more."""
 
     default_code = "journal_fenced"
-    default_retry = Retry.NEVER
 
 
 class JournalCorrupt(JournalError):
     """The journal is damaged, or an entry tells what cannot have happened; the error names the first such entry."""
 
     default_code = "journal_corrupt"
-    default_retry = Retry.NEVER
 
 
 class InternalError(FarmError):

@@ -36,7 +36,7 @@ class FarmError(Exception):
         traceback_file: That file; empty until it is written.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.RENDER
+    exit_code: ExitCode = ExitCode.RENDER
     default_code: ClassVar[str] = "farm_error"
     default_retry: ClassVar[Retry] = Retry.NEVER
 
@@ -69,6 +69,17 @@ class FarmError(Exception):
         self.traceback = head_and_tail(traceback, TRACEBACK_CHARACTERS)
         self.traceback_file = ""
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> FarmError:
+        """The error that `as_record` told, perhaps in another process, with all that it says."""
+        texts = {name: str(record.get(name, "")) for name in ("where", "hint", "code")}
+        retry = Retry(record.get("retry", Retry.NEVER))
+        error = FarmError(str(record.get("message", "it failed")), **texts, retry=retry)
+        known = {int(code): code for code in ExitCode}
+        error.exit_code = known.get(record.get("exit_code", ExitCode.RENDER), ExitCode.RENDER)
+        error.traceback_file = str(record.get("traceback_file", ""))
+        return error
+
     def line(self) -> str:
         """The failure in one line: ``[code] where: message``."""
         place = f"{self.where}: " if self.where else ""
@@ -91,7 +102,8 @@ class FarmError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments are lost by the default pickling of exceptions, and ours cross actors.
-        told = {"traceback": self.traceback, "traceback_file": self.traceback_file}
+        told: dict[str, Any] = {"traceback": self.traceback, "traceback_file": self.traceback_file}
+        told |= {"exit_code": self.exit_code} if self.exit_code is not type(self).exit_code else {}
         return _revive, (type(self), self.message, self._fields(), {k: v for k, v in told.items() if v})
 
     def _fields(self) -> dict[str, Any]:
@@ -100,7 +112,7 @@ class FarmError(Exception):
 
 
 def _revive(
-    kind: type[FarmError], message: str, fields: Mapping[str, Any], told: Mapping[str, str]
+    kind: type[FarmError], message: str, fields: Mapping[str, Any], told: Mapping[str, Any]
 ) -> FarmError:
     error = kind(message, **fields)
     for name, value in told.items():

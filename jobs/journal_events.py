@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from jobs.farm_error import Retry
 from jobs.manifest import SegmentRecord
 from jobs.reasons import ReasonKind
 
@@ -66,6 +67,7 @@ class StateMoved(JournalEvent):
         subject: ``JOB``, ``JOB/SEGMENT`` or ``JOB/SEGMENT#TRY``; segments count from 0 through all takes.
         before, event, after: Values of the enums of `jobs.lifecycle`.
         reason_kind, reason: Why.
+        code, retry: Of the error that was the cause, where one was.
     """
 
     kind: Literal["moved"] = "moved"
@@ -75,6 +77,8 @@ class StateMoved(JournalEvent):
     after: str
     reason_kind: ReasonKind
     reason: str
+    code: str = ""
+    retry: Retry | None = None
 
 
 class JobRestored(JournalEvent):
@@ -141,6 +145,20 @@ class TakeDelivered(JournalEvent):
     size_bytes: int
 
 
+class JobWaits(JournalEvent):
+    """Something that the job needs does not answer: it waits, and is tried again.
+
+    Attributes:
+        doing: What waits.
+        error: The cause, as `FarmError.as_record` tells it.
+    """
+
+    kind: Literal["job waits"] = "job waits"
+    job: str
+    doing: str
+    error: dict[str, Any]
+
+
 class JobErred(JournalEvent):
     """The error that ended the job, as `FarmError.as_record` tells it."""
 
@@ -158,6 +176,7 @@ AnyJournalEvent = Annotated[
     | BundleWritten
     | AccountNoted
     | TakeDelivered
+    | JobWaits
     | JobErred,
     Field(discriminator="kind"),
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+
+from jobs.farm_error import FarmError, Retry
 
 
 class ReasonKind(StrEnum):
@@ -17,7 +20,7 @@ class ReasonKind(StrEnum):
     REFUSAL = "refusal"  # consent or the farm's rules forbid it
     INFRASTRUCTURE = "infrastructure"  # a replica or its node is gone
     PREEMPTION = "preemption"  # a machine was taken back, drained or restarted on purpose
-    STORAGE = "storage"  # the store is slow, full or away
+    STORAGE = "storage"  # the store, or what else it needs, does not answer for now
     OUTPUT = "output"  # the stage failed, or what it made did not pass its check
     HANG = "hang"  # no progress, or past the time limit
     SUSPICION = "suspicion"  # replicas died while they worked on it
@@ -31,7 +34,22 @@ class ReasonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A kind for programs and a sentence, without its full stop, for people."""
+    """A kind for programs and a sentence, without its full stop, for people.
+
+    Attributes:
+        code, retry: Of the error that was the cause; empty and None where there was none.
+    """
 
     kind: ReasonKind
     text: str
+    code: str = ""
+    retry: Retry | None = None
+
+    @classmethod
+    def of(cls, kind: ReasonKind, error: FarmError, *, of_what: str = "") -> Self:
+        """The reason that an error is, for something named in front of it."""
+        text = f"{of_what}: {error.message}" if of_what else error.message
+        return cls(kind, text, error.code, error.retry)
+
+    def __str__(self) -> str:
+        return f"[{self.code}] {self.text}" if self.code else self.text

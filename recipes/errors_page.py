@@ -2,8 +2,9 @@
 
     python -m recipes.errors_page
 
-A call that gives ``code=`` has a code of its own; an error class has one by default. The exit code is the class's own,
-for errors of the stages that of the farm's error which `farm.translation` makes of them.
+A call that gives ``code=`` has a code of its own; an error class has one by default. Exit code and ``retry`` are the
+class's own unless the call says otherwise, for errors of the stages those of the farm's error which `farm.translation`
+makes of them.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 import stages.errors
 from farm.translation import translate
-from jobs.errors import ExitCode
+from jobs.errors import ExitCode, FarmError, Retry
 from jobs.spec_mistake import SpecMistake
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -30,9 +31,14 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _HEAD: Final = """# Errors: every code, how the command ends, and what to do
 
 This page is written by `python -m recipes.errors_page` from the sources. With `--json` an error has `code`, `where`
-(the field or object concerned), `message`, `hint` and `exit_code`; in a terminal it is one line,
+(the field or object concerned), `message`, `hint`, `exit_code` and `retry`; in a terminal it is one line,
 `error [code] where: message`, and the hint. A code keeps its meaning. Where a hint names something that differs from
 case to case, `...` stands for it here.
+
+The farm tries again by itself where that can help, and only there. **never**: the job, pair or run ends at once with
+this error. **later**: something does not answer for now; what needs it waits, twice as long each time and charged to
+nobody, says so in `farm why`, `farm status` and the log, and ends with this error once `patience` is over.
+**elsewhere**: another replica, or a fresh one, tries it, until the budget of the window, face or segment is spent.
 
 | exit code | meaning |
 |---|---|
@@ -52,12 +58,14 @@ class Entry:
         exit_code: How a command ends with it.
         what: What it means, or what is said first.
         hint: What to do; may be empty.
+        retry: Whether trying again helps; several words where that differs from case to case.
     """
 
     code: str
     exit_code: int
     what: str
     hint: str
+    retry: tuple[Retry, ...]
 
 
 def entries() -> list[Entry]:
@@ -77,14 +85,15 @@ def entries() -> list[Entry]:
 def page(found: Sequence[Entry]) -> str:
     """The text of the page."""
     lines = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
-    lines += ["", "| code | exit | what happened | what to do |", "|---|---|---|---|"]
+    lines += ["", "| code | exit | trying again | what happened | what to do |", "|---|---|---|---|---|"]
     by_code: defaultdict[tuple[str, int], list[Entry]] = defaultdict(list)
     for entry in found:
         by_code[entry.code, entry.exit_code].append(entry)
     for (code, exit_code), same in sorted(by_code.items()):
         what = "; or: ".join(dict.fromkeys(entry.what for entry in same if entry.what))
         hints = "; or: ".join(dict.fromkeys(entry.hint for entry in same if entry.hint))
-        lines.append(f"| `{code}` | {exit_code} | {_cell(what)} | {_cell(hints)} |")
+        retry = " or ".join(word.value for word in Retry if any(word in entry.retry for entry in same))
+        lines.append(f"| `{code}` | {exit_code} | {retry} | {_cell(what)} | {_cell(hints)} |")
     return _HEAD + "\n".join(lines) + "\n"
 
 
@@ -100,7 +109,7 @@ def _of_class(node: ast.ClassDef, kinds: Kinds) -> Iterator[Entry]:
     exit_code = _class_exit_code(node.name, kinds)
     if code is not None and exit_code is not None:
         what = (ast.get_docstring(node) or "").splitlines()[0].rstrip(".")
-        yield Entry(_text(code, {}), exit_code, what, "")
+        yield Entry(_text(code, {}), exit_code, what, "", (_class_retry(node.name, kinds),))
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
@@ -123,17 +132,49 @@ def _of_calls(tree: ast.Module, kinds: Kinds, shared: dict[str, ast.expr]) -> It
         exit_code = _exit_code(call.func.id, code, kinds) if isinstance(call.func, ast.Name) else None
         if _CODE.fullmatch(code) and exit_code is not None:
             said = given.get("what") or given.get("message") or (call.args[0] if call.args else None)
-            yield Entry(code, exit_code, _text(said, constants), _text(given.get("hint"), constants))
+            retry = _retry(call.func, code, given.get("retry"), kinds)
+            yield Entry(code, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry)
 
 
 def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:
     """How a command ends with an error that a call of the name makes; None where it makes none."""
     if name == SpecMistake.__name__:
         return int(ExitCode.USAGE)
+    translated = _of_stage(name, code)
+    return _class_exit_code(name, kinds) if translated is None else int(translated.exit_code)
+
+
+def _retry(called: ast.expr, code: str, given: ast.expr | None, kinds: Kinds) -> tuple[Retry, ...]:
+    """What the call says of trying again; ``None`` there stands for what its class says."""
+    assert isinstance(called, ast.Name)
+    translated = _of_stage(called.id, code)
+    of_class = _class_retry(called.id, kinds) if translated is None else translated.retry
+    said = [Retry[each.attr] for each in ast.walk(given) if _is_word(each)] if given is not None else []
+    is_always = len(said) == 1 and isinstance(given, ast.Attribute)
+    return tuple(said) if is_always else (of_class, *said)
+
+
+def _is_word(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Retry"
+
+
+def _of_stage(name: str, code: str) -> FarmError | None:
+    """What becomes of an error of the stages; None for all others."""
     theirs = getattr(stages.errors, name, None)
     if isinstance(theirs, type) and issubclass(theirs, stages.errors.StageError):
-        return int(translate(theirs(code=code, what=""), where="").exit_code)
-    return _class_exit_code(name, kinds)
+        return translate(theirs(code=code, what=""), where="")
+    return None
+
+
+def _class_retry(name: str, kinds: Kinds) -> Retry:
+    node = kinds.get(name)
+    if node is None:
+        return Retry.NEVER
+    own = _attribute(node, "default_retry")
+    if isinstance(own, ast.Attribute):
+        return Retry[own.attr]
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    return _class_retry(bases[0], kinds) if bases else Retry.NEVER
 
 
 def _class_exit_code(name: str, kinds: Kinds) -> int | None:

@@ -146,7 +146,7 @@ class FarmBars(LiveBars):
             return
         name, state = moved.subject, moved.after
         if state in _TOLD and moved.before is not state:
-            self._terminal.note(f"{name}: {state.value}, {moved.reason.text}")
+            self._terminal.note(f"{name}: {state.value}, {moved.reason}")
         if state.is_terminal:
             bar = self._bars.pop(name, None)
             if bar is not None:
@@ -240,6 +240,10 @@ class TrainingBars:
     def restarted(self, *, reason: str, attempt: int) -> None:
         """See `TrainingListener.restarted`."""
         self._terminal.note(f"attempt {attempt} after a loss: {reason}")
+
+    def waits(self, *, reason: str) -> None:
+        """See `TrainingListener.waits`."""
+        self._terminal.note(f"the store is asked again: {reason}")
 
     def _move_to(self, step: int, *, steps: int | None) -> None:
         if self._row is None:

@@ -183,7 +183,7 @@ def _ending_of(job: LedgerJob) -> FarmError | None:
         return None
     if job.error is not None:
         return error_from_record(job.error)
-    message = job.reason.text if job.reason else f"it is {job.state.value}"
+    message = str(job.reason) if job.reason else f"it is {job.state.value}"
     if job.state is JobState.CANCELLED:
         return Cancelled("it was cancelled", where=job.name, hint="submit it again to render what is missing")
     return RenderError(message, where=job.name, code=job.state.value)
@@ -258,7 +258,7 @@ def _tell(ledger: Ledger, names: Collection[str], *, told: dict[str, JobState], 
         if job is None or told.get(name) is job.state:
             continue
         told[name] = job.state
-        because = f": {job.reason.text}" if job.reason and job.state in _NEEDS_A_PERSON else ""
+        because = f": {job.reason}" if job.reason and job.state in _NEEDS_A_PERSON else ""
         terminal.note(f"{name} is {job.state.value}{because}")
 
 
@@ -267,10 +267,18 @@ def _line(job: LedgerJob) -> dict[str, Any]:
         "job": job.name,
         "studio": job.studio,
         "state": job.state.value,
-        "reason": job.reason.text if job.reason else "",
+        "reason": _why(job),
+        "code": job.waits.error.get("code", "") if job.waits else job.reason.code if job.reason else "",
         "segments": len(job.segments),
         "settled": sum(job.segments.count(state) for state in _SETTLED),
     }
+
+
+def _why(job: LedgerJob) -> str:
+    if job.waits is not None:
+        waits = job.waits
+        return f"{waits.doing} waits, and is tried again: [{waits.error.get('code')}] {waits.error.get('message')}"
+    return str(job.reason) if job.reason else ""
 
 
 def _waiting_line(name: str, request: SubmitRequest) -> dict[str, Any]:
@@ -279,6 +287,7 @@ def _waiting_line(name: str, request: SubmitRequest) -> dict[str, Any]:
         "studio": request.studio,
         "state": _WAITING,
         "reason": "no farm has seen it yet",
+        "code": "",
         "segments": 0,
         "settled": 0,
     }
@@ -301,6 +310,7 @@ def _details(job: LedgerJob) -> dict[str, Any]:
             {"take": each.take, "master": each.master, "manifest": each.manifest, "sha256": each.sha256}
             for each in job.delivered.values()
         ],
+        "waits": job.waits and {"doing": job.waits.doing, "error": job.waits.error},
         "error": job.error,
     }
 
@@ -315,7 +325,7 @@ def _numbered(job: LedgerJob, state: SegmentState) -> list[dict[str, int]]:
 
 def _rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     states = record.get("segment_states", {})
-    error = record.get("error") or {}
+    error = record.get("error") or (record.get("waits") or {}).get("error") or {}
     bundles = record.get("bundles", {})
     return [
         ("job", record["job"]),

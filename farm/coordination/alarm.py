@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farm.coordination.requests import why
 from farm.coordination.state import CoordinatorState
 
 # Replicas that start or are replaced take less; a cluster that scales up takes longer, and is told of.
@@ -34,8 +35,7 @@ class StandstillAlarm:
         pools = {stage.value: len(replicas) for stage, replicas in farm.helpers.items()}
         pools["render"] = farm.scheduler.replica_count
         counts = ", ".join(f"{count} {name}" for name, count in pools.items())
-        why = farm.scheduler.why_waiting(waiting[0]).sentence
         return (
             f"nothing has run for a minute although {len(waiting)} jobs wait; replicas: {counts}."
-            f" {waiting[0]}: {why}"
+            f" {waiting[0]}: {why(farm, waiting[0])}"
         )

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from farm.translation import translate
-from jobs.errors import FarmError, InternalError, Retry
+from jobs.errors import FarmError, InternalError
 
 logger = logging.getLogger(__name__)
 
@@ -126,43 +126,3 @@ def _take(future: Future[T], then: Callable[[T | FarmError], None]) -> None:
         if not isinstance(error, FarmError):
             logger.info("beside the loop: %s", result.line(), exc_info=error)
     then(result)
-
-
-FIRST_WAIT_S: Final = 1.0
-LONGEST_WAIT_S: Final = 15.0
-"""A job that is cancelled while it waits ends after this at the latest."""
-
-
-@dataclass(slots=True, kw_only=True)
-class RetryPatience:
-    """What one piece of work met with so far.
-
-    Attributes:
-        limit_s: From the first failure on, nothing is tried again after this. With 0 the first failure is the last.
-        failures: How often it was tried in vain.
-        trouble: Why it waits; empty where it does not.
-    """
-
-    limit_s: float
-    clock: Callable[[], float] = time.monotonic
-    failures: int = 0
-    trouble: str = ""
-    _ends_at: float = 0.0
-
-    def wait_s(self, error: FarmError) -> float | None:
-        """Seconds until the same is worth another try; None where the error is final."""
-        if error.retry is Retry.NEVER:
-            return None
-        now = self.clock()
-        if self.failures == 0:
-            self._ends_at = now + self.limit_s
-        if now >= self._ends_at:
-            return None
-        wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**self.failures, self._ends_at - now)
-        self.failures += 1
-        self.trouble = error.line()
-        return wait_s
-
-    def sentence(self, doing: str) -> str:
-        """What it waits for."""
-        return f"{doing} waits, and is tried again: {self.trouble}"

@@ -24,7 +24,7 @@ from farm.coordination.journal_writer import JournalWriter, moved_event
 from farm.coordination.new_jobs import adopt
 from farm.coordination.recovery import restore_all
 from farm.coordination.requests import answer_requests
-from farm.coordination.state import Assignment, CoordinatorState, FarmServices, Watcher
+from farm.coordination.state import Assignment, CoordinatorState, FarmServices, Helper, Watcher
 from farm.coordination.unforeseen import ends_alone
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.messages import (
@@ -238,8 +238,9 @@ class FarmCoordinator:
                     self._answered(assignment, event)
 
     def _goes_on(self, assignment: Assignment, event: Began | TaskAdvanced) -> None:
+        assignment.goes_on_at = self._clock()
         if isinstance(event, Began):
-            assignment.since = self._clock()
+            assignment.since = assignment.goes_on_at
         if assignment.attempt is not None:
             told = Started if isinstance(event, Began) else Progressed
             self.state.tell(told(assignment.attempt))
@@ -267,13 +268,14 @@ class FarmCoordinator:
         farm = self.state
         pool = farm.helpers[assignment.unit.stage]
         if assignment.replica in pool:
-            pool[assignment.replica].remove(answer.key)
+            pool[assignment.replica].keys.remove(answer.key)
+            pool[assignment.replica].is_alone = False
         if isinstance(answer, Finished):
             upstream.take_result(farm, assignment, answer)
         elif isinstance(answer, Refused):
-            upstream.take_refusal(farm, assignment, answer)
+            upstream.take_failure(farm, assignment, answer.error)
         else:
-            upstream.take_loss(farm, assignment, was_running=False, reason="it was taken back")
+            upstream.take_back(farm, assignment)
 
     def _joined(self, joined: Joined) -> None:
         farm = self.state
@@ -281,18 +283,14 @@ class FarmCoordinator:
         if joined.stage is Stage.RENDER:
             farm.tell(ReplicaJoined(joined.replica))
         else:
-            farm.helpers[joined.stage][joined.replica] = []
+            farm.helpers[joined.stage][joined.replica] = Helper()
 
     def _gone(self, gone: Gone) -> None:
         farm = self.state
         if gone.stage is Stage.RENDER:
             segments.take_loss(farm, gone)
-            return
-        farm.helpers[gone.stage].pop(gone.replica, None)
-        for key, assignment in tuple(farm.tasks_of(gone.replica)):
-            del farm.tasks[key]
-            was_running = assignment.since is not None and not gone.explained
-            upstream.take_loss(farm, assignment, was_running=was_running, reason=gone.reason)
+        else:
+            upstream.take_loss(farm, gone.replica, gone.stage, explained=gone.explained, reason=gone.reason)
 
     def _look_at_requests(self) -> bool:
         now = self._clock()

@@ -11,7 +11,6 @@ from farm.coordination.job_run import JobRun
 from farm.coordination.state import CoordinatorState, Finishing
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream import close_upstream, settle_face, want_faces
-from farm.crashes import point_to
 from farm.execution.pools.messages import Task
 from farm.finishing import Finisher
 from farm.render_report import FinishedTake
@@ -109,22 +108,14 @@ def _job_moved(farm: CoordinatorState, run: JobRun, moved: Moved) -> None:
     if moved.event is JobEvent.RETRIED:
         run.error = None
     elif moved.after is JobState.FAILED:
-        if run.error is None:
-            run.error = _verdict(run, moved)
+        run.error = farm.scheduler.jobs[run.name].failure
+        assert run.error is not None
+        if not run.error.where and run.given_up is not None:
+            run.error.where = str(run.given_up)
         keep(farm, run.name, run.error)
         farm.writer.note(JobErred(job=run.name, error=run.error.as_record()))
     if isinstance(moved.after, JobState) and (moved.after.is_terminal or moved.after in _CLOSED):
         close_upstream(farm, run)
-
-
-def _verdict(run: JobRun, moved: Moved) -> FarmError:
-    if run.given_up is None:
-        # Only what the farm itself decided is left: it is told with the reason.
-        return FarmError(moved.reason.text, where=run.name, code="job_failed")
-    error = run.verdict(run.given_up, moved.reason.text)
-    last = run.errors.get(run.given_up)
-    point_to(error, "" if last is None else last.traceback_file)
-    return error
 
 
 def _finish(farm: CoordinatorState, work: Finishing, *, after_s: float = 0.0) -> None:
@@ -183,7 +174,7 @@ def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake
         work.patience = farm.patience()
     wait_s = work.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None and not work.stop.is_set():
-        farm.watcher.note(run.name, work.patience.sentence("the master"))
+        farm.tell_waiting(run.name, work.patience, doing="the master")
         _finish(farm, work, after_s=wait_s)
         return
     farm.finishing.pop(run.name, None)
@@ -191,8 +182,7 @@ def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake
         # It was cancelled, and this write was what its places were still kept for.
         farm.places.remove(run.name)
     if isinstance(result, FarmError):
-        run.error = result
-        farm.tell(FinishFailed(run.name, result.message))
+        farm.tell(FinishFailed(run.name, result))
         return
     if len(result) < run.plan.takes:
         farm.tell(FinishStopped(run.name))

@@ -16,9 +16,9 @@ from farm.execution.calls import FaceCall, ReplicaSetup, SegmentCall, WindowCall
 from farm.preparation import Cast
 from farm.render_report import FinishedTake
 from farm.replay.bundle import Failure, TryRecord
-from farm.scheduling.unit_failures import FailureLedger
+from farm.scheduling.failure_policy import Patience, UnitRecord
 from farm.scheduling.units import SegmentNeeds, Stage, Unit
-from jobs.errors import FarmError, ReplicaLost, SegmentFailed, SegmentRejected
+from jobs.errors import FarmError, ReplicaLost
 from jobs.framerate import Span
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
@@ -38,12 +38,12 @@ class UpstreamWork:
     """What is in memory while windows and faces of the job are wanted.
 
     Attributes:
-        failures: What was forgiven to its windows and faces so far.
+        records: What happened to the windows and faces that failed.
     """
 
     speech: Speech
     order: UpstreamOrder
-    failures: FailureLedger
+    records: dict[Unit, UnitRecord] = field(default_factory=dict)
     motions: dict[Unit, Motion] = field(default_factory=dict)
     faces: dict[Unit, PosedFace] = field(default_factory=dict)
 
@@ -63,11 +63,11 @@ class JobRun:
         records: The record of every committed segment.
         found: Segments of these that were committed before this run of the farm.
         open: There once windows or faces are wanted, gone when the job pauses or ends.
-        errors: The last error of each window, face and segment.
         tries: What came of each try of a segment that did not commit.
         given_up: The segment that was given up last.
         takes: Masters that are delivered.
         error: What ended it.
+        patience: How its speech, its windows and its faces fare.
         notes: What a person should know before it is rendered.
         places: What it reads and writes.
         speech: The speech; without its samples unless they were read for the plan and are still wanted.
@@ -81,11 +81,11 @@ class JobRun:
     records: dict[SegmentName, SegmentRecord] = field(default_factory=dict)
     found: int = 0
     open: UpstreamWork | None = None
-    errors: dict[Unit, FarmError] = field(default_factory=dict)
     tries: dict[Unit, list[TryRecord]] = field(default_factory=dict)
     given_up: Unit | None = None
     takes: dict[int, FinishedTake] = field(default_factory=dict)
     error: FarmError | None = None
+    patience: Patience = field(default_factory=lambda: Patience(limit_s=0.0))
     speech: Speech
     notes: list[str] = field(default_factory=list)
     places: FoundPlaces = ()
@@ -166,19 +166,7 @@ class JobRun:
         """A try of a segment came to nothing."""
         is_loss = isinstance(error, ReplicaLost)
         failure = Failure.crash(error.message) if is_loss else Failure.of(error)
-        self.errors[unit] = error
         self.tries.setdefault(unit, []).append(TryRecord(replica=replica, failure=failure))
-
-    def verdict(self, unit: Unit, reason: str) -> FarmError:
-        """The error that ends the job because of a unit: what the unit last came to, or that it kept failing."""
-        last = self.errors.get(unit)
-        if last is None:
-            return SegmentFailed(reason, where=str(unit))
-        if isinstance(last, SegmentRejected) or not isinstance(last, (SegmentFailed, ReplicaLost)):
-            return last
-        # A crash is no code of a stage; the segment's failure is what it comes to.
-        code = last.code if isinstance(last, SegmentFailed) else SegmentFailed.default_code
-        return SegmentFailed(f"{reason}; last: {last.message}", where=str(unit), hint=last.hint, code=code)
 
     def segment_call(self, unit: Unit) -> SegmentCall | None:
         """What renders the segment; None while its face is not composed."""

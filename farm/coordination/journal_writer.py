@@ -159,6 +159,8 @@ def moved_event(moved: Moved) -> StateMoved:
         after=moved.after.value,
         reason_kind=moved.reason.kind,
         reason=moved.reason.text,
+        code=moved.reason.code,
+        retry=moved.reason.retry,
     )
 
 
@@ -177,4 +179,6 @@ def state_moved(
         after=after.value,
         reason_kind=reason.kind,
         reason=reason.text,
+        code=reason.code,
+        retry=reason.retry,
     )

@@ -242,9 +242,9 @@ def turn_away(farm: CoordinatorState, name: str, state: JobState, error: FarmErr
     """The job ends before it was queued."""
     farm.places.remove(name)
     if isinstance(error, (SubjectRefused, RequestRefused)):
-        move(farm, name, state, JobEvent.REJECTED, Reason(ReasonKind.REFUSAL, error.message))
+        move(farm, name, state, JobEvent.REJECTED, Reason.of(ReasonKind.REFUSAL, error))
     else:
-        move(farm, name, state, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
+        move(farm, name, state, JobEvent.FAILED, Reason.of(ReasonKind.PERMANENT, error))
     farm.writer.note(JobErred(job=name, error=error.as_record()))
     farm.watcher.note(name, error.line())
 
@@ -296,7 +296,7 @@ def _planned(farm: CoordinatorState, job: PlanningJob, result: JobRun | FarmErro
         return
     wait_s = job.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None:
-        farm.watcher.note(job.name, job.patience.sentence("planning"))
+        farm.tell_waiting(job.name, job.patience, doing="planning")
         _plan(farm, job, after_s=wait_s)
         return
     del farm.planning[job.name]

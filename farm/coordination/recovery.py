@@ -148,7 +148,7 @@ def _planned(farm: CoordinatorState, back: ReturningJob, result: JobRun | FarmEr
     job = back.job
     wait_s = back.patience.wait_s(result) if isinstance(result, FarmError) else None
     if wait_s is not None:
-        farm.watcher.note(job.name, back.patience.sentence("planning"))
+        farm.tell_waiting(job.name, back.patience, doing="planning")
         _plan(farm, back, after_s=wait_s)
         return
     del farm.restoring[job.name]
@@ -210,7 +210,7 @@ def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: boo
     )
     farm.runs[job.name] = run
     farm.tell(Restore(request))
-    farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold.text}")
+    farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold}")
     if job.state in _PAUSED and farm.scheduler.jobs[job.name].is_dispatching:
         farm.tell(PauseRequest(job=job.name))
 
@@ -250,7 +250,7 @@ def _refuse(farm: CoordinatorState, job: LedgerJob, error: FarmError, *, is_retr
     """It cannot go on. Only a queued job can fail for a lasting reason, so it is queued first."""
     farm.places.remove(job.name)
     farm.writer.note(_queued(job, is_retry=is_retry))
-    move(farm, job.name, JobState.QUEUED, JobEvent.FAILED, Reason(ReasonKind.PERMANENT, error.message))
+    move(farm, job.name, JobState.QUEUED, JobEvent.FAILED, Reason.of(ReasonKind.PERMANENT, error))
     farm.writer.note(JobErred(job=job.name, error=error.as_record()))
     farm.watcher.note(job.name, error.line())
 

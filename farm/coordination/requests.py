@@ -6,13 +6,13 @@ import math
 from dataclasses import replace
 
 from farm.asking import future_name
-from farm.coordination.background import RetryPatience
 from farm.coordination.endings import follow_up
 from farm.coordination.new_jobs import cancel_planning, note_account, parse_document, receive
 from farm.coordination.recovery import cancel_return, retry
 from farm.coordination.state import CoordinatorState
 from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
 from farm.crashes import caught
+from farm.scheduling.failure_policy import Patience
 from farm.scheduling.job import JobEntry
 from farm.scheduling.messages import RequestRefused, Requeue, Waive, unknown_job
 from infra.journal.base import Asked
@@ -146,8 +146,11 @@ def why(farm: CoordinatorState, name: str) -> str:
         known = farm.restoring[name].job.state.value
         return _planning(farm.restoring[name].patience, f"It was {known}, and is being planned again.")
     work = farm.finishing.get(name)
-    if work is not None and work.patience.trouble and not work.stop.is_set():
+    if work is not None and work.patience.error and not work.stop.is_set():
         return f"Its {work.patience.sentence('master')}."
+    run = farm.runs.get(name)
+    if run is not None and run.patience.is_waiting:
+        return f"Its {run.patience.sentence('motion')}."
     if name in farm.scheduler.jobs:
         return farm.scheduler.why_waiting(name).sentence
     if name in farm.planning:
@@ -156,12 +159,12 @@ def why(farm: CoordinatorState, name: str) -> str:
             return "It is cancelled."
         return _planning(job.patience, "It is being planned.")
     line = farm.writer.ledger.jobs[name]
-    because = f": {line.reason.text}" if line.reason else ""
+    because = f": {line.reason}" if line.reason else ""
     return f"It is {line.state.value}{because}."
 
 
-def _planning(patience: RetryPatience, sentence: str) -> str:
-    return f"Its {patience.sentence('planning')}." if patience.trouble else sentence
+def _planning(patience: Patience, sentence: str) -> str:
+    return f"Its {patience.sentence('planning')}." if patience.error else sentence
 
 
 def _submit(farm: CoordinatorState, request: SubmitRequest, *, number: int) -> RequestAnswer:

@@ -15,7 +15,6 @@ from farm.preparation import committed_segment
 from farm.scheduling.messages import (
     AttemptFailed,
     Dispatch,
-    FailureKind,
     Kill,
     MotionGone,
     Recall,
@@ -28,7 +27,8 @@ from farm.scheduling.messages import (
     Succeeded,
 )
 from farm.scheduling.units import Unit
-from jobs.errors import FarmError, InfrastructureError, ReplicaLost, StoreError
+from jobs.errors import FarmError, InfrastructureError, ReplicaLost
+from jobs.farm_error import Retry
 from jobs.journal_events import SegmentCommitted
 from jobs.lifecycle import AttemptState
 from jobs.manifest import SegmentRecord
@@ -86,16 +86,14 @@ def take_refusal(farm: CoordinatorState, assignment: Assignment, refused: Refuse
             farm.watcher.note(
                 run.name, f"{assignment.unit}: {error.message}; another replica renders it once more"
             )
-    kind = FailureKind.OUTPUT
-    if refused.is_final:
-        kind = FailureKind.PERMANENT
-    elif isinstance(error, StoreError):
-        kind = FailureKind.STORAGE
-    elif isinstance(error, InfrastructureError):
-        kind = FailureKind.INFRASTRUCTURE
-    farm.tell(AttemptFailed(assignment.attempt, kind, refused.seconds, error.message))
-    if kind in {FailureKind.OUTPUT, FailureKind.PERMANENT} and assignment.job in farm.scheduler.jobs:
-        note_account(farm, assignment.job)
+    farm.tell(AttemptFailed(assignment.attempt, error, refused.seconds))
+    entry = farm.scheduler.jobs.get(assignment.job)
+    if entry is None:
+        return
+    if entry.patience.error is error:
+        farm.tell_waiting(entry.name, entry.patience, doing="a segment")
+    if error.retry is not Retry.LATER:
+        note_account(farm, entry.name)
 
 
 def take_loss(farm: CoordinatorState, gone: Gone) -> None:
@@ -159,7 +157,8 @@ def _give_back(farm: CoordinatorState, run: JobRun, action: Dispatch) -> None:
         return
     # No lease should come to this. It must not be leased again before there is a face, or the loop would turn for ever.
     logger.warning("%s: segment %d was leased without its face", run.name, action.segment)
-    farm.tell(AttemptFailed(action.attempt, FailureKind.STORAGE, 0.0, "its face is composed again"))
+    missing = InfrastructureError("its face is composed again", retry=Retry.LATER)
+    farm.tell(AttemptFailed(action.attempt, missing))
     farm.tell(MotionGone(run.name, (action.segment,)))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from farm.config import PoolSizes
-from farm.coordination.background import BackgroundWork, RetryPatience
+from farm.coordination.background import BackgroundWork
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import JournalWriter
 from farm.execution.pools.backend import PoolBackend
@@ -18,12 +18,14 @@ from farm.execution.pools.messages import Joined
 from farm.execution.stages import StageFactory
 from farm.ledger import LedgerJob
 from farm.render_report import FinishedTake
+from farm.scheduling.failure_policy import Patience
 from farm.scheduling.messages import AttemptId, FarmAction, FarmEvent, RequestRefused
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage, Unit
 from infra.storage import ObjectStore
 from jobs.farm_spec import FarmSpec
+from jobs.journal_events import JobWaits
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import PlacesInHand
@@ -103,6 +105,8 @@ class Assignment:
     Attributes:
         attempt: The scheduler's attempt, where the task is a segment.
         since: When its replica began it; None while it waits there.
+        goes_on_at: When its replica last said that it goes on.
+        is_alone: It may be what kills replicas, and has a fresh one for itself.
     """
 
     job: str
@@ -110,6 +114,25 @@ class Assignment:
     replica: str
     attempt: AttemptId | None = None
     since: float | None = None
+    goes_on_at: float = 0.0
+    is_alone: bool = False
+
+
+@dataclass(slots=True)
+class Helper:
+    """A replica of windows or of faces.
+
+    Attributes:
+        keys: Of the tasks that it holds, the oldest first.
+        is_fresh: It was given nothing yet.
+        is_alone: What it holds runs alone.
+        is_leaving: It gets nothing more and is started anew, for what has to run alone.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    is_fresh: bool = True
+    is_alone: bool = False
+    is_leaving: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,7 +148,7 @@ class PlanningJob:
     studio: str
     loaded: LoadedJob
     on_hold: bool
-    patience: RetryPatience
+    patience: Patience
     is_cancelled: bool = False
 
 
@@ -142,7 +165,7 @@ class ReturningJob:
     job: LedgerJob
     loaded: LoadedJob
     is_retry: bool
-    patience: RetryPatience
+    patience: Patience
     is_cancelled: bool = False
 
 
@@ -159,7 +182,7 @@ class Finishing:
 
     run: JobRun
     waived: tuple[int, ...]
-    patience: RetryPatience
+    patience: Patience
     taken: dict[int, FinishedTake] = field(default_factory=dict)
     noted: set[int] = field(default_factory=set)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -172,7 +195,7 @@ class CoordinatorState:
     Attributes:
         runs: Planned jobs that have not ended, and those whose last attempts are still stopping.
         tasks: Tasks that are out, by key.
-        helpers: Replicas of the windows and of the faces, with the keys of what each holds, oldest first.
+        helpers: Replicas of the windows and of the faces.
         actions: What the scheduler wants done and is not done yet.
         moves: Transitions that nobody followed up yet.
         opening: Jobs whose speech is being read.
@@ -195,7 +218,7 @@ class CoordinatorState:
     scheduler: Scheduler
     runs: dict[str, JobRun] = field(default_factory=dict)
     tasks: dict[str, Assignment] = field(default_factory=dict)
-    helpers: dict[Stage, dict[str, list[str]]] = field(
+    helpers: dict[Stage, dict[str, Helper]] = field(
         default_factory=lambda: {Stage.MOTION: {}, Stage.FACE: {}}
     )
     actions: deque[FarmAction] = field(default_factory=deque)
@@ -223,9 +246,15 @@ class CoordinatorState:
             raise
         self.is_in_doubt = was_in_doubt
 
-    def patience(self) -> RetryPatience:
-        """For a piece of work that the background is about to begin."""
-        return RetryPatience(limit_s=self.rules.patience)
+    def patience(self) -> Patience:
+        """For a piece of work that is about to begin."""
+        return Patience(limit_s=self.rules.patience)
+
+    def tell_waiting(self, job: str, patience: Patience, *, doing: str) -> None:
+        """Say that a job's work waits for something that does not answer: once for each cause, also in the journal."""
+        if patience.is_news and patience.error is not None:
+            self.watcher.note(job, patience.sentence(doing))
+            self.writer.note(JobWaits(job=job, doing=doing, error=patience.error.as_record()))
 
     def key_of(self, attempt: AttemptId) -> str:
         """The key of the task of an attempt."""

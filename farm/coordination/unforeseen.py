@@ -150,16 +150,14 @@ def _fail_in_scheduler(
 ) -> None:
     entry, run = farm.scheduler.jobs[name], farm.runs.get(name)
     had_failed = entry.state is JobState.FAILED
-    if run is not None and not entry.state.is_terminal:
-        run.error = error
-    farm.tell(Broken(name, error.message, is_internal=True))
+    farm.tell(Broken(name, error, is_internal=True))
     if attempt is not None and attempt in farm.scheduler.attempts:
         farm.tell(Stopped(attempt))
     if entry.finishing and name not in farm.finishing:
         farm.tell(FinishStopped(name))
     if had_failed:
         # What follows a failure did not follow, or not all of it.
-        told = error if run is None or run.error is None else run.error
+        told = entry.failure or error
         farm.writer.note(JobErred(job=name, error=told.as_record()))
         if run is not None:
             run.open = None
@@ -175,7 +173,7 @@ def _fail_in_journal(farm: CoordinatorState, name: str, error: FarmError) -> Non
         quiet = Reason(ReasonKind.WORK, "nothing of it runs any more")
         _note_move(farm, name, state, JobEvent.QUIET, quiet)
         return
-    _note_move(farm, name, state, JobEvent.FAILED, Reason(ReasonKind.INTERNAL, error.message))
+    _note_move(farm, name, state, JobEvent.FAILED, Reason.of(ReasonKind.INTERNAL, error))
     farm.writer.note(JobErred(job=name, error=error.as_record()))
 
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from farm.config import SLOTS_PER_REPLICA
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun, UpstreamWork
-from farm.coordination.state import Assignment, CoordinatorState
+from farm.coordination.state import Assignment, CoordinatorState, Helper
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream_order import UpstreamOrder
-from farm.crashes import point_to
-from farm.execution.pools.messages import Finished, Refused, Task
+from farm.execution.pools.messages import Finished, Task
 from farm.preparation import read_job_speech
+from farm.scheduling.failure_policy import FailureVerdict, UnitRecord, is_of_machine
 from farm.scheduling.job import JobEntry, spread
+from farm.scheduling.liveness import hangs
 from farm.scheduling.messages import Broken, MotionGone, SegmentsReady
-from farm.scheduling.unit_failures import FailureBudget, FailureLedger, GiveUp, Owner, UnitFailed, UnitLost
 from farm.scheduling.units import Stage, Unit
-from jobs.errors import FarmError, InfrastructureError, ReplicaLost
+from jobs.errors import FarmError, ReplicaLost
+from jobs.farm_error import Retry
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import Tier
 from stages.payloads import Motion, PosedFace
@@ -29,6 +30,7 @@ from stages.speech.decode import Speech
 
 logger = logging.getLogger(__name__)
 
+_NOUNS = {Stage.MOTION: "motion", Stage.FACE: "face"}
 _UNRENDERED = (SegmentState.BLOCKED, SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT)
 
 
@@ -50,7 +52,9 @@ def open_upstream(farm: CoordinatorState) -> None:
         if taken[group] < limit:
             taken[group] += 1
             with ends_alone(farm, entry.name):
-                _read_speech(farm, farm.runs[entry.name])
+                run = farm.runs[entry.name]
+                run.patience = farm.patience()
+                _read_speech(farm, run)
 
 
 def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
@@ -63,7 +67,8 @@ def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
         windows_ahead=slots[Stage.MOTION] + 4,
         faces_ahead=slots[Stage.FACE] + farm.pools.render * farm.rules.pool.slots,
     )
-    run.open = UpstreamWork(speech=speech, order=order, failures=FailureLedger(FailureBudget()))
+    run.patience.got_on()
+    run.open = UpstreamWork(speech=speech, order=order)
     todo = {number for number, state in enumerate(entry.states) if state in _UNRENDERED}
     previews = todo.intersection(spread(entry.request.preview_first, entry.request.segment_count))
     order.add(run.needs(previews))
@@ -73,11 +78,10 @@ def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
 def hand_out(farm: CoordinatorState) -> None:
     """Give every helper with room what comes next, faces first so that memory drains."""
     for stage in (Stage.FACE, Stage.MOTION):
-        while (replica := _with_room(farm.helpers[stage])) is not None:
-            found = _next_unit(farm, stage)
-            if found is None:
-                break
-            run, unit = found
+        for helper in farm.helpers[stage].values():
+            helper.is_leaving = False
+        while (found := _next_unit(farm, stage)) is not None:
+            run, unit, replica = found
             with ends_alone(farm, run.name):
                 _assign(farm, run, unit, replica=replica)
 
@@ -88,6 +92,8 @@ def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finish
     if run is None or run.open is None or unit not in run.open.order.out:
         return
     farm.watcher.worked(run, unit, seconds=finished.seconds)
+    run.open.records.pop(unit, None)
+    run.patience.got_on()
     if isinstance(finished.result, Motion):
         run.open.motions[unit] = finished.result
         run.open.forget(run.open.order.done(unit))
@@ -99,53 +105,59 @@ def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finish
         farm.tell(SegmentsReady(run.name, (run.number(unit),)))
 
 
-def take_refusal(farm: CoordinatorState, assignment: Assignment, refused: Refused) -> None:
-    """The stage raised on a window or a face."""
-    keep(farm, assignment.job, refused.error)
-    if isinstance(refused.error, InfrastructureError):
-        # The machine failed, not the unit; its next unit would fare no better.
-        file = refused.error.traceback_file
-        take_loss(farm, assignment, was_running=True, reason=refused.error.message, file=file)
-        if not refused.is_replica_suspect:
-            _end_helper(farm, assignment.unit.stage, assignment.replica, reason=refused.error.message)
-        return
+def take_failure(farm: CoordinatorState, assignment: Assignment, error: FarmError) -> None:
+    """A window or a face came to nothing on a helper, or its helper is gone; see `farm.scheduling.failure_policy`."""
+    keep(farm, assignment.job, error)
+    run, unit, rules = farm.runs.get(assignment.job), assignment.unit, farm.rules.pool
+    is_repeat = False
+    if run is not None and run.open is not None and unit in run.open.order.out:
+        record = run.open.records.setdefault(unit, UnitRecord())
+        is_repeat = assignment.replica in record.failed_on
+        verdict = record.failed(error, replica=assignment.replica, was_alone=assignment.is_alone, rules=rules)
+        run.open.order.put_back(unit)
+        if verdict is FailureVerdict.LATER and run.patience.wait_s(error) is not None:
+            farm.tell_waiting(run.name, run.patience, doing=f"the {_NOUNS[unit.stage]}")
+        elif verdict in {FailureVerdict.LATER, FailureVerdict.END}:
+            farm.tell(Broken(run.name, error))
+        elif verdict is FailureVerdict.GIVE_UP:
+            farm.tell(Broken(run.name, record.given_up()))
+    if is_repeat or (is_of_machine(error) and error.retry is Retry.ELSEWHERE):
+        # Its next unit would fare no better there.
+        _end_helper(farm, unit.stage, assignment.replica, reason=error.message)
+
+
+def take_back(farm: CoordinatorState, assignment: Assignment) -> None:
+    """A window or a face did not begin: it is handed out again, and nobody is to blame."""
     run = farm.runs.get(assignment.job)
-    if run is not None:
-        run.errors[assignment.unit] = refused.error
-        _charge(farm, run, UnitFailed(assignment.unit, is_final=refused.is_final))
-
-
-def take_loss(
-    farm: CoordinatorState, assignment: Assignment, *, was_running: bool, reason: str, file: str = ""
-) -> None:
-    """The helper that held a window or a face is gone; nobody is to blame where it was not running.
-
-    Args:
-        farm: The farm.
-        assignment: What it held.
-        was_running: It had begun it.
-        reason: One line for people.
-        file: Where a traceback of it is kept; empty where there is none.
-    """
-    run = farm.runs.get(assignment.job)
-    if run is not None:
+    if run is not None and run.open is not None and assignment.unit in run.open.order.out:
         with ends_alone(farm, run.name):
-            lost = ReplicaLost(reason, where=str(assignment.unit))
-            point_to(lost, file)
-            run.errors[assignment.unit] = lost
-            _charge(farm, run, UnitLost(assignment.unit, was_running=was_running))
+            run.open.order.put_back(assignment.unit)
+
+
+def take_loss(farm: CoordinatorState, replica: str, stage: Stage, *, explained: bool, reason: str) -> None:
+    """A helper is gone; of what it held, only what ran can be to blame."""
+    farm.helpers[stage].pop(replica, None)
+    for key, assignment in tuple(farm.tasks_of(replica)):
+        del farm.tasks[key]
+        if assignment.since is None or explained:
+            take_back(farm, assignment)
+        else:
+            with ends_alone(farm, assignment.job):
+                take_failure(farm, assignment, ReplicaLost(reason, where=str(assignment.unit)))
 
 
 def end_hung_helpers(farm: CoordinatorState, *, now: float) -> None:
-    """End the replica of a window or face that takes too long; what it held is handed out again."""
-    limit = farm.rules.pool.run_timeout
-    for hung in [
-        each
-        for each in farm.tasks.values()
-        if each.attempt is None and each.since is not None and now - each.since > limit
-    ]:
-        reason = f"it ran for more than {limit:g} s"
-        _end_helper(farm, hung.unit.stage, hung.replica, reason=reason, is_hung=True)
+    """End the replica of a window or face that hangs, as the scheduler does for segments."""
+    for key, task in tuple(farm.tasks.items()):
+        if task.attempt is not None or task.since is None or key not in farm.tasks:
+            continue
+        quiet_s = now - max(task.since, task.goes_on_at)
+        why = hangs(farm.rules.pool, started_s=now - task.since, quiet_s=quiet_s)
+        if why:
+            farm.watcher.note("", f"{task.replica} is ended and replaced: {why}")
+            del farm.tasks[key]
+            with ends_alone(farm, task.job):
+                take_failure(farm, task, ReplicaLost(why, where=str(task.unit)))
 
 
 def settle_face(run: JobRun, segment: int) -> None:
@@ -181,15 +193,10 @@ def close_upstream(farm: CoordinatorState, run: JobRun) -> None:
         farm.tell(MotionGone(run.name))
 
 
-def _end_helper(
-    farm: CoordinatorState, stage: Stage, replica: str, *, reason: str, is_hung: bool = False
-) -> None:
+def _end_helper(farm: CoordinatorState, stage: Stage, replica: str, *, reason: str) -> None:
     """End a helper; another takes its place, and what it held is handed out again."""
-    for key, assignment in tuple(farm.tasks_of(replica)):
-        del farm.tasks[key]
-        was_running = is_hung and assignment.since is not None
-        take_loss(farm, assignment, was_running=was_running, reason=reason)
-    if farm.helpers[stage].pop(replica, None) is not None:
+    if replica in farm.helpers[stage]:
+        take_loss(farm, replica, stage, explained=True, reason=reason)
         farm.backend.kill(replica)
 
 
@@ -204,14 +211,14 @@ def _group(entry: JobEntry) -> tuple[Tier, str]:
     return entry.request.tier, entry.request.studio
 
 
-def _read_speech(farm: CoordinatorState, run: JobRun) -> None:
+def _read_speech(farm: CoordinatorState, run: JobRun, *, after_s: float = 0.0) -> None:
     if len(run.speech.samples_S):
         speech, run.speech = run.speech, replace(run.speech, samples_S=run.speech.samples_S[:0])
         begin_upstream(farm, run, speech)
         return
     farm.opening.add(run.name)
     then = callback_of(farm, run.name, partial(_speech_read, farm, run))
-    farm.background.ask(partial(read_job_speech, run.cast), then, kind=WorkKind.SPEECH)
+    farm.background.ask(partial(read_job_speech, run.cast), then, kind=WorkKind.SPEECH, after_s=after_s)
 
 
 def _speech_read(farm: CoordinatorState, run: JobRun, result: Speech | FarmError) -> None:
@@ -219,18 +226,32 @@ def _speech_read(farm: CoordinatorState, run: JobRun, result: Speech | FarmError
     if isinstance(result, Speech):
         begin_upstream(farm, run, result)
     elif farm.runs.get(run.name) is run:
-        run.error = result
-        farm.tell(Broken(run.name, f"its speech cannot be read any more: {result.message}"))
+        wait_s = run.patience.wait_s(result)
+        if wait_s is None:
+            farm.tell(Broken(run.name, result))
+            return
+        farm.tell_waiting(run.name, run.patience, doing="reading its speech")
+        _read_speech(farm, run, after_s=wait_s)
 
 
-def _next_unit(farm: CoordinatorState, stage: Stage) -> tuple[JobRun, Unit] | None:
+def _next_unit(farm: CoordinatorState, stage: Stage) -> tuple[JobRun, Unit, str] | None:
+    """What comes next, and the helper that gets it; what may be what kills replicas waits for a fresh one."""
+    helpers = farm.helpers[stage]
+    if all(len(helper.keys) >= SLOTS_PER_REPLICA for helper in helpers.values()):
+        return None
     for run in _in_turn(farm):
         assert run.open is not None
         unit = None
         with ends_alone(farm, run.name):
             unit = run.open.order.next(stage)
-        if unit is not None:
-            return run, unit
+        if unit is None:
+            continue
+        is_suspect = _is_suspect(farm, run, unit)
+        replica = _fresh(helpers) if is_suspect else _with_room(helpers)
+        if replica is not None:
+            return run, unit, replica
+        if is_suspect:
+            _make_one_fresh(farm, stage)
     return None
 
 
@@ -239,15 +260,36 @@ def _in_turn(farm: CoordinatorState) -> Iterator[JobRun]:
     open_jobs = [
         jobs[name]
         for name, run in farm.runs.items()
-        if run.open is not None and name in jobs and jobs[name].is_dispatching
+        if run.open is not None and name in jobs and jobs[name].is_dispatching and not run.patience.is_waiting
     ]
     for entry in sorted(open_jobs, key=lambda entry: farm.scheduler.turn(entry.name)):
         yield farm.runs[entry.name]
 
 
-def _with_room(pool: dict[str, list[str]]) -> str | None:
-    name = min(pool, key=lambda replica: len(pool[replica]), default=None)
-    return name if name is not None and len(pool[name]) < SLOTS_PER_REPLICA else None
+def _is_suspect(farm: CoordinatorState, run: JobRun, unit: Unit) -> bool:
+    record = None if run.open is None else run.open.records.get(unit)
+    return record is not None and record.is_suspect(farm.rules.pool)
+
+
+def _with_room(helpers: Mapping[str, Helper]) -> str | None:
+    takes_more = [name for name, helper in helpers.items() if not (helper.is_alone or helper.is_leaving)]
+    name = min(takes_more, key=lambda replica: len(helpers[replica].keys), default=None)
+    return name if name is not None and len(helpers[name].keys) < SLOTS_PER_REPLICA else None
+
+
+def _fresh(helpers: Mapping[str, Helper]) -> str | None:
+    return next((name for name, helper in helpers.items() if helper.is_fresh), None)
+
+
+def _make_one_fresh(farm: CoordinatorState, stage: Stage) -> None:
+    """Have one helper emptied and started anew, unless another one is on its way already."""
+    helpers = farm.helpers[stage]
+    if not helpers or len(helpers) < farm.pools.by_stage()[stage]:
+        return
+    name = min(helpers, key=lambda replica: len(helpers[replica].keys))
+    helpers[name].is_leaving = True
+    if not helpers[name].keys:
+        _end_helper(farm, stage, name, reason="a fresh one is needed")
 
 
 def _assign(farm: CoordinatorState, run: JobRun, unit: Unit, *, replica: str) -> None:
@@ -256,30 +298,8 @@ def _assign(farm: CoordinatorState, run: JobRun, unit: Unit, *, replica: str) ->
     call = run.window_call(unit) if unit.stage is Stage.MOTION else run.face_call(unit)
     farm.counted += 1
     key = f"{farm.writer.epoch}-{unit.stage.value}-{farm.counted}"
-    farm.tasks[key] = Assignment(job=run.name, unit=unit, replica=replica)
-    farm.helpers[unit.stage][replica].append(key)
+    helper, is_alone = farm.helpers[unit.stage][replica], _is_suspect(farm, run, unit)
+    farm.tasks[key] = Assignment(job=run.name, unit=unit, replica=replica, is_alone=is_alone)
+    helper.keys.append(key)
+    helper.is_fresh, helper.is_alone = False, is_alone
     farm.backend.submit(replica, Task(key=key, job=run.name, unit=unit, setup=run.setup, call=call))
-
-
-def _charge(farm: CoordinatorState, run: JobRun, event: UnitFailed | UnitLost) -> None:
-    """Forgive it and have it done again, or let the job fail."""
-    if run.open is None or event.unit not in run.open.order.out:
-        return
-    run.open.order.put_back(event.unit)
-    verdict = run.open.failures.charge(event)
-    if verdict is not None:
-        run.error = _verdict(run, verdict)
-        farm.tell(Broken(run.name, f"{event.unit}: {run.error.message}"))
-
-
-def _verdict(run: JobRun, end: GiveUp) -> FarmError:
-    last = run.errors[end.unit]
-    error = run.verdict(end.unit, end.reason)
-    if end.owner is Owner.INFRASTRUCTURE:
-        error = ReplicaLost(
-            f"{end.reason}; last: {last.message}",
-            where=str(end.unit),
-            hint="run the job again: committed segments are not rendered twice",
-        )
-    point_to(error, last.traceback_file)
-    return error

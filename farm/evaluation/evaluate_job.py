@@ -32,33 +32,35 @@ from farm.evaluation.worker import (
 )
 from farm.execution.opening import opened_cluster
 from farm.outputs import WRITTEN_MANIFEST, OutputFiles, store_places
+from farm.scheduling.failure_policy import WATCHED_PATIENCE_S, Patience
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import ObjectStore, open_store
 from jobs.errors import (
-    EvaluationError,
     FarmError,
-    InfrastructureError,
-    OutputError,
+    InputError,
     PairFailed,
-    StoreError,
-    WeightsMismatch,
+    SubjectRefused,
 )
 from jobs.evaluate_spec import PLOTS_FOLDER, REPORT_FILES
 from jobs.evaluation_pairs import EvaluationPair
+from jobs.farm_error import Retry
 from jobs.locations import is_s3
 from jobs.parse import LoadedEvaluation
 from jobs.places import check_places
 from stages.sync.syncnet_file import syncnet_file
 
 ATTEMPTS: Final = 2
-"""Starts of one pair while its worker dies or the store fails; then it is given up, and the others go on."""
+"""Starts of one pair while its worker or the machine fails; then it is given up, and the others go on."""
 
 _LOOK_S: Final = 1.0
 
 _FIELD: Final = "spec.output.uri"
+
+_OF_THE_PAIR: Final = (PairFailed, InputError, SubjectRefused)
+"""Errors about one pair alone: it is a row without figures. All others would meet every pair alike."""
 
 
 class Pool(Protocol):
@@ -205,17 +207,31 @@ def judge_all(
     """
     results: dict[str, Result] = {}
     attempts: Counter[str] = Counter()
+    patience, later = Patience(limit_s=WATCHED_PATIENCE_S), list[PairTask]()
     for task in tasks:
         pool.submit(task)
     while len(results) < len(tasks):
+        if len(later) == len(tasks) - len(results):
+            time.sleep(max(0.0, patience.until - patience.clock()))
+        if not patience.is_waiting:
+            while later:
+                pool.submit(later.pop())
         for outcome in pool.wait(timeout_s=_LOOK_S):
-            task = outcome.task
-            attempts[str(task)] += 1
-            result = _result(outcome, attempts=attempts[str(task)])
-            if result is None:
-                listener.note(f"{task} is judged again: {_reason(outcome)}")
+            task, result = outcome.task, _result_of(outcome)
+            if isinstance(result, PairRecord):
+                patience.got_on()
+            elif patience.wait_s(result) is not None:
+                if patience.is_news:
+                    listener.note(patience.sentence(str(task)))
+                later.append(task)
+                continue
+            elif result.retry is Retry.ELSEWHERE and attempts[str(task)] + 1 < ATTEMPTS:
+                attempts[str(task)] += 1
+                listener.note(f"{task} is judged again: {result.message}")
                 pool.submit(task)
                 continue
+            elif result.retry is not Retry.ELSEWHERE and not isinstance(result, _OF_THE_PAIR):
+                raise result
             if isinstance(result, FarmError):
                 name_file(result, cache=cache, what=f"judge {task}")
                 listener.note(f"{task} cannot be judged: {result.message}")
@@ -297,35 +313,13 @@ def _write(report: EvaluationReport, files: OutputFiles) -> None:
         (folder / "report.md").write_text(evaluation_page(report), encoding="utf-8")
 
 
-def _result(outcome: Judged | JudgeDied, *, attempts: int) -> Result | None:
-    """The end of a task, or None for another attempt."""
-    if isinstance(outcome, JudgeDied):
-        if attempts < ATTEMPTS:
-            return None
-        return PairFailed(
-            f"its worker died {attempts} times; the last time: {outcome.reason}",
-            where=str(outcome.task),
-            code="worker_died",
-            hint="see whether memory is short; judge it alone with farm evaluate --generated",
-        )
-    result = outcome.result
-    if isinstance(result, FarmError) and _meets_all(result):
-        raise result
-    return None if _may_pass(result) and attempts < ATTEMPTS else result
-
-
-def _meets_all(error: FarmError) -> bool:
-    """Whether every other pair would end like this one."""
-    if isinstance(error, OutputError):
-        return not _may_pass(error)
-    return isinstance(error, WeightsMismatch) or type(error) is EvaluationError
-
-
-def _may_pass(result: Result) -> bool:
-    return isinstance(result, InfrastructureError) or type(result) is StoreError
-
-
-def _reason(outcome: Judged | JudgeDied) -> str:
-    if isinstance(outcome, JudgeDied):
-        return outcome.reason
-    return outcome.result.message if isinstance(outcome.result, FarmError) else ""
+def _result_of(outcome: Judged | JudgeDied) -> Result:
+    if isinstance(outcome, Judged):
+        return outcome.result
+    return PairFailed(
+        f"its worker died: {outcome.reason}",
+        where=str(outcome.task),
+        code="worker_died",
+        hint="see whether memory is short; judge it alone with farm evaluate --generated",
+        retry=Retry.ELSEWHERE,
+    )

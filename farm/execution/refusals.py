@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from farm.crashes import text_of
 from farm.execution.pools.messages import Refused, Task
-from farm.translation import is_final, translate
+from farm.translation import translate
 from jobs.errors import FarmError, InfrastructureError, SegmentFailed, SegmentRejected
-from jobs.farm_error import head_and_tail
+from jobs.farm_error import Retry, head_and_tail
 from jobs.spec import InspectionPolicy
 
 _LONGEST_MESSAGE = 4000
@@ -39,20 +39,9 @@ def refusal(error: Exception, *, task: Task, seconds: float) -> Refused:
     if isinstance(ours, SegmentRejected):
         # Rendering is deterministic: only other memory, other weights in it, can give other pictures.
         may_retry = task.setup.inspection is InspectionPolicy.RETRY
-        return Refused(
-            key=task.key,
-            error=ours,
-            seconds=seconds,
-            is_final=not may_retry,
-            is_replica_suspect=may_retry,
-        )
-    return Refused(
-        key=task.key,
-        error=ours,
-        seconds=seconds,
-        is_final=device_error is None and is_final(ours),
-        is_replica_suspect=device_error is not None,
-    )
+        ours.retry = Retry.ELSEWHERE if may_retry else Retry.NEVER
+        return Refused(key=task.key, error=ours, seconds=seconds, is_replica_suspect=may_retry)
+    return Refused(key=task.key, error=ours, seconds=seconds, is_replica_suspect=device_error is not None)
 
 
 def _device_error(error: Exception, *, where: str) -> FarmError | None:

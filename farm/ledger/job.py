@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
 from farm.ledger.segments import SegmentStates
-from jobs.journal_events import TakeDelivered
+from jobs.journal_events import JobWaits, TakeDelivered
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason
 
@@ -60,6 +60,7 @@ class LedgerJob:
         max_gpu_seconds: What it may spend, where that was noted since it came.
         bundles: Where the replay bundle of a segment lies.
         delivered: Takes that are delivered.
+        waits: What waits for something that does not answer, since it last got on.
         error: What ended it, as `FarmError.as_record` tells it.
     """
 
@@ -85,6 +86,7 @@ class LedgerJob:
     max_gpu_seconds: float | None = None
     bundles: dict[int, str] = field(default_factory=dict)
     delivered: dict[int, TakeDelivered] = field(default_factory=dict)
+    waits: JobWaits | None = None
     error: dict[str, Any] | None = None
 
     @property
@@ -110,7 +112,7 @@ class LedgerJob:
 
     def enter(self, state: JobState, reason: Reason) -> None:
         """Come to a state; let go of what is no longer needed there."""
-        self.state, self.reason = state, reason
+        self.state, self.reason, self.waits = state, reason, None
         if state.is_terminal:
             self.segments.pack()
         else:

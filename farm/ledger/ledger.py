@@ -19,6 +19,7 @@ from jobs.journal_events import (
     JobPlanned,
     JobReceived,
     JobRestored,
+    JobWaits,
     SegmentCommitted,
     StateMoved,
     TakeDelivered,
@@ -132,7 +133,14 @@ class Ledger:
 
 
 JobEvents = (
-    JobPlanned | JobRestored | SegmentCommitted | BundleWritten | AccountNoted | TakeDelivered | JobErred
+    JobPlanned
+    | JobRestored
+    | SegmentCommitted
+    | BundleWritten
+    | AccountNoted
+    | TakeDelivered
+    | JobWaits
+    | JobErred
 )
 
 
@@ -144,6 +152,7 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
     elif isinstance(event, SegmentCommitted):
         _check_segments(job, (event.segment,))
         job.seconds += event.seconds
+        job.waits = None
     elif isinstance(event, BundleWritten):
         _check_segments(job, (event.segment,))
         job.bundles[event.segment] = event.bundle
@@ -153,6 +162,9 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
         if not 1 <= event.take <= job.takes:
             raise Impossible(f"job {job.name!r} has {job.takes} takes, and none is number {event.take}")
         job.delivered[event.take] = event
+        job.waits = None
+    elif isinstance(event, JobWaits):
+        job.waits = event
     else:
         job.error = event.error
 

@@ -11,6 +11,7 @@ from jobs.journal_events import (
     JobPlanned,
     JobReceived,
     JobRestored,
+    JobWaits,
     SegmentCommitted,
     StateMoved,
 )
@@ -28,7 +29,8 @@ def sentence(event: AnyJournalEvent) -> str:
     """Whom the event is about and what happened."""
     if isinstance(event, StateMoved):
         change = event.after if event.before == event.after else f"{event.before} -> {event.after}"
-        return f"{event.subject}: {event.event}, {change} ({event.reason_kind}: {event.reason})"
+        because = f"[{event.code}] {event.reason}" if event.code else event.reason
+        return f"{event.subject}: {event.event}, {change} ({event.reason_kind}: {because})"
     return f"{event.job}: {_of_job(event)}"
 
 
@@ -47,6 +49,8 @@ def _of_job(event: AnyJournalEvent) -> str:
     if isinstance(event, AccountNoted):
         limit = "" if event.max_gpu_seconds is None else f" of {event.max_gpu_seconds:.0f}"
         return f"{event.spent:.1f}{limit} GPU seconds are spent"
+    if isinstance(event, JobWaits):
+        return f"{event.doing} waits: [{event.error.get('code', '')}] {event.error.get('message', '')}"
     if isinstance(event, JobErred):
         return f"error [{event.error.get('code', '')}] {event.error.get('message', '')}"
     if isinstance(event, StateMoved):

@@ -98,7 +98,7 @@ def _happened(kind: type[EventKind], event: StateMoved) -> EventKind:
 
 
 def _reason(event: StateMoved) -> Reason:
-    return Reason(event.reason_kind, event.reason)
+    return Reason(event.reason_kind, event.reason, event.code, event.retry)
 
 
 _SUBJECT = re.compile(r"([^/#]+)(?:/([0-9]{1,9})(?:#([0-9]{1,9}))?)?")

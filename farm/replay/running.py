@@ -137,7 +137,7 @@ def _child(task: Task, stages: StageFactory, gpus: tuple[str, ...], log: str, an
         answer.send_bytes(_BEGUN)
         ended = replica.perform(task)
     except FarmError as error:
-        ended = Refused(key=task.key, error=error, seconds=0.0, is_final=True)
+        ended = Refused(key=task.key, error=error, seconds=0.0)
     if isinstance(ended, Finished):
         assert isinstance(ended.result, SegmentRecord), "a renderer makes segments"
         answer.send_bytes(json.dumps({"record": ended.result.model_dump(mode="json")}).encode())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from farm.scheduling.failures import charge_job, charge_output, let_go, note_failure, try_later
+from farm.scheduling.failure_policy import is_of_machine
+from farm.scheduling.failures import let_go, note_failure, take_failure
 from farm.scheduling.job import Attempt, JobEntry
 from farm.scheduling.leases import ask_stop, drop_lease, end_attempt
 from farm.scheduling.messages import (
     AttemptFailed,
-    FailureKind,
     Progressed,
     Recalled,
     Started,
@@ -17,16 +17,17 @@ from farm.scheduling.messages import (
 from farm.scheduling.replicas import ReplicaStatus
 from farm.scheduling.state import FarmState
 from farm.scheduling.transitions import move_attempt, move_segment, put_back
+from jobs.errors import ReplicaLost
+from jobs.farm_error import Retry
 from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent, SegmentState
 from jobs.reasons import Reason, ReasonKind
 
 _RIVAL = Reason(ReasonKind.RIVAL, "its segment is settled")
 
 _KINDS = {
-    FailureKind.OUTPUT: ReasonKind.OUTPUT,
-    FailureKind.PERMANENT: ReasonKind.PERMANENT,
-    FailureKind.STORAGE: ReasonKind.STORAGE,
-    FailureKind.INFRASTRUCTURE: ReasonKind.INFRASTRUCTURE,
+    Retry.NEVER: ReasonKind.PERMANENT,
+    Retry.LATER: ReasonKind.STORAGE,
+    Retry.ELSEWHERE: ReasonKind.OUTPUT,
 }
 
 
@@ -52,11 +53,7 @@ def take_answer(farm: FarmState, event: WorkEvent) -> None:
         _recalled(farm, attempt)
     else:
         # It stopped although nobody asked: whatever stopped it was not the segment.
-        _failed(
-            farm,
-            attempt,
-            AttemptFailed(event.attempt, FailureKind.INFRASTRUCTURE, message="it stopped by itself"),
-        )
+        _failed(farm, attempt, AttemptFailed(event.attempt, ReplicaLost("it stopped by itself")))
 
 
 def settle_segment(
@@ -66,6 +63,8 @@ def settle_segment(
     record = job.records.get(segment)
     rivals = tuple(record.leases.values()) if record else ()
     move_segment(farm, job, segment, SegmentEvent.WAIVED if waive else SegmentEvent.COMMITTED, reason)
+    if not waive:
+        job.patience.got_on()
     for rival in rivals:
         ask_stop(farm, rival, _RIVAL)
 
@@ -112,26 +111,19 @@ def _failed(farm: FarmState, attempt: Attempt, event: AttemptFailed) -> None:
     if attempt.state is AttemptState.STOPPING:
         end_stopped(farm, attempt)
         return
-    reason = Reason(_KINDS[event.kind], event.message or f"the attempt failed: {event.kind}")
+    error = event.error
+    of_machine, is_tried_elsewhere = is_of_machine(error), error.retry is Retry.ELSEWHERE
+    kind = ReasonKind.INFRASTRUCTURE if of_machine and is_tried_elsewhere else _KINDS[error.retry]
+    reason = Reason.of(kind, error)
     is_last = drop_lease(farm, attempt)
-    # What the infrastructure or the store broke is given back; what the segment broke is paid for.
-    is_charged = event.kind in {FailureKind.OUTPUT, FailureKind.PERMANENT}
-    end_attempt(farm, attempt, AttemptEvent.FAILED, reason, seconds=event.seconds if is_charged else None)
-    if event.kind is FailureKind.PERMANENT:
-        charge_job(farm, attempt, reason)
-    elif not is_last:
-        # A copy of it is still under way, and may yet commit.
-        if event.kind is FailureKind.OUTPUT:
-            record = job.record(attempt.segment)
-            record.failures += 1
-            record.failed_on.add(attempt.replica)
-            note_failure(farm, farm.pool[attempt.replica], job)
-    elif event.kind is FailureKind.OUTPUT:
-        charge_output(farm, attempt, reason)
-    else:
-        if event.kind is FailureKind.INFRASTRUCTURE:
-            note_failure(farm, farm.pool[attempt.replica], job)
-        try_later(farm, attempt, reason)
+    # What a machine or the store broke is given back; what the segment broke is paid for.
+    is_paid = not of_machine and error.retry is not Retry.LATER
+    end_attempt(farm, attempt, AttemptEvent.FAILED, reason, seconds=event.seconds if is_paid else None)
+    if is_tried_elsewhere:
+        # The same segment on the same replica again proves nothing new about the segment, but something about the two.
+        is_repeat = is_last and attempt.replica in job.record(attempt.segment).failed_on
+        note_failure(farm, farm.pool[attempt.replica], job, is_repeat=is_repeat)
+    take_failure(farm, attempt, error, reason, is_last=is_last)
 
 
 def _recalled(farm: FarmState, attempt: Attempt) -> None:

@@ -112,7 +112,7 @@ def _restore(farm: FarmState, request: JobRequest) -> None:
 def _take_in(farm: FarmState, request: JobRequest) -> JobEntry:
     studio = farm.studios.setdefault(request.studio, StudioEntry(farm.rules.terms(request.studio)))
     farm.jobs_seen += 1
-    job = new_entry(request, number=farm.jobs_seen)
+    job = new_entry(request, number=farm.jobs_seen, patience=farm.new_patience())
     farm.jobs[job.name] = job
     studio.queued_segments += job.unsettled
     return job
@@ -142,6 +142,7 @@ def _resume(farm: FarmState, job: JobEntry, event: ResumeRequest) -> None:
         )
     _change(farm, job, JobEvent.RESUMED)
     job.hold = None
+    job.patience.got_on()
     if event.max_gpu_seconds is not None:
         job.max_gpu_seconds = event.max_gpu_seconds
 
@@ -164,6 +165,7 @@ def _retry(farm: FarmState, job: JobEntry) -> None:
         job.failed.clear()
     _change(farm, job, JobEvent.RETRIED)
     job.hold = job.failure = None
+    job.patience.got_on()
     for segment, state in enumerate(job.states):
         if state in _RETRIED:
             _clear(farm, job, segment)

@@ -1,76 +1,71 @@
-"""Who pays for a failure: the infrastructure, the segment after a trial alone, or the job at once."""
+"""What becomes of segments that failed, of the replicas that they failed on, and of their jobs."""
 
 from __future__ import annotations
 
+from farm.scheduling.failure_policy import FailureVerdict, is_of_machine
 from farm.scheduling.job import Attempt, JobEntry
 from farm.scheduling.leases import ask_stop, empty
 from farm.scheduling.messages import Purpose
 from farm.scheduling.replicas import ReplicaEntry, ReplicaStatus
 from farm.scheduling.state import FarmState
 from farm.scheduling.transitions import move_job, move_segment, put_back
+from jobs.errors import FarmError
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.priority import OnQuarantine
 from jobs.reasons import Reason, ReasonKind
 
 
-def suspect(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
-    """A replica died, or hung, while it ran the segment, and nothing else explains it."""
-    job = farm.jobs[attempt.job]
-    record = job.record(attempt.segment)
-    record.suspicion += 1
-    count = f"{record.suspicion} replicas were lost while they ran it; last: {reason.text}"
-    because = Reason(ReasonKind.SUSPICION, count)
-    if attempt.purpose is Purpose.SOLO:
-        give_up(
-            farm, job, attempt.segment, Reason(ReasonKind.SUSPICION, f"alone on a fresh replica: {count}")
-        )
-    elif record.suspicion >= farm.pool_rules.max_suspicion:
-        move_segment(farm, job, attempt.segment, SegmentEvent.SUSPECTED, because)
-    else:
-        move_segment(farm, job, attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
+def take_failure(
+    farm: FarmState, attempt: Attempt, error: FarmError, reason: Reason, *, is_last: bool
+) -> None:
+    """What becomes of the segment of an attempt that has ended.
 
-
-def charge_output(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
-    """The stage failed on the segment, or its result did not pass the check."""
-    job, replica = farm.jobs[attempt.job], farm.pool[attempt.replica]
-    record = job.record(attempt.segment)
-    record.failures += 1
-    # The same segment on the same replica again proves nothing new about the segment, but something about the two.
-    is_repeat = attempt.replica in record.failed_on
-    record.failed_on.add(attempt.replica)
-    note_failure(farm, replica, job, is_repeat=is_repeat)
-    if (
-        len(record.failed_on) >= farm.pool_rules.max_failures
-        or record.failures >= farm.pool_rules.max_tries_failed
-    ):
-        times = f"failed {record.failures} times on {len(record.failed_on)} replicas; last: {reason.text}"
-        give_up(farm, job, attempt.segment, Reason(ReasonKind.OUTPUT, times))
-    else:
-        put_back(farm, job, attempt.segment, SegmentEvent.ATTEMPT_FAILED, reason)
-
-
-def charge_job(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
-    """Trying again cannot help: the job fails now."""
-    job = farm.jobs[attempt.job]
-    move_segment(farm, job, attempt.segment, SegmentEvent.GAVE_UP, reason)
-    fail_job(farm, job, Reason(ReasonKind.PERMANENT, f"segment {attempt.segment}: {reason.text}"))
-
-
-def try_later(farm: FarmState, attempt: Attempt, reason: Reason) -> None:
-    """The store or the infrastructure failed it: try again after a while that doubles, with jitter.
-
-    A suspect waits as well: each of its tries may cost a good replica, which is started anew for it.
+    Args:
+        farm: The farm.
+        attempt: The attempt.
+        error: What it came to.
+        reason: The same, as the attempt's end tells it.
+        is_last: No copy of it is under way, which may yet commit.
     """
-    job = farm.jobs[attempt.job]
-    record = job.record(attempt.segment)
-    state = put_back(farm, job, attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
-    doubled = 2.0 ** min(record.setbacks, 4)
-    record.setbacks += 1
-    until = farm.now + farm.pool_rules.backoff * doubled * farm.random.uniform(0.5, 1.5)
+    job, segment = farm.jobs[attempt.job], attempt.segment
+    record = job.record(segment)
+    was_alone = attempt.purpose is Purpose.SOLO
+    verdict = record.failed(error, replica=attempt.replica, was_alone=was_alone, rules=farm.pool_rules)
+    if verdict is FailureVerdict.END:
+        _end_job(farm, job, segment, error)
+    elif not is_last:
+        return
+    elif verdict is FailureVerdict.LATER:
+        _try_later(farm, job, segment, error, reason)
+    elif verdict is FailureVerdict.GIVE_UP:
+        kind = ReasonKind.SUSPICION if is_of_machine(error) else ReasonKind.OUTPUT
+        give_up(farm, job, segment, record.given_up(), kind)
+    elif verdict is FailureVerdict.ALONE:
+        if is_of_machine(error):
+            reason = Reason(ReasonKind.SUSPICION, record.losses(), error.code, error.retry)
+        move_segment(farm, job, segment, SegmentEvent.SUSPECTED, reason)
+    else:
+        event = SegmentEvent.ATTEMPT_LOST if is_of_machine(error) else SegmentEvent.ATTEMPT_FAILED
+        move_segment(farm, job, segment, event, reason)
+
+
+def _end_job(farm: FarmState, job: JobEntry, segment: int, error: FarmError) -> None:
+    move_segment(farm, job, segment, SegmentEvent.GAVE_UP, Reason.of(ReasonKind.PERMANENT, error))
+    fail_job(farm, job, ReasonKind.PERMANENT, error, of_what=f"segment {segment}")
+
+
+def _try_later(farm: FarmState, job: JobEntry, segment: int, error: FarmError, reason: Reason) -> None:
+    """Try it again after a while, with jitter. A suspect waits as well: each of its tries costs a good replica."""
+    wait_s = job.patience.wait_s(error)
+    if wait_s is None:
+        _end_job(farm, job, segment, error)
+        return
+    state = put_back(farm, job, segment, SegmentEvent.ATTEMPT_LOST, reason)
+    until = farm.now + wait_s * farm.random.uniform(0.5, 1.5)
     if state is SegmentState.READY:
-        farm.delay(until, job, attempt.segment)
+        farm.delay(until, job, segment)
     elif state is SegmentState.SUSPECT:
-        job.suspects[attempt.segment] = until
+        job.suspects[segment] = until
 
 
 def note_failure(farm: FarmState, replica: ReplicaEntry, job: JobEntry, *, is_repeat: bool = False) -> None:
@@ -91,19 +86,20 @@ def note_failure(farm: FarmState, replica: ReplicaEntry, job: JobEntry, *, is_re
             empty(farm, replica, ReplicaStatus.RECYCLING)
 
 
-def give_up(farm: FarmState, job: JobEntry, segment: int, reason: Reason) -> None:
+def give_up(farm: FarmState, job: JobEntry, segment: int, error: FarmError, kind: ReasonKind) -> None:
     """Put the segment into quarantine and do with the job what it asked for."""
-    move_segment(farm, job, segment, SegmentEvent.QUARANTINED, reason)
+    move_segment(farm, job, segment, SegmentEvent.QUARANTINED, Reason.of(kind, error))
     if not job.is_dispatching and job.state is not JobState.PAUSE_REQUESTED:
         return
     request = job.request
     if request.on_quarantine is OnQuarantine.FAIL:
-        fail_job(farm, job, Reason(ReasonKind.POLICY, f"segment {segment} was given up: {reason.text}"))
+        fail_job(farm, job, ReasonKind.POLICY, error, of_what=f"segment {segment} was given up")
         return
     job.failed.add(segment)
     if request.max_failed_segments is not None and len(job.failed) > request.max_failed_segments:
         text = f"{len(job.failed)} segments were given up, more than {request.max_failed_segments}"
-        fail_job(farm, job, Reason(ReasonKind.POLICY, f"{text}; last: {reason.text}"))
+        error.message = f"{text}; last: {error.message}"
+        fail_job(farm, job, ReasonKind.POLICY, error)
     elif request.on_quarantine is OnQuarantine.FILL:
         text = "the job fills the gaps of segments that are given up"
         move_segment(farm, job, segment, SegmentEvent.WAIVED, Reason(ReasonKind.POLICY, text))
@@ -119,12 +115,14 @@ def let_go(farm: FarmState, job: JobEntry, reason: Reason) -> None:
         job.hold = None
 
 
-def fail_job(farm: FarmState, job: JobEntry, reason: Reason) -> None:
+def fail_job(
+    farm: FarmState, job: JobEntry, kind: ReasonKind, error: FarmError, *, of_what: str = ""
+) -> None:
     """End the job; what runs of it is asked to stop. A job that is being cancelled goes on to be cancelled."""
     if job.state is JobState.CANCEL_REQUESTED or job.state.is_terminal:
         return
-    move_job(farm, job, JobEvent.FAILED, reason)
-    job.failure = reason
+    job.failure = error
+    move_job(farm, job, JobEvent.FAILED, Reason.of(kind, error, of_what=of_what))
     stop_attempts(farm, job, Reason(ReasonKind.POLICY, "its job failed"))
 
 

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Sized
 from dataclasses import dataclass, field
 
+from farm.scheduling.failure_policy import Patience, UnitRecord
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import AttemptId, Purpose
+from jobs.errors import FarmError
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason
 
@@ -48,22 +50,14 @@ class Attempt:
 
 
 @dataclass(slots=True)
-class SegmentEntry:
+class SegmentEntry(UnitRecord):
     """What happened to a segment that is not settled.
 
     Attributes:
-        failed_on: Replicas on which it failed.
-        failures: How often it failed.
-        suspicion: Replicas that died while they ran it.
-        setbacks: Failures that nobody is charged with; each one doubles the wait.
         leases: Attempts that hold its lease: one, and a copy of it at most.
     """
 
     tries: int = 0
-    failed_on: set[str] = field(default_factory=set)
-    failures: int = 0
-    suspicion: int = 0
-    setbacks: int = 0
     leases: dict[AttemptId, Attempt] = field(default_factory=dict)
 
 
@@ -106,7 +100,8 @@ class JobEntry:
         counts: How many segments are in each state.
         line: READY segments; may still hold some that left that state.
         suspects: SUSPECT segments, in the order in which they became it, and when each may run.
-        delayed: READY segments that wait for the store to recover, and until when; they are not in the line.
+        delayed: READY segments that wait for something that does not answer, and until when; they are not in the line.
+        patience: How long they may.
         attempts: Those on some replica, stopping ones included.
         replicas: Attempts by replica.
         passed: Leases for loaded subjects that went before it while it was first in line, since it was last served.
@@ -127,6 +122,7 @@ class JobEntry:
     line: SegmentLine
     suspects: dict[int, float] = field(default_factory=dict)
     delayed: dict[int, float] = field(default_factory=dict)
+    patience: Patience
     records: dict[int, SegmentEntry] = field(default_factory=dict)
     attempts: dict[AttemptId, Attempt] = field(default_factory=dict)
     replicas: Counter[str] = field(default_factory=Counter)
@@ -138,7 +134,7 @@ class JobEntry:
     finishing: bool = False
     stop_at: float = 0.0
     hold: Reason | None = None
-    failure: Reason | None = None
+    failure: FarmError | None = None
 
     @property
     def name(self) -> str:
@@ -223,7 +219,7 @@ def spread(wanted: int, count: int) -> tuple[int, ...]:
     return tuple(round(step * (count - 1) / (wanted - 1)) for step in range(wanted))
 
 
-def new_entry(request: JobRequest, *, number: int) -> JobEntry:
+def new_entry(request: JobRequest, *, number: int, patience: Patience) -> JobEntry:
     """The job before its first transition. O(segments)."""
     line = SegmentLine(count=request.segment_count, previews=request.preview_first)
     waits = SegmentState.READY if request.motion_merged else SegmentState.BLOCKED
@@ -244,6 +240,7 @@ def new_entry(request: JobRequest, *, number: int) -> JobEntry:
         states=states,
         counts=Counter(states),
         line=line,
+        patience=patience,
         max_gpu_seconds=request.max_gpu_seconds,
         spent=request.spent,
         hold=request.hold,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 from farm.scheduling.answers import end_stopped
-from farm.scheduling.failures import suspect
+from farm.scheduling.failures import take_failure
 from farm.scheduling.job import Attempt
 from farm.scheduling.leases import drop_lease, empty, end_attempt
 from farm.scheduling.messages import Drain, Kill, PlaceEvent, ReplicaGone, ReplicaJoined
@@ -13,6 +13,8 @@ from farm.scheduling.replicas import ReplicaEntry, ReplicaStatus
 from farm.scheduling.settling import end_finish
 from farm.scheduling.state import FarmState
 from farm.scheduling.transitions import put_back
+from jobs.errors import ReplicaLost
+from jobs.farm_spec import FarmPool
 from jobs.lifecycle import AttemptEvent, AttemptState, JobState, SegmentEvent
 from jobs.reasons import Reason, ReasonKind
 
@@ -41,14 +43,25 @@ def kill(farm: FarmState, replica: ReplicaEntry, why: str, *, hung: Attempt | No
     """End a replica that hangs or does not stop; only the attempt that hung is to blame."""
     farm.actions.append(Kill(replica.name, why))
     if hung is not None:
-        reason = Reason(ReasonKind.HANG, why)
+        error = ReplicaLost(why)
+        reason = Reason.of(ReasonKind.HANG, error)
         is_last = drop_lease(farm, hung)
         end_attempt(farm, hung, AttemptEvent.TIMED_OUT, reason)
-        if is_last:
-            suspect(farm, hung, reason)
-        else:
-            farm.jobs[hung.job].record(hung.segment).suspicion += 1
+        take_failure(farm, hung, error, reason, is_last=is_last)
     _remove(farm, replica, Reason(ReasonKind.PREEMPTION, f"its replica was killed: {why}"))
+
+
+def hangs(rules: FarmPool, *, started_s: float, quiet_s: float) -> str:
+    """Why a window, a face or a segment is taken to hang; empty where it is not.
+
+    Args:
+        rules: The pool's.
+        started_s: Seconds since it began.
+        quiet_s: Seconds since its replica last said that it goes on.
+    """
+    if started_s > rules.run_timeout:
+        return f"it ran for more than {rules.run_timeout:g} s"
+    return f"no progress for {rules.stall:g} s" if quiet_s > rules.stall else ""
 
 
 def _lost(farm: FarmState, event: ReplicaGone) -> None:
@@ -67,14 +80,13 @@ def _remove(farm: FarmState, replica: ReplicaEntry, reason: Reason) -> None:
         was_running = attempt.state is AttemptState.RUNNING
         is_last = drop_lease(farm, attempt)
         end_attempt(farm, attempt, AttemptEvent.LOST, reason)
-        if not is_last:
-            if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
-                # A copy of it still runs; the death counts all the same, or copies could die one after another.
-                farm.jobs[attempt.job].record(attempt.segment).suspicion += 1
-            continue
-        farm.returned.append((attempt.job, attempt.segment))
+        if is_last:
+            farm.returned.append((attempt.job, attempt.segment))
         if was_running and reason.kind is ReasonKind.INFRASTRUCTURE:
-            suspect(farm, attempt, reason)
+            # It counts where a copy still runs as well, or copies could die one after another.
+            take_failure(farm, attempt, ReplicaLost(reason.text), reason, is_last=is_last)
+        elif not is_last:
+            continue
         else:
             put_back(farm, farm.jobs[attempt.job], attempt.segment, SegmentEvent.ATTEMPT_LOST, reason)
     farm.pool.remove(replica.name)
@@ -105,10 +117,9 @@ def _check_patience(farm: FarmState, attempt: Attempt) -> None:
         if farm.now - attempt.stop_at > rules.grace:
             kill(farm, replica, f"it did not stop within {rules.grace:g} s")
     elif attempt.state is AttemptState.RUNNING and attempt.started_at is not None:
-        if farm.now - attempt.started_at > rules.run_timeout:
-            kill(farm, replica, f"a segment ran for more than {rules.run_timeout:g} s", hung=attempt)
-        elif farm.now - attempt.progressed_at > rules.stall:
-            kill(farm, replica, f"no progress for {rules.stall:g} s", hung=attempt)
+        why = hangs(rules, started_s=farm.now - attempt.started_at, quiet_s=farm.now - attempt.progressed_at)
+        if why:
+            kill(farm, replica, why, hung=attempt)
     elif _is_deaf(farm, attempt, replica):
         kill(farm, replica, f"it answered no recall for {rules.stall:g} s")
 

@@ -21,15 +21,6 @@ class AttemptId(NamedTuple):
     number: int
 
 
-class FailureKind(StrEnum):
-    """What an attempt that did not commit reports."""
-
-    OUTPUT = "output"  # the stage failed, or its result did not pass the check: charged to the segment
-    PERMANENT = "permanent"  # bad input or a wrong job: trying again cannot help
-    STORAGE = "storage"  # charged to nobody; tried again after a while
-    INFRASTRUCTURE = "infrastructure"  # charged to nobody but the replica; tried again after a while
-
-
 @dataclass(frozen=True, slots=True)
 class Submit:
     """A planned job enters the queue."""
@@ -124,19 +115,19 @@ class FinishFailed:
     """The master cannot be joined or delivered."""
 
     job: str
-    message: str
+    error: FarmError
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something that all of the job needs cannot be had, and trying again cannot help.
+    """Something that all of the job needs cannot be had, and nobody tries it again.
 
     Attributes:
         is_internal: The farm itself failed over the job: it ends wherever it stands, unless it is being cancelled.
     """
 
     job: str
-    message: str
+    error: FarmError
     is_internal: bool = False
 
 
@@ -200,9 +191,8 @@ class AttemptFailed:
     """The attempt did not commit."""
 
     attempt: AttemptId
-    kind: FailureKind
+    error: FarmError
     seconds: float = 0.0
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from farm.scheduling.messages import (
 )
 from farm.scheduling.state import FarmState
 from farm.scheduling.transitions import block_segment, move_job, unblock_segment
+from jobs.errors import FarmError
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.reasons import Reason, ReasonKind
 
@@ -52,12 +53,12 @@ def take_flow_event(farm: FarmState, event: FlowEvent) -> None:
 
 def _broken(farm: FarmState, job: JobEntry, event: Broken) -> None:
     if event.is_internal:
-        fail_job(farm, job, Reason(ReasonKind.INTERNAL, event.message))
+        fail_job(farm, job, ReasonKind.INTERNAL, event.error)
         job.hold = None
         if job.finishing and job.state is JobState.FAILED:
             farm.actions.append(StopFinish(job.name))
     elif job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
-        fail_job(farm, job, Reason(ReasonKind.PERMANENT, event.message))
+        fail_job(farm, job, ReasonKind.PERMANENT, event.error, of_what=event.error.where)
 
 
 def end_finish(farm: FarmState, job: JobEntry) -> None:
@@ -77,9 +78,9 @@ def _finished(farm: FarmState, job: JobEntry, event: Delivered | FinishFailed | 
     if job.state is JobState.DELIVERING and isinstance(event, Delivered):
         move_job(farm, job, JobEvent.DELIVERED, Reason(ReasonKind.WORK, "the master is delivered"))
     elif job.state in {JobState.STITCHING, JobState.DELIVERING} and not isinstance(event, Delivered):
-        message = event.message if isinstance(event, FinishFailed) else "it stopped by itself"
-        job.failure = Reason(ReasonKind.OUTPUT, message)
-        move_job(farm, job, JobEvent.FAILED, job.failure)
+        stopped = FarmError("it stopped by itself", where=job.name, code="job_failed")
+        job.failure = event.error if isinstance(event, FinishFailed) else stopped
+        move_job(farm, job, JobEvent.FAILED, Reason.of(ReasonKind.OUTPUT, job.failure))
     end_finish(farm, job)
 
 

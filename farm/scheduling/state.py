@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from farm.scheduling.costs import Budgets, CostTable
+from farm.scheduling.failure_policy import Patience
 from farm.scheduling.job import Attempt, JobEntry, has_room
 from farm.scheduling.messages import AttemptId, FarmAction
 from farm.scheduling.replicas import ReplicaPool
@@ -107,6 +108,16 @@ class FarmState:
     def pool_rules(self) -> FarmPool:
         """The pool's rules."""
         return self.rules.pool
+
+    def new_patience(self) -> Patience:
+        """How long the segments of a job may wait for something that does not answer."""
+        first_wait_s = self.pool_rules.backoff
+        return Patience(
+            limit_s=self.rules.patience,
+            first_wait_s=first_wait_s,
+            longest_wait_s=16 * first_wait_s,
+            clock=lambda: self.now,
+        )
 
     def studio_of(self, job: JobEntry) -> StudioEntry:
         """The job's studio."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from farm.scheduling.job import JobEntry, has_room
@@ -56,18 +56,21 @@ def why_waiting(farm: FarmState, name: str) -> WaitingReason:
     if job is None:
         raise unknown_job(name)
     if job.is_dispatching:
-        return _why_segments_wait(farm, job)
+        found = _why_segments_wait(farm, job)
+        if job.delayed and found.code is not WaitCode.BACKOFF:
+            return replace(found, sentence=f"{found.sentence} {_what_does_not_answer(job)}")
+        return found
     return _why_job_waits(job)
 
 
 def _why_job_waits(job: JobEntry) -> WaitingReason:
     running = f"{len(job.attempts)} segments still run"
     if job.state.is_terminal:
-        why = f": {job.failure.text}" if job.failure else ""
+        why = f": {job.failure.line()}" if job.failure else ""
         return WaitingReason(WaitCode.OVER, f"It is {job.state.value}{why}.")
     if job.state is JobState.HELD and job.hold is not None:
         codes = {ReasonKind.BUDGET: WaitCode.BUDGET, ReasonKind.POLICY: WaitCode.QUARANTINE}
-        return WaitingReason(codes.get(job.hold.kind, WaitCode.ON_HOLD), f"It is held: {job.hold.text}.")
+        return WaitingReason(codes.get(job.hold.kind, WaitCode.ON_HOLD), f"It is held: {job.hold}.")
     if job.state is JobState.PAUSE_REQUESTED:
         return WaitingReason(WaitCode.PAUSED, f"It is being paused: {running}.")
     if job.state is JobState.PAUSED:
@@ -92,8 +95,14 @@ def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
         return WaitingReason(WaitCode.FRESH_REPLICA, text)
     delayed = len(job.delayed) + counts[SegmentState.SUSPECT]
     if delayed:
-        return WaitingReason(WaitCode.BACKOFF, f"{delayed} segments are tried again after a short wait.")
+        return WaitingReason(WaitCode.BACKOFF, _what_does_not_answer(job))
     return WaitingReason(WaitCode.MOTION, f"{counts[SegmentState.BLOCKED]} segments wait for their motion.")
+
+
+def _what_does_not_answer(job: JobEntry) -> str:
+    count = len(job.delayed) + job.counts[SegmentState.SUSPECT]
+    because = f": {job.patience.error.line()}" if job.patience.error else ""
+    return f"{count} segments are tried again after a wait{because}."
 
 
 def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:

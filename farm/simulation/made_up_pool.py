@@ -11,7 +11,6 @@ from farm.scheduling.messages import (
     AttemptId,
     Delivered,
     Dispatch,
-    FailureKind,
     FarmAction,
     FarmEvent,
     Finish,
@@ -35,12 +34,13 @@ from farm.scheduling.messages import (
 from farm.simulation.agenda import Agenda
 from farm.simulation.fates import Fate, Lot, draw_lot
 from farm.simulation.spans import BusySpan, SpanEnd
+from jobs.errors import DiskFull, FarmError, InputError, SegmentFailed, StoreUnavailable
 from jobs.simulation_spec import SimulatedFaults, SimulatedJob, SimulatedPool
 
-_FAILURES = {
-    Fate.OUTPUT: FailureKind.OUTPUT,
-    Fate.STORAGE: FailureKind.STORAGE,
-    Fate.PERMANENT: FailureKind.PERMANENT,
+_FAILURES: Mapping[Fate, FarmError] = {
+    Fate.OUTPUT: SegmentFailed("it did not pass its check"),
+    Fate.STORAGE: StoreUnavailable("the store does not answer"),
+    Fate.PERMANENT: InputError("it cannot be used"),
 }
 
 
@@ -135,7 +135,7 @@ class MadeUpPool:
     def fail_to_finish(self, job: str) -> None:
         """The master cannot be joined or delivered, if it is being so."""
         if self._finishing.pop(job, None) is not None:
-            self._tell(FinishFailed(job, "no space is left"))
+            self._tell(FinishFailed(job, DiskFull("no space is left")))
 
     def _go_on(self, replica: MadeUpReplica) -> None:
         if replica.running is not None or not replica.waiting:

@@ -10,17 +10,23 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from farm.scheduling.failure_policy import patiently
 from infra.storage import ObjectStore
-from jobs.errors import ObjectNotFound, SegmentDivergence, StoreError
+from infra.storage.s3_problems import S3Problem
+from jobs.errors import FarmError, ObjectNotFound, SegmentDivergence, StoreError
+from jobs.farm_spec import FarmSpec
 from stages.errors import WeightsError
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE_S: Final = FarmSpec().patience
+_DAMAGED: Final = frozenset({ObjectNotFound.default_code, S3Problem.DAMAGED.value})
 _STEP = re.compile(r"/step-(\d{8,})\.safetensors")
 
 
@@ -54,11 +60,32 @@ class Checkpoint:
     scores: Scores
 
 
+def _log_wait(error: FarmError) -> None:
+    logger.warning("the checkpoints wait, and are tried again: %s", error.line())
+
+
 class CheckpointStore:
     """The checkpoints and best weights of one run. Written by the first worker alone."""
 
-    def __init__(self, store: ObjectStore, *, prefix: str, keep: int) -> None:
-        """Args: prefix: start of the run's keys; keep: how many checkpoints stay, at least 1."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        prefix: str,
+        keep: int,
+        limit_s: float = _PATIENCE_S,
+        told: Callable[[FarmError], object] = _log_wait,
+    ) -> None:
+        """The checkpoints below a prefix.
+
+        Args:
+            store: Where they are. One that does not answer is asked again, until patience is over.
+            prefix: Start of the run's keys.
+            keep: How many checkpoints stay, at least 1.
+            limit_s: That patience.
+            told: Is told why it waits.
+        """
+        self._patiently = partial(patiently, limit_s=limit_s, told=told)
         self._store = store
         self._prefix = prefix.rstrip("/")
         self._keep = keep
@@ -114,7 +141,7 @@ class CheckpointStore:
         from stages.training.checkpoint import checkpoint_state
 
         key = self._checkpoint_key(step)
-        state = checkpoint_state(self._store.get(key), where=key)
+        state = checkpoint_state(self._patiently(partial(self._store.get, key)), where=key)
         try:
             return Checkpoint(step=step, trainer=state["trainer"], scores=Scores(**state["scores"]))
         except (KeyError, TypeError) as error:
@@ -126,19 +153,19 @@ class CheckpointStore:
         try:
             checkpoint = self.read(step)
             key = self.weights_key(checkpoint.scores.best_step)
-            if self._store.head(key) is None:
+            if self._patiently(partial(self._store.head, key)) is None:
                 raise ObjectNotFound("the best weights of this checkpoint are gone", where=key)
         except (StoreError, WeightsError) as error:
-            if type(error) is StoreError and error.code != "corrupt_object":
-                raise  # the store does not answer; its objects may be fine
+            if isinstance(error, StoreError) and error.code not in _DAMAGED:
+                raise  # the store refuses or does not answer; its objects may be fine
             logger.warning("the checkpoint of step %d is damaged and deleted: %s", step, error)
-            self._store.delete(self._checkpoint_key(step))
+            self._delete("checkpoints", {step})
             return None
         return checkpoint
 
     def _put(self, key: str, data: bytes | Path) -> None:
         try:
-            self._store.put_if_absent(key, data)
+            self._patiently(partial(self._store.put_if_absent, key, data))
         except SegmentDivergence as error:
             # A worker that was given up may still have written it. It is the same step of the same run, rounded by
             # another device, so it serves as well as ours.
@@ -159,10 +186,12 @@ class CheckpointStore:
 
     def _delete(self, folder: str, steps: set[int]) -> None:
         for step in sorted(steps):
-            self._store.delete(f"{self._prefix}/{folder}/step-{step:08d}.safetensors")
+            self._patiently(
+                partial(self._store.delete, f"{self._prefix}/{folder}/step-{step:08d}.safetensors")
+            )
 
     def _steps(self, folder: str) -> list[int]:
-        return sorted(_steps_of(self._store.list(f"{self._prefix}/{folder}/")))
+        return self._patiently(lambda: sorted(_steps_of(self._store.list(f"{self._prefix}/{folder}/"))))
 
     def _checkpoint_key(self, step: int) -> str:
         return f"{self._prefix}/checkpoints/step-{step:08d}.safetensors"

@@ -14,9 +14,8 @@ from farm.translation import translate
 from jobs.errors import (
     DataUnusable,
     FarmError,
-    InfrastructureError,
     ReplicaLost,
-    StoreError,
+    Retry,
     TrainingFailed,
 )
 from stages.errors import StageError, SubjectError
@@ -52,11 +51,11 @@ def training_error(error: Exception) -> FarmError:
 
 
 def is_worth_retrying(error: Exception) -> bool:
-    """Whether the same step may succeed in a new process: a machine or the store failed, not the training."""
-    if isinstance(error, FarmError):
-        # Leaves of StoreError say that an object is wrong; the class itself that the store does not answer.
-        return isinstance(error, InfrastructureError) or type(error) is StoreError
-    return True
+    """Whether the same step may succeed in a new process: a machine failed, not the training.
+
+    What does not answer for now was waited for already, where it was asked (`CheckpointStore`).
+    """
+    return not isinstance(error, FarmError) or error.retry is Retry.ELSEWHERE
 
 
 def one_line(error: Exception) -> str:

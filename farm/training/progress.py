@@ -26,6 +26,10 @@ class TrainingListener(Protocol):
         """A worker was lost and all of them start again; attempts count from 1 until the run gets further."""
         ...
 
+    def waits(self, *, reason: str) -> None:
+        """The store does not answer; the run goes on once it does."""
+        ...
+
 
 class TrainingEvent(Protocol):
     """One call of a listener, as plain data."""
@@ -83,6 +87,17 @@ class Restarted:
     def tell(self, listener: TrainingListener) -> None:
         """See `TrainingEvent.tell`."""
         listener.restarted(reason=self.reason, attempt=self.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """See `TrainingListener.waits`."""
+
+    reason: str
+
+    def tell(self, listener: TrainingListener) -> None:
+        """See `TrainingEvent.tell`."""
+        listener.waits(reason=self.reason)
 
 
 class Mailbox:

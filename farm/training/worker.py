@@ -14,7 +14,7 @@ from farm.config import share_machine
 from farm.training.checkpoints import Checkpoint, CheckpointStore
 from farm.training.logs import TensorBoardLog
 from farm.training.loop import Cadence, Outcome, TrainingLoop, WorkerGroup
-from farm.training.progress import Resumed
+from farm.training.progress import Resumed, Waits
 from infra.storage import open_store
 from jobs.errors import ClusterUnavailable
 from stages.training.trainer import Trainer, Workers
@@ -124,7 +124,12 @@ def run_worker(setup: WorkerSetup, *, group: WorkerGroup, device: str) -> Outcom
     """
     workers = Workers(rank=group.rank, count=group.count)
     trainer = setup.trainers(setup.request, workers=workers, device=device)
-    checkpoints = CheckpointStore(open_store(setup.store), prefix=setup.prefix, keep=setup.cadence.keep)
+    checkpoints = CheckpointStore(
+        open_store(setup.store),
+        prefix=setup.prefix,
+        keep=setup.cadence.keep,
+        told=lambda error: group.tell(Waits(reason=error.line())),
+    )
     checkpoint = _agreed(checkpoints, group)
     with ExitStack() as stack:
         log = None

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from infra.journal.address import JournalAddress
 from infra.journal.patience import DatabasePatience
 from infra.journal.problems import Passing, journal_error, problem_of
-from jobs.errors import JournalCorrupt, JournalError
+from jobs.errors import JournalCorrupt, JournalError, Retry
 
 logger = logging.getLogger(__name__)
 
@@ -166,6 +166,7 @@ class Database:
             "the connection was lost while the transaction ended; whether it was written is not known",
             where=self.shown,
             code="journal_outcome_unknown",
+            retry=Retry.LATER,
             hint="start the farm again once the server can be reached",
         )
 

@@ -9,7 +9,7 @@ from enum import Enum
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from infra.journal.address import JournalAddress
-from jobs.errors import JournalCorrupt, JournalError
+from jobs.errors import JournalCorrupt, JournalError, Retry
 
 
 class Passing(Enum):
@@ -127,4 +127,5 @@ def journal_error(error: SQLAlchemyError, address: JournalAddress) -> JournalErr
     if address.password:
         text = text.replace(address.password, "***")
     kind = JournalCorrupt if problem is _CORRUPT else JournalError
-    return kind(text, where=address.shown, hint=problem.hint, code=problem.code)
+    retry = Retry.NEVER if problem.passing is Passing.NEVER else Retry.LATER
+    return kind(text, where=address.shown, hint=problem.hint, code=problem.code, retry=retry)

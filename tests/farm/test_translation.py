@@ -4,19 +4,18 @@ import pickle
 
 import pytest
 
-from farm.translation import is_final, translate, translated
+from farm.translation import translate, translated
 from jobs.errors import (
     DiskFull,
     FarmError,
     InfrastructureError,
     InputNotFound,
     NotSpeech,
-    ObjectNotFound,
     OutputUnwritable,
-    ReplicaLost,
-    SegmentDivergence,
+    Retry,
     SegmentFailed,
     StoreError,
+    StoreUnavailable,
     SubjectRefused,
     UnknownSubject,
     WeightsMismatch,
@@ -80,17 +79,19 @@ def test_a_bug_of_our_own_passes_the_translating_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "final"),
+    ("error", "retry"),
     [
-        (SegmentFailed("m"), False),
-        (ReplicaLost("m"), False),
-        (StoreError("m"), False),
-        (SegmentDivergence("m"), True),
-        (ObjectNotFound("m"), True),
-        (DiskFull("m"), True),
-        (WeightsMismatch("m"), True),
-        (NotSpeech("m"), True),
+        (SpeechError(code="speech_silent", what="no sound"), Retry.NEVER),
+        (SubjectError(code="subject_no_consent", what="no record"), Retry.NEVER),
+        (WeightsError(code="weights_keys", what="no fit"), Retry.NEVER),
+        (EncodeError(code="encode_disk_full", what="no space"), Retry.NEVER),
+        (EncodeError(code="encode_failed", what="no frame"), Retry.ELSEWHERE),
+        (StageError(code="render_failed", what="no frame"), Retry.ELSEWHERE),
+        (MemoryError(), Retry.ELSEWHERE),
+        (RuntimeError("it tripped"), Retry.ELSEWHERE),
+        (StoreError("denied"), Retry.NEVER),
+        (StoreUnavailable("away"), Retry.LATER),
     ],
 )
-def test_only_what_may_have_been_bad_luck_is_tried_again(error: FarmError, final: bool) -> None:
-    assert is_final(error) is final
+def test_every_error_of_a_stage_says_whether_to_try_again(error: Exception, retry: Retry) -> None:
+    assert translate(error, where="take 1").retry is retry

@@ -102,7 +102,6 @@ class AnswerReader:
                     key=call.key,
                     error=_not_an_answer(member, error),
                     seconds=0.0,
-                    is_final=False,
                     is_replica_suspect=True,
                 )
             except RayError as error:

@@ -102,14 +102,12 @@ class Refused:
     """The stage raised.
 
     Attributes:
-        is_final: Trying again cannot help.
         is_replica_suspect: The replica itself may be at fault; it is ended and replaced (`Gone` follows, explained).
     """
 
     key: str
     error: FarmError
     seconds: float
-    is_final: bool
     is_replica_suspect: bool = False
 
 

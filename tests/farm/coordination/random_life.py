@@ -267,7 +267,7 @@ class RandomLife:
         left = [state.tasks, state.runs, state.finishing, state.actions, state.moves]
         left += [state.opening, state.planning, state.restoring]
         assert not any(left)
-        assert not any(keys for pool in state.helpers.values() for keys in pool.values())
+        assert not any(helper.keys for pool in state.helpers.values() for helper in pool.values())
         assert not state.scheduler.jobs
         assert not state.scheduler.attempts
         events = [event_from_json(entry.body) for entry in farm.journal.read()]
@@ -326,7 +326,9 @@ def _ledger_differs(state: CoordinatorState) -> list[str]:
 def _tasks_differ(state: CoordinatorState) -> list[str]:
     segments = {key for key, task in state.tasks.items() if task.attempt is not None}
     attempts = {state.key_of(attempt) for attempt in state.scheduler.attempts}
-    helping = {key: name for pool in state.helpers.values() for name, keys in pool.items() for key in keys}
+    helping = {
+        key: name for pool in state.helpers.values() for name, helper in pool.items() for key in helper.keys
+    }
     others = {key: task.replica for key, task in state.tasks.items() if task.attempt is None}
     found = []
     if segments != attempts:

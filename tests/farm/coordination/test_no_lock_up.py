@@ -150,12 +150,12 @@ def test_masters_that_were_delivered_before_the_job_failed_are_known(
 def test_a_machine_that_fails_windows_or_faces_is_replaced_and_no_job_pays(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, stage: Stage
 ) -> None:
-    perform, failures = Replica.perform, iter(range(4))
+    perform, failures = Replica.perform, iter(range(2))
 
     def sick(self: Replica, task: Any) -> Any:
         if self._stage is stage and next(failures, None) is not None:
             error = InfrastructureError("the GPU reports ECC errors", where="gpu 0", code="gpu_failed")
-            return Refused(key=task.key, error=error, seconds=0.1, is_final=False)
+            return Refused(key=task.key, error=error, seconds=0.1)
         return perform(self, task)
 
     monkeypatch.setattr(Replica, "perform", sick)

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from small_farm import SmallFarm
 
-from farm.coordination import background, new_jobs, recovery
-from farm.coordination.background import BackgroundWork, RetryPatience, WorkKind
+from farm.coordination import new_jobs, recovery
+from farm.coordination.background import BackgroundWork, WorkKind
 from farm.coordination.coordinator import FarmCoordinator
 from farm.destinations import check_destination
 from farm.finishing import Finisher
+from farm.scheduling import failure_policy
+from farm.scheduling.failure_policy import Patience
 from infra.storage import open_store
 from jobs.errors import FarmError, InfrastructureError, OutputUnwritable, Retry, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, WhyRequest
@@ -27,7 +29,7 @@ from jobs.lifecycle import JobState
 @pytest.fixture
 def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallFarm:
     """A farm with one short job, that waits for hundredths of a second."""
-    monkeypatch.setattr(background, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(failure_policy, "FIRST_WAIT_S", 0.01)
     small = SmallFarm(tmp_path / "farm")
     small.speak("hello.wav", seconds=3.0)
     return small
@@ -163,7 +165,7 @@ def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) 
     def in_trouble() -> bool:
         state = coordinator.state
         work = state.planning.get(name) or state.finishing.get(name) or state.restoring.get(name)
-        return work is not None and bool(work.patience.trouble)
+        return work is not None and work.patience.error is not None
 
     coordinator.run_until(in_trouble)
     number = farm.ask(WhyRequest(job=name))
@@ -173,14 +175,14 @@ def _asked_in_trouble(farm: SmallFarm, coordinator: FarmCoordinator, name: str) 
 
 def test_waits_grow_and_the_last_try_is_at_the_end_of_the_patience() -> None:
     now = [0.0]
-    patient = RetryPatience(limit_s=60.0, clock=lambda: now[0])
+    patient = Patience(limit_s=60.0, clock=lambda: now[0])
     outage, waits = StoreError("away", retry=Retry.LATER), list[float]()
     while (wait_s := patient.wait_s(outage)) is not None:
         waits.append(wait_s)
         now[0] += wait_s
     assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
     assert sum(waits) == 60.0
-    assert RetryPatience(limit_s=0.0).wait_s(outage) is None
+    assert Patience(limit_s=0.0).wait_s(outage) is None
     assert FarmSpec().patience == 900.0
 
 

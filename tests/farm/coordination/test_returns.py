@@ -11,7 +11,8 @@ from held_background import HeldBackground
 from small_farm import SmallFarm
 
 from farm.asking import refusal_of
-from farm.coordination import background, recovery
+from farm.coordination import recovery
+from farm.scheduling import failure_policy
 from jobs.errors import Retry, SpecError, StoreError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest, WaiveRequest
 from jobs.farm_spec import FarmPool, FarmSpec
@@ -57,13 +58,13 @@ def test_what_is_waived_stays_so_when_the_job_cannot_be_planned_again_and_is_ret
 def test_a_job_that_is_cancelled_before_it_is_planned_again_keeps_what_is_known_of_its_segments(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(failure_policy, "FIRST_WAIT_S", 0.01)
     name = farm.submit()
     farm.run(until=lambda: SegmentState.COMMITTED in farm.job(name).segments if farm.renders() else False)
     committed = farm.job(name).segments.count(SegmentState.COMMITTED)
     monkeypatch.setattr(recovery, "plan_job", unreachable)
     with farm.running() as coordinator:
-        coordinator.run_until(lambda: bool(coordinator.state.restoring[name].patience.trouble))
+        coordinator.run_until(lambda: coordinator.state.restoring[name].patience.error is not None)
         farm.ask(CancelRequest(job=name))
         coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(name).state is JobState.CANCELLED

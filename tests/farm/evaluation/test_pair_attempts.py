@@ -11,10 +11,12 @@ import pytest
 from fake_judge import take
 from raising import RAISING, raiser
 
+from farm.evaluation import evaluate_job
 from farm.evaluation.evaluate_job import ATTEMPTS, judge_all
 from farm.evaluation.judge import JudgeOptions, PairFiles
 from farm.evaluation.records import PairRecord
 from farm.evaluation.worker import Judged, JudgeDied, PairTask, PairWorker, WorkSetup
+from farm.scheduling import failure_policy
 from jobs.errors import (
     DiskFull,
     EvaluationError,
@@ -22,6 +24,7 @@ from jobs.errors import (
     InfrastructureError,
     PairFailed,
     StoreError,
+    StoreUnavailable,
     SubjectRefused,
     WeightsMismatch,
 )
@@ -58,7 +61,12 @@ def task(clip: str) -> PairTask:
     return PairTask(pair=pair, key="key", plots=None)
 
 
-@pytest.mark.parametrize("mishap", [DEATH, StoreError("busy"), InfrastructureError("no memory")])
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failure_policy, "FIRST_WAIT_S", 0.01)
+
+
+@pytest.mark.parametrize("mishap", [DEATH, StoreUnavailable("busy"), InfrastructureError("no memory")])
 def test_what_may_pass_gets_another_attempt(mishap: FarmError | str, notes: object) -> None:
     pool = ScriptedPool(a=[mishap, FIGURES], b=[FIGURES])
     results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
@@ -66,7 +74,7 @@ def test_what_may_pass_gets_another_attempt(mishap: FarmError | str, notes: obje
     assert pool.starts == ["a", "b", "a"]
 
 
-@pytest.mark.parametrize("mishap", [DEATH, StoreError("busy")])
+@pytest.mark.parametrize("mishap", [DEATH, InfrastructureError("no memory")])
 def test_what_does_not_pass_is_given_up(mishap: FarmError | str, notes: object) -> None:
     pool = ScriptedPool(a=[mishap] * ATTEMPTS, b=[FIGURES])
     results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
@@ -83,13 +91,35 @@ def test_what_would_come_again_is_not_repeated(error: FarmError, notes: object) 
 
 
 @pytest.mark.parametrize(
-    "error", [DiskFull("full"), WeightsMismatch("altered"), EvaluationError("not installed")]
+    "error",
+    [
+        DiskFull("full"),
+        WeightsMismatch("altered"),
+        EvaluationError("not installed"),
+        StoreError("denied", code="store_denied"),
+    ],
 )
 def test_what_would_meet_every_pair_stops_the_job(error: FarmError, notes: object) -> None:
     pool = ScriptedPool(a=[error], b=[FIGURES])
     with pytest.raises(type(error)):
         judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
     assert pool.starts == ["a"]
+
+
+def test_a_store_that_does_not_answer_is_waited_for_and_then_ends_the_job_with_its_own_error(
+    notes: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = StoreUnavailable("S3 cannot be reached", code="store_unreachable")
+    pool = ScriptedPool(a=[away] * 5 + [FIGURES], b=[away, FIGURES])
+    results = judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
+    assert results == {"ours/a": FIGURES, "ours/b": FIGURES}
+    assert pool.starts.count("a") == 6
+
+    monkeypatch.setattr(evaluate_job, "WATCHED_PATIENCE_S", 0.1)
+    pool = ScriptedPool(a=[away] * 100, b=[away] * 100)
+    with pytest.raises(StoreUnavailable) as caught:
+        judge_all([task("a"), task("b")], pool=pool, listener=notes, found=0)
+    assert caught.value is away
 
 
 @pytest.mark.parametrize("kind", RAISING)

@@ -11,7 +11,8 @@ from farm.execution.pools.messages import Refused, Task
 from farm.execution.refusals import refusal
 from farm.execution.stages import SharedWeights
 from farm.scheduling.units import Stage, Unit
-from jobs.errors import InfrastructureError, SegmentFailed, SegmentRejected, StoreError
+from jobs.errors import InfrastructureError, SegmentFailed, SegmentRejected, StoreError, StoreUnavailable
+from jobs.farm_error import Retry
 from jobs.framerate import FRAME_RATE
 from jobs.spec import InspectionPolicy
 from stages.errors import StageError, WeightsError
@@ -52,7 +53,7 @@ def test_a_full_gpu_is_named_tried_again_and_emptied(error: Exception) -> None:
     assert isinstance(found.error, SegmentFailed)
     assert found.error.code == "cuda_out_of_memory"
     assert found.error.where == "take 2, segment 7 (render)"
-    assert (found.is_final, found.is_replica_suspect) == (False, True)
+    assert (found.error.retry, found.is_replica_suspect) == (Retry.ELSEWHERE, True)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_gpu_that_failed_once_fails_for_ever_in_that_process(message: str) -> 
     assert isinstance(found.error, SegmentFailed)
     assert found.error.code == "gpu_failed"
     assert message.splitlines()[0] in found.error.message
-    assert (found.is_final, found.is_replica_suspect) == (False, True)
+    assert (found.error.retry, found.is_replica_suspect) == (Retry.ELSEWHERE, True)
 
 
 def test_damaged_memory_is_never_charged_to_the_job() -> None:
@@ -84,17 +85,18 @@ def test_an_error_of_the_gpu_is_found_below_the_one_of_the_stage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "is_final"),
+    ("error", "retry"),
     [
-        (RuntimeError("the record of this insect specimen"), False),
-        (MemoryError(), False),
-        (StoreError("it does not answer"), False),
-        (WeightsError(code="weights_keys", what="lacks attention.weight"), True),
+        (RuntimeError("the record of this insect specimen"), Retry.ELSEWHERE),
+        (MemoryError(), Retry.ELSEWHERE),
+        (StoreUnavailable("it does not answer"), Retry.LATER),
+        (StoreError("it refuses"), Retry.NEVER),
+        (WeightsError(code="weights_keys", what="lacks attention.weight"), Retry.NEVER),
     ],
 )
-def test_any_other_error_blames_no_replica(error: Exception, is_final: bool) -> None:
+def test_any_other_error_blames_no_replica(error: Exception, retry: Retry) -> None:
     found = refused(error)
-    assert (found.is_final, found.is_replica_suspect) == (is_final, False)
+    assert (found.error.retry, found.is_replica_suspect) == (retry, False)
     assert found.seconds == 1.5
 
 
@@ -104,4 +106,7 @@ def test_a_rejected_segment_is_drawn_again_elsewhere_if_the_job_wants_it(
 ) -> None:
     found = refused(SegmentRejected("it is black"), inspection=inspection)
     wants_retry = inspection is InspectionPolicy.RETRY
-    assert (found.is_final, found.is_replica_suspect) == (not wants_retry, wants_retry)
+    assert (found.error.retry, found.is_replica_suspect) == (
+        Retry.ELSEWHERE if wants_retry else Retry.NEVER,
+        wants_retry,
+    )

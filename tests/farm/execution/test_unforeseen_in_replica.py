@@ -7,7 +7,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from raising import RAISING, raiser
 from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.scheduling.units import Stage
-from jobs.errors import ExitCode, FarmError, InfrastructureError, SegmentFailed
+from jobs.errors import ExitCode, FarmError, InfrastructureError, Retry, SegmentFailed
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,7 +58,8 @@ def test_a_replica_answers_whatever_is_raised_in_it(
             patched.setattr(PLACES[place], _generator(kind) if "drawn" in place else raiser(kind))
             self.close()
             answers.append(real(self, task))
-        return replace(answers[-1], is_final=True)
+        answers[-1].error.retry = Retry.NEVER
+        return answers[-1]
 
     monkeypatch.setattr(Replica, "perform", perform)
     with pytest.raises(FarmError) as caught:

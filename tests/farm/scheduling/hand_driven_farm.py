@@ -11,7 +11,6 @@ from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import (
     AttemptFailed,
     Dispatch,
-    FailureKind,
     FarmAction,
     FarmEvent,
     Kill,
@@ -31,11 +30,16 @@ from farm.scheduling.messages import (
 )
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
+from jobs.errors import FarmError, InfrastructureError, InputError, SegmentFailed, StoreUnavailable
 from jobs.farm_spec import FarmPool, FarmSpec, Studio
 from jobs.lifecycle import AttemptState
 from jobs.reasons import Reason, ReasonKind
 from jobs.spec import Profile
 
+OUTPUT = SegmentFailed("it is black")
+PERMANENT = InputError("it is black")
+STORAGE = StoreUnavailable("it does not answer")
+INFRASTRUCTURE = InfrastructureError("out of memory")
 ON_HOLD = Reason(ReasonKind.USER, "it was submitted on hold")
 
 
@@ -47,13 +51,20 @@ def job_request(job: str, *, segments: int, studio: str, **request: Any) -> JobR
 class HandDrivenFarm:
     """Recalls are answered at once, as a real replica does for what has not begun; stops are left to the test."""
 
-    def __init__(self, *, replicas: int = 1, studios: dict[str, Studio] | None = None, **pool: Any) -> None:
+    def __init__(
+        self,
+        *,
+        replicas: int = 1,
+        studios: dict[str, Studio] | None = None,
+        patience: float = 900.0,
+        **pool: Any,
+    ) -> None:
         self.now = 0.0
         self.actions: list[FarmAction] = []
         self.moves: list[Moved] = []
         self.waiting: dict[str, list[Dispatch]] = {}
         self.scheduler = Scheduler(
-            FarmSpec(pool=FarmPool(**pool), studios=studios or {}),
+            FarmSpec(pool=FarmPool(**pool), studios=studios or {}, patience=patience),
             clock=lambda: self.now,
             randomness=random.Random(1),
             record=self.moves.append,
@@ -105,10 +116,10 @@ class HandDrivenFarm:
         self.tell(Succeeded(task.attempt, seconds))
         return task
 
-    def fail(self, replica: str = "r0", kind: FailureKind = FailureKind.OUTPUT) -> Dispatch:
+    def fail(self, replica: str = "r0", error: FarmError = OUTPUT) -> Dispatch:
         task = self.begin(replica)
         self.waiting[replica].remove(task)
-        self.tell(AttemptFailed(task.attempt, kind, 1.0, "it is black"))
+        self.tell(AttemptFailed(task.attempt, error, 1.0))
         return task
 
     def stop(self, replica: str = "r0") -> Dispatch:

@@ -8,6 +8,7 @@ import pytest
 from hand_driven_farm import ON_HOLD, HandDrivenFarm
 
 from farm.scheduling.messages import Broken, FinishStopped, Forget, StopFinish
+from jobs.errors import FarmError
 from jobs.farm_requests import CancelRequest, PauseRequest, RetryRequest
 from jobs.lifecycle import JobState
 from jobs.priority import OnQuarantine
@@ -55,12 +56,12 @@ def test_it_fails_wherever_it_stands_and_can_be_retried(stand: str) -> None:
     farm.submit("film", on_quarantine=OnQuarantine.HOLD, motion_merged=True)
     come(farm)
     assert farm.job("film").state is state
-    farm.tell(Broken("film", "RuntimeError: it tripped", is_internal=True))
+    farm.tell(Broken("film", FarmError("RuntimeError: it tripped"), is_internal=True))
     job = farm.job("film")
     assert job.state is JobState.FAILED
     assert farm.moves[-1].reason.kind in (ReasonKind.INTERNAL, ReasonKind.POLICY)
     assert job.failure is not None
-    assert job.failure.kind is ReasonKind.INTERNAL
+    assert job.failure.message == "RuntimeError: it tripped"
     assert not any(attempt.holds_lease for attempt in job.attempts.values())
     if stand == "stitching":
         assert StopFinish("film") in farm.actions
@@ -76,7 +77,7 @@ def test_another_job_takes_the_place_of_what_is_stopped() -> None:
     farm.submit("film", motion_merged=True)
     farm.submit("other", motion_merged=True)
     farm.begin()
-    farm.tell(Broken("film", "RuntimeError: it tripped", is_internal=True))
+    farm.tell(Broken("film", FarmError("RuntimeError: it tripped"), is_internal=True))
     for _ in range(20):
         task = farm.waiting["r0"][0] if farm.waiting["r0"] else None
         if task is None:
@@ -92,7 +93,7 @@ def test_a_job_that_is_being_cancelled_is_cancelled() -> None:
     farm.submit("film", motion_merged=True)
     farm.begin()
     farm.tell(CancelRequest(job="film"))
-    farm.tell(Broken("film", "RuntimeError: it tripped", is_internal=True))
+    farm.tell(Broken("film", FarmError("RuntimeError: it tripped"), is_internal=True))
     assert farm.job("film").state is JobState.CANCEL_REQUESTED
     while farm.waiting["r0"]:
         farm.stop()
@@ -102,5 +103,5 @@ def test_a_job_that_is_being_cancelled_is_cancelled() -> None:
 def test_what_cannot_be_had_fails_no_job_that_rests() -> None:
     farm = HandDrivenFarm()
     farm.submit("film", hold=ON_HOLD, motion_merged=True)
-    farm.tell(Broken("film", "the speech is gone"))
+    farm.tell(Broken("film", FarmError("the speech is gone")))
     assert farm.job("film").state is JobState.HELD

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import INFRASTRUCTURE, PERMANENT, STORAGE, HandDrivenFarm
 
 from farm.scheduling.messages import (
     Drain,
-    FailureKind,
     Finish,
     FinishFailed,
     Kill,
     Progressed,
+    Purpose,
     Recall,
     Recycle,
     ReplicaJoined,
@@ -24,6 +24,7 @@ from farm.scheduling.messages import (
     Succeeded,
     Waive,
 )
+from jobs.errors import DiskFull
 from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.priority import OnQuarantine
@@ -63,7 +64,7 @@ def test_bad_input_fails_the_job_at_once_and_takes_back_what_runs() -> None:
     farm = HandDrivenFarm(replicas=2)
     farm.submit("film", segments=9)
     farm.begin("r1")
-    farm.fail("r0", FailureKind.PERMANENT)
+    farm.fail("r0", PERMANENT)
     assert farm.job("film").state is JobState.FAILED
     assert len(farm.stops()) == 3
     assert "it is black" in farm.scheduler.why_waiting("film").sentence
@@ -83,16 +84,62 @@ def test_a_result_that_fails_on_two_replicas_is_given_up() -> None:
     assert farm.job("film").state is JobState.FAILED
 
 
-def test_the_store_and_the_infrastructure_are_charged_to_nobody_and_tried_again_later() -> None:
+def test_a_store_that_does_not_answer_is_charged_to_nobody_and_tried_again_later() -> None:
     farm = HandDrivenFarm()
     farm.submit("film", segments=1)
-    for kind in (FailureKind.STORAGE, FailureKind.INFRASTRUCTURE) * 6:
-        farm.fail("r0", kind)
+    for _ in range(12):
+        farm.fail("r0", STORAGE)
         assert farm.held() == [], "it waits"
+        assert "[store_unavailable] it does not answer" in farm.scheduler.why_waiting("film").sentence
         farm.wait(60.0)
     farm.succeed()
     assert farm.job("film").state is JobState.STITCHING
     assert farm.job("film").spent == 10.0
+
+
+@pytest.mark.parametrize(
+    ("patience", "backoff", "most"), [(900.0, 2.0, 950.0), (30.0, 5.0, 60.0), (0.0, 2.0, 0.0)]
+)
+def test_a_job_whose_store_does_not_answer_ends_with_that_once_patience_is_over(
+    patience: float, backoff: float, most: float
+) -> None:
+    farm = HandDrivenFarm(patience=patience, backoff=backoff)
+    farm.submit("film", segments=3)
+    while farm.job("film").state is not JobState.FAILED:
+        while farm.held() and farm.job("film").state is not JobState.FAILED:
+            farm.fail("r0", STORAGE)
+        if farm.now < patience and farm.job("film").state is JobState.FAILED:
+            raise AssertionError("it ended too early")
+        farm.wait(1.0)
+        assert farm.now <= most + 1.0
+    assert farm.job("film").failure is STORAGE
+
+
+def test_patience_begins_anew_with_every_segment_that_is_committed() -> None:
+    farm = HandDrivenFarm(patience=100.0, backoff=20.0, slots=1)
+    farm.submit("film", segments=20)
+    for _ in range(8):
+        farm.fail("r0", STORAGE)
+        farm.succeed("r0", seconds=60.0)
+    assert farm.now > 400.0
+    assert farm.job("film").state is JobState.RUNNING
+
+
+def test_a_machine_that_fails_is_charged_to_nobody_until_the_segment_has_failed_alone_on_a_fresh_one() -> (
+    None
+):
+    farm = HandDrivenFarm(replicas=3, slots=1)
+    farm.submit("film", segments=1)
+    for _ in range(2):
+        farm.fail(next(name for name in farm.waiting if farm.held(name)), INFRASTRUCTURE)
+    assert farm.job("film").spent == 0.0
+    name = next(name for name in farm.waiting if farm.held(name))
+    assert farm.begin(name).purpose is Purpose.SOLO
+    farm.fail(name, INFRASTRUCTURE)
+    failure = farm.job("film").failure
+    assert farm.job("film").state is JobState.FAILED
+    assert failure is not None
+    assert failure.message.startswith("alone on a fresh replica: 3 replicas were lost")
 
 
 def test_a_replica_that_fails_three_jobs_in_a_row_is_shunned_and_forgiven() -> None:
@@ -194,7 +241,7 @@ def test_a_commit_that_is_found_in_the_store_ends_the_attempts_of_that_segment()
 
 def test_a_drained_replica_finishes_what_it_runs_and_retires() -> None:
     farm = HandDrivenFarm(replicas=1)
-    farm.submit("film", segments=9)
+    farm.submit("film", segments=20)
     farm.begin()
     farm.tell(Drain("r0"))
     assert farm.held() == [("film", 0)]
@@ -212,7 +259,7 @@ def test_a_master_that_cannot_be_delivered_fails_the_job_and_a_retry_only_makes_
     farm = HandDrivenFarm()
     farm.submit("film", segments=1)
     farm.succeed()
-    farm.tell(FinishFailed("film", "no space is left"))
+    farm.tell(FinishFailed("film", DiskFull("no space is left")))
     assert farm.job("film").state is JobState.FAILED
     farm.tell(RetryRequest(job="film"))
     assert farm.job("film").state is JobState.STITCHING

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import STORAGE, HandDrivenFarm
 
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import (
     Broken,
-    FailureKind,
     Finish,
     MotionGone,
     RequestRefused,
     SegmentsReady,
     Waive,
 )
+from jobs.errors import FarmError
 from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobEvent, JobState, SegmentState
@@ -99,7 +99,7 @@ def test_a_segment_that_waits_for_its_motion_can_be_waived() -> None:
 def test_what_one_segment_is_made_of_can_be_gone_and_the_others_go_on() -> None:
     farm = HandDrivenFarm(slots=1)
     farm.submit("film", segments=4)
-    farm.fail(kind=FailureKind.STORAGE)
+    farm.fail(error=STORAGE)
     assert farm.held() == [("film", 1)]
     farm.tell(MotionGone("film", segments=(0, 1, 3)))
     blocked, ready = SegmentState.BLOCKED, SegmentState.READY
@@ -129,11 +129,11 @@ def test_a_job_whose_input_is_gone_fails_and_what_runs_of_it_stops() -> None:
     farm = HandDrivenFarm()
     farm.submit("film")
     farm.begin()
-    farm.tell(Broken("film", "the speech is gone"))
+    farm.tell(Broken("film", FarmError("the speech is gone")))
     job = farm.job("film")
     assert job.state is JobState.FAILED
     assert job.failure is not None
-    assert job.failure.text == "the speech is gone"
+    assert job.failure.message == "the speech is gone"
     assert len(farm.stops()) == 2
 
 
@@ -155,10 +155,10 @@ def test_a_wait_that_was_given_up_for_a_lost_face_does_not_end_the_next_one() ->
     farm = HandDrivenFarm(backoff=10.0)
     farm.submit("film", segments=1)
     for _ in range(3):
-        farm.fail(kind=FailureKind.STORAGE)
+        farm.fail(error=STORAGE)
         farm.tell(MotionGone("film", segments=(0,)))
         farm.tell(SegmentsReady("film", (0,)))
-    farm.fail(kind=FailureKind.STORAGE)
+    farm.fail(error=STORAGE)
     farm.wait(10.0 * 8 * 0.5 - 0.5)
     assert farm.held() == [], "the fourth wait is eight times the first, with jitter"
     farm.wait(10.0 * 8)

@@ -6,13 +6,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import PERMANENT, HandDrivenFarm
 
 from farm.scheduling.job import spread
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import (
     Dispatch,
-    FailureKind,
     Purpose,
     Recall,
     RequestRefused,
@@ -207,7 +206,7 @@ def test_a_submit_beyond_the_studios_queue_is_refused_and_changes_nothing() -> N
 def test_jobs_that_have_ended_take_no_place_in_the_studios_queue_until_they_are_retried() -> None:
     farm = HandDrivenFarm(studios={"north": Studio(max_queued_segments=10)})
     farm.submit("one", segments=8)
-    farm.fail(kind=FailureKind.PERMANENT)
+    farm.fail(error=PERMANENT)
     farm.stop()
     farm.submit("two", segments=10)
     farm.tell(RetryRequest(job="one"))

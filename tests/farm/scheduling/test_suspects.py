@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hand_driven_farm import HandDrivenFarm
+from hand_driven_farm import STORAGE, HandDrivenFarm
 
-from farm.scheduling.messages import Dispatch, FailureKind, Purpose, Recycle
+from farm.scheduling.messages import Dispatch, Purpose, Recycle
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
 from jobs.priority import Tier
@@ -72,15 +72,14 @@ def test_an_explained_death_alone_is_no_proof() -> None:
     assert farm.job("film").states[0] is SegmentState.SUSPECT
 
 
-@pytest.mark.parametrize("kind", [FailureKind.STORAGE, FailureKind.INFRASTRUCTURE])
-def test_a_suspect_that_the_store_fails_waits_too_and_costs_no_replica_meanwhile(kind: FailureKind) -> None:
+def test_a_suspect_that_the_store_fails_waits_too_and_costs_no_replica_meanwhile() -> None:
     farm = HandDrivenFarm(replicas=3, backoff=2.0)
     farm.submit("film", segments=1)
     for _ in range(2):
         farm.lose(next(name for name in farm.waiting if farm.held(name)))
     assert farm.job("film").states[0] is SegmentState.LEASED, "the third one is fresh"
     (alone,) = farm.waiting
-    farm.fail(alone, kind)
+    farm.fail(alone, STORAGE)
     farm.join("r4")
     assert farm.job("film").states[0] is SegmentState.SUSPECT
     assert farm.held("r4") == []
@@ -90,7 +89,7 @@ def test_a_suspect_that_the_store_fails_waits_too_and_costs_no_replica_meanwhile
     assert farm.held("r4") == []
     farm.wait(2.2)
     assert farm.begin("r4").purpose is Purpose.SOLO
-    farm.fail("r4", kind)
+    farm.fail("r4", STORAGE)
     farm.wait(1.9)
     assert farm.took(Recycle) == [], "the wait doubles"
     farm.wait(4.2)
@@ -111,7 +110,7 @@ def test_of_several_suspects_one_that_waits_for_the_store_keeps_no_other() -> No
     assert farm.job("film").states == [SegmentState.SUSPECT] * 2
     farm.join("r4")
     assert farm.held("r4") == [("film", 0)]
-    farm.fail("r4", FailureKind.STORAGE)
+    farm.fail("r4", STORAGE)
     farm.join("r5")
     assert farm.held("r5") == [("film", 1)]
     farm.succeed("r5")
@@ -186,7 +185,7 @@ def test_a_suspect_does_not_starve_behind_other_work_of_its_job_or_studio_at_the
         farm.lose(next(name for name, held in farm.waiting.items() if held))
         farm.join(name)
     assert farm.begin("r2").purpose is Purpose.SOLO
-    farm.fail("r2", FailureKind.STORAGE)
+    farm.fail("r2", STORAGE)
     if limited == "studio":
         farm.submit("backlog", segments=40, studio="small", tier=backlog)
     assert len(farm.held("r2")) == 2, "it waits for the store, and others go on"

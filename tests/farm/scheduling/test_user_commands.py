@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hand_driven_farm import ON_HOLD, HandDrivenFarm
+from hand_driven_farm import ON_HOLD, STORAGE, HandDrivenFarm
 
 from farm.scheduling.messages import (
     Delivered,
     Drain,
     Expire,
-    FailureKind,
     Finish,
     FinishStopped,
     Forget,
@@ -248,7 +247,7 @@ def without_motion(farm: HandDrivenFarm) -> None:
 
 def while_the_store_is_away(farm: HandDrivenFarm) -> None:
     farm.submit("film", segments=1)
-    farm.fail(kind=FailureKind.STORAGE)
+    farm.fail(error=STORAGE)
 
 
 def all_of_it_runs(farm: HandDrivenFarm) -> None:

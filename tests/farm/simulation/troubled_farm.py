@@ -12,7 +12,6 @@ from farm.scheduling.messages import (
     Broken,
     Drain,
     Expire,
-    FailureKind,
     FarmEvent,
     Forget,
     MotionGone,
@@ -28,6 +27,7 @@ from farm.scheduling.messages import (
     WorkEvent,
 )
 from farm.simulation.simulator import InvariantBroken, Simulator
+from jobs.errors import InputError, SegmentFailed
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 from jobs.farm_spec import Studio
 from jobs.lifecycle import JobState, SegmentState
@@ -153,7 +153,7 @@ class Chaos:
                 *self._old_answers[-40:],
                 Started(attempt),
                 Succeeded(attempt, 2.0),
-                AttemptFailed(attempt, FailureKind.OUTPUT, 1.0),
+                AttemptFailed(attempt, SegmentFailed("it is black"), 1.0),
                 Recalled(attempt),
                 Stopped(attempt),
             ]
@@ -231,7 +231,9 @@ class Chaos:
 
     def _break(self, chance: random.Random) -> None:
         is_internal = chance.random() < 0.5
-        self._ask(lambda name: Broken(name, "what it needs is gone", is_internal=is_internal), chance)
+        self._ask(
+            lambda name: Broken(name, InputError("what it needs is gone"), is_internal=is_internal), chance
+        )
 
     def _ask_why(self, chance: random.Random) -> None:
         jobs = list(self.run.scheduler.jobs)

@@ -19,6 +19,9 @@ class SilentTraining:
     def validated(self, *, step: int, losses: Mapping[str, float], score: float, is_best: bool) -> None:
         """Ignore it."""
 
+    def waits(self, *, reason: str) -> None:
+        """Ignore it."""
+
     def restarted(self, *, reason: str, attempt: int) -> None:
         """Ignore it."""
 

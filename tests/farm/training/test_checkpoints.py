@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farm.scheduling import failure_policy
 from farm.training.checkpoints import Checkpoint, CheckpointStore, Scores, best_of
 from infra.storage.folder import FolderStore
 from infra.storage.memory import MemoryStore
-from jobs.errors import StoreError
+from jobs.errors import FarmError, Retry, StoreError, StoreUnavailable
 
 PREFIX = "training/tests/tiny/0123456789ab"
 
@@ -129,21 +130,48 @@ def test_a_checkpoint_without_its_best_weights_is_none(tmp_path: Path) -> None:
     assert found.step == 200
 
 
-def test_a_store_that_does_not_answer_costs_no_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error", [StoreError("S3 answered AccessDenied", code="store_denied"), StoreUnavailable("no route")]
+)
+def test_a_store_that_refuses_or_does_not_answer_costs_no_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StoreError
 ) -> None:
-    store = MemoryStore()
-    run = CheckpointStore(store, prefix=PREFIX, keep=3)
+    store, waits = MemoryStore(), list[FarmError]()
+    monkeypatch.setattr(failure_policy, "FIRST_WAIT_S", 0.01)
+    run = CheckpointStore(store, prefix=PREFIX, keep=3, limit_s=0.1, told=waits.append)
     run.export(0, weights(tmp_path, 0))
     run.save(checkpoint(200))
 
     def refuse(key: str) -> bytes:
-        raise StoreError("no route to the bucket", where=key)
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "get", refuse)
-        with pytest.raises(StoreError, match="no route"):
+        with pytest.raises(StoreError) as caught:
             run.newest()
+    assert caught.value is error
+    assert waits == ([error] if error.retry is Retry.LATER else []), "it is told once why it waits"
+    found = run.newest()
+    assert found is not None
+    assert found.step == 200
+
+
+def test_a_checkpoint_is_written_once_the_store_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failure_policy, "FIRST_WAIT_S", 0.01)
+    store = MemoryStore()
+    run = CheckpointStore(store, prefix=PREFIX, keep=3)
+    put, failures = store.put_if_absent, iter(range(5))
+
+    def away(key: str, data: bytes | Path) -> object:
+        if next(failures, None) is not None:
+            raise StoreUnavailable("S3 answered SlowDown")
+        return put(key, data)
+
+    monkeypatch.setattr(store, "put_if_absent", away)
+    run.export(0, weights(tmp_path, 0))
+    run.save(checkpoint(200))
     found = run.newest()
     assert found is not None
     assert found.step == 200

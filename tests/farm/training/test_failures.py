@@ -17,6 +17,7 @@ from jobs.errors import (
     InfrastructureError,
     ReplicaLost,
     StoreError,
+    StoreUnavailable,
     TrainingFailed,
     WeightsMismatch,
 )
@@ -45,7 +46,10 @@ from stages.errors import SubjectError, WeightsError
         ),
         pytest.param(RuntimeError("shapes differ"), TrainingFailed, False, id="torch refuses"),
         pytest.param(MemoryError(), InfrastructureError, True, id="no memory"),
-        pytest.param(StoreError("no route"), StoreError, True, id="the store does not answer"),
+        pytest.param(StoreError("denied"), StoreError, False, id="the store refuses"),
+        pytest.param(
+            StoreUnavailable("no route"), StoreUnavailable, False, id="the store was waited for already"
+        ),
         pytest.param(DiskFull("full"), DiskFull, False, id="the disk is full"),
         pytest.param(Cancelled("stopped"), Cancelled, False, id="stopped"),
     ],

@@ -34,6 +34,9 @@ class Printer:
     def restarted(self, **facts: object) -> None:
         self._say("restarted", facts)
 
+    def waits(self, **facts: object) -> None:
+        self._say("waits", facts)
+
     def _say(self, event: str, facts: dict[str, object]) -> None:
         sys.stderr.write(json.dumps({"event": event, **facts}) + "\n")
         sys.stderr.flush()

@@ -10,7 +10,7 @@ from fake_stages import FakeStages, Fault
 
 from farm.execution.pools.messages import Began, Finished, Gone, Joined, Refused, StoppedAsAsked, TakenBack
 from farm.scheduling.units import Stage
-from jobs.errors import SegmentFailed, SegmentRejected, SubjectRefused, WeightsMismatch
+from jobs.errors import Retry, SegmentFailed, SegmentRejected, SubjectRefused, WeightsMismatch
 from jobs.spec import InspectionPolicy
 
 pytestmark = pytest.mark.timeout(180)
@@ -175,7 +175,7 @@ def test_what_a_stage_raises_is_a_refusal_and_the_replica_goes_on(
     refused = pools.end(tasks.segment(1).key)
     assert isinstance(refused, Refused)
     assert isinstance(refused.error, SegmentFailed)
-    assert (refused.is_final, refused.is_replica_suspect) == (False, False)
+    assert (refused.error.retry, refused.is_replica_suspect) == (Retry.ELSEWHERE, False)
     assert isinstance(pools.end(tasks.segment(2).key), Finished)
     assert pools.of(Gone) == []
 
@@ -189,7 +189,7 @@ def test_a_subject_without_consent_is_refused_for_good(
     pools.backend.submit(pools.replica(Stage.FACE), tasks.face(0, subject="b"))
     refused = pools.end(tasks.face(0).key)
     assert isinstance(refused.error, SubjectRefused)
-    assert refused.is_final
+    assert refused.error.retry is Retry.NEVER
 
 
 @EVERYWHERE
@@ -211,7 +211,7 @@ def test_a_suspect_replica_is_replaced_and_what_it_held_is_named(
         pools.backend.submit(suspect, tasks.segment(index))
     refused = pools.end(tasks.segment(1).key)
     assert refused.error.code == code
-    assert (refused.is_final, refused.is_replica_suspect) == (False, True)
+    assert (refused.error.retry, refused.is_replica_suspect) == (Retry.ELSEWHERE, True)
     gone = pools.end(tasks.segment(2).key)
     assert isinstance(gone, Gone)
     assert gone.tasks == (tasks.segment(2).key, tasks.segment(3).key)
@@ -244,7 +244,7 @@ def test_a_flawed_segment_of_a_job_that_wants_no_second_try_blames_no_replica(
     pools.backend.submit(pools.replica(), tasks.segment(1, inspection=InspectionPolicy.FAIL))
     refused = pools.end(tasks.segment(1).key)
     assert isinstance(refused.error, SegmentRejected)
-    assert (refused.is_final, refused.is_replica_suspect) == (True, False)
+    assert (refused.error.retry, refused.is_replica_suspect) == (Retry.NEVER, False)
 
 
 @EVERYWHERE
