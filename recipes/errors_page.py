@@ -26,6 +26,8 @@ from jobs.spec_mistake import SpecMistake
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = ROOT / "docs" / "errors.md"
 _PACKAGES: Final = ("jobs", "infra", "stages", "farm")
+_FAMILIES: Final = {"speech": "SpeechError", "clip": "SubjectError"}
+"""Codes of `stages.media` begin with what the file is to its reader, who chooses the class of the error too."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 _HEAD: Final = """# Errors: every code, how the command ends, and what to do
@@ -129,11 +131,16 @@ def _of_calls(tree: ast.Module, kinds: Kinds, shared: dict[str, ast.expr]) -> It
             continue
         given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
         code = _text(given.get("code"), constants)
-        exit_code = _exit_code(call.func.id, code, kinds) if isinstance(call.func, ast.Name) else None
-        if _CODE.fullmatch(code) and exit_code is not None:
-            said = given.get("what") or given.get("message") or (call.args[0] if call.args else None)
-            retry = _retry(call.func, code, given.get("retry"), kinds)
-            yield Entry(code, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry)
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        said = given.get("what") or given.get("message") or (call.args[0] if call.args else None)
+        # What is wrong with a file is told of a speech and of a clip in the same words.
+        families = _FAMILIES if name == "family" else {"": name}
+        for noun, kind in families.items():
+            own = code.replace("...", noun, 1)
+            exit_code = _exit_code(kind, own, kinds)
+            if _CODE.fullmatch(own) and exit_code is not None:
+                retry = _retry(kind, own, given.get("retry"), kinds)
+                yield Entry(own, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry)
 
 
 def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:
@@ -144,11 +151,10 @@ def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:
     return _class_exit_code(name, kinds) if translated is None else int(translated.exit_code)
 
 
-def _retry(called: ast.expr, code: str, given: ast.expr | None, kinds: Kinds) -> tuple[Retry, ...]:
+def _retry(called: str, code: str, given: ast.expr | None, kinds: Kinds) -> tuple[Retry, ...]:
     """What the call says of trying again; ``None`` there stands for what its class says."""
-    assert isinstance(called, ast.Name)
-    translated = _of_stage(called.id, code)
-    of_class = _class_retry(called.id, kinds) if translated is None else translated.retry
+    translated = _of_stage(called, code)
+    of_class = _class_retry(called, kinds) if translated is None else translated.retry
     said = [Retry[each.attr] for each in ast.walk(given) if _is_word(each)] if given is not None else []
     is_always = len(said) == 1 and isinstance(given, ast.Attribute)
     return tuple(said) if is_always else (of_class, *said)

@@ -19,6 +19,9 @@ _LISTED: Final = 20
 _TOLD: Final = 3
 """Places that a sentence names."""
 
+_LEAD_TOLD: Final = Fraction(1, 4)
+"""Seconds: cameras start sound and picture up to this much apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretches:
@@ -59,7 +62,10 @@ class SoundAccount:
         stated: Seconds of sound that the file says it holds; None where it says nothing.
         lead_silence: Seconds of silence before the first sample, because the picture starts earlier.
         gaps: Where the timestamps leave sound out: silence was filled in.
-        repeated: Where timestamps step back for a moment: the sound was kept, in the order of the file.
+        ignored_lead: Seconds by which the sound is said to start after the picture, more than there is picture; 0 where
+            it is not.
+        repeated: Where timestamps step back for a moment: what lies at a time that was heard already was left out.
+        jumps: Where the clock jumps ahead by more than is believed: the sound goes on without a gap.
         parts: Where the file's clock starts again: the next part follows the one before.
         damage: Packets that cannot be decoded and were skipped.
     """
@@ -67,14 +73,16 @@ class SoundAccount:
     read: Seconds = Fraction(0)
     stated: Seconds | None = None
     lead_silence: Seconds = Fraction(0)
+    ignored_lead: Seconds = Fraction(0)
     gaps: Stretches = Stretches()
+    jumps: Stretches = Stretches()
     repeated: Stretches = Stretches()
     parts: Stretches = Stretches()
     damage: Stretches = Stretches()
 
     def sentences(self) -> Iterator[str]:
         """What there is to tell, each a plain sentence without a full stop."""
-        if self.lead_silence:
+        if self.lead_silence >= _LEAD_TOLD:
             yield f"{_length(self.lead_silence)} of silence come first, because the sound starts after the picture"
         if self.gaps:
             verb, noun = ("was", "a gap") if self.gaps.count == 1 else ("were", "gaps")
@@ -82,8 +90,18 @@ class SoundAccount:
                 f"{_length(self.gaps.seconds)} of silence {verb} filled in {self.gaps.places()}, "
                 f"where the sound has {noun}"
             )
+        if self.ignored_lead:
+            yield (
+                f"the sound is said to start {_length(self.ignored_lead)} after the picture, "
+                "longer than the picture is; they were taken to start together"
+            )
+        if self.jumps:
+            yield f"the clock of the sound jumps ahead {self.jumps.places()}; no silence was filled in there"
         if self.repeated:
-            yield f"the clock of the sound steps back {self.repeated.places()}; the sound was taken as it comes"
+            yield (
+                f"{_length(self.repeated.seconds)} of sound was left out {self.repeated.places()}, "
+                "where its clock steps back"
+            )
         if self.parts:
             yield f"the clock of the sound starts again {self.parts.places()}; the parts follow one another"
         if self.damage:

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from stages.errors import StageError
 from stages.files import is_plain_file
+from stages.media.headers import lacks_index
 
 # Demuxers that read other files than the one they were given, or make sound and picture up: a line of SBaGen script is
 # days of tones.
@@ -27,6 +30,8 @@ _INDIRECT_FORMATS = frozenset(
         *("lavfi", "sbg"),
     }
 )
+
+_MOST_FAILURES_AT_ONCE = 100
 
 
 @contextmanager
@@ -86,13 +91,40 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
         raise not_media(path, family=family, noun=noun) from error
 
 
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream] | None]:
+    """The packets of some streams, or of all, in the order of the file; None where something unreadable was skipped.
+
+    What FFmpeg cannot read any more ends the packets as the end of the file does. An empty packet ends each stream.
+    """
+    failures = 0
+    while True:
+        try:
+            for packet in container.demux(*streams):
+                failures = 0
+                yield packet
+            return
+        except av.InvalidDataError:
+            # Behind it there may be more; without end there is not.
+            failures += 1
+            yield None
+            if failures > _MOST_FAILURES_AT_ONCE:
+                return
+
+
 def is_cover(stream: VideoStream) -> bool:
     """Whether a video stream is only the cover picture of a sound file."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
 def not_media(path: Path, *, family: type[StageError], noun: str) -> StageError:
-    """The error for a file that is no recording, or one of a codec that FFmpeg does not know."""
+    """The error for a file that is no recording, one of a codec that FFmpeg does not know, or one without its end."""
+    if lacks_index(path):
+        return family(
+            code=f"{noun}_cut_short",
+            what="the file ends before the index that says where in it sound and picture are",
+            hint="it was not copied or recorded to its end: copy it again",
+            where=str(path),
+        )
     return family(
         code=f"{noun}_not_media",
         what="this is not an audio or video file that FFmpeg can read",

@@ -77,6 +77,7 @@ def read_speech(path: Path) -> Speech:
         samples_S=np.frombuffer(grown, dtype=np.float32),
         source_rate=source.rate,
         source_sample_count=mono.sample_count,
+        media=MediaAccount(sound=source.account()),
     )
 
 
