@@ -75,6 +75,7 @@ class Finisher:
                 made = stitch(
                     pieces.read(),
                     speech_path=self.cast.speech,
+                    heard=self.speech.heard,
                     output=path,
                     fps=self.plan.fps,
                     metadata=self._metadata(take),

@@ -28,7 +28,7 @@ from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import Identities, RenderPlan, plan_render
 from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
-from stages.speech.decode import Speech, read_speech
+from stages.speech.decode import Speech, read_levelled
 
 # Bytes that a pixel of a frame takes in the store or the master, with room to spare: a third of it was measured.
 _BYTES_PER_PIXEL = 0.1
@@ -40,6 +40,8 @@ class Cast:
 
     Attributes:
         speech: The recording.
+        track: Its audio track that the job names; None: by the rule of `stages.media.tracks`.
+        gain_db: How much louder the job says that the motion hears it; None: as loud as what it was learned from.
         subject_folder: The subject package.
         subject: What the package says of itself.
         weights: Weights that all subjects share.
@@ -48,6 +50,8 @@ class Cast:
     """
 
     speech: Path
+    track: int | str | None = None
+    gain_db: int | None = None
     subject_folder: Path
     subject: Subject
     weights: SharedWeights
@@ -80,6 +84,8 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         )
     return Cast(
         speech=speech,
+        track=loaded.job.spec.speech.track,
+        gain_db=loaded.job.spec.speech.gain_db,
         subject_folder=folder,
         subject=subject,
         weights=weights,
@@ -96,7 +102,7 @@ def read_job_speech(cast: Cast) -> Speech:
         NotSpeech: It holds no usable speech.
     """
     with translated("spec.speech"):
-        return read_speech(cast.speech)
+        return read_levelled(cast.speech, track=cast.track, gain_db=cast.gain_db)
 
 
 def media_record(speech: Speech) -> MediaRecord:

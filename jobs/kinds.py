@@ -52,6 +52,7 @@ RENDER_JOB: Final = JobKind(
         "metadata.name": "give the job a name",
         "spec": "write spec: with at least speech and subject",
         "spec.speech": "give the path or s3:// URI of the recorded speech",
+        "spec.speech.uri": "give the path or s3:// URI of the recorded speech",
         "spec.subject": "write builtin:NAME, or the folder or s3:// URI of a subject package",
     },
 )

@@ -98,7 +98,8 @@ def _nearest_field(path: FieldPath, model: type[BaseModel]) -> str:
         return hint
     homes = [dotted((*place, name)) for place in _places((), model) if name in _fields_at(place, model)]
     if homes:
-        return f"it belongs at {homes[0]}"
+        # What must be given stands first in a job and is there already: the last is what was left out.
+        return f"it belongs at {homes[-1]}"
     return f"known fields: {', '.join(siblings)}"
 
 

@@ -42,7 +42,7 @@ class LoadedJob:
     @property
     def speech(self) -> str:
         """Absolute path or ``s3://`` URI of the speech."""
-        return resolve_location(self.job.spec.speech, folder=self.folder)
+        return resolve_location(self.job.spec.speech.uri, folder=self.folder)
 
     @property
     def subject(self) -> str:

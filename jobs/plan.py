@@ -271,6 +271,8 @@ def _plan_hash(
             "frame_count": frame_count,
             "grid": [WINDOW_FRAMES, WINDOW_STRIDE, SEGMENT_FRAMES, motion_context],
             "identities": identities.as_record(),
+            # What the job does not name, the recording decides.
+            **({"speech": job.spec.speech.choices} if job.spec.speech.choices else {}),
         }
     )
 

@@ -4,7 +4,7 @@
     kind: RenderJob
     metadata: {name: hello, project: demo}
     spec:
-      speech: hello.wav
+      speech: hello.wav            # or {uri: hello.wav, track: 2, gain_db: 3}
       subject: builtin:actor-a
       seed: 7
       takes: 1
@@ -19,17 +19,24 @@ values are never converted: the text "7" is not the number 7.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_serializer
+from pydantic_core import PydanticKnownError
 
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
 from jobs.scheduling_spec import Scheduling
 from jobs.spec_model import Location, Metadata, Seed, SpecModel, finding
 
 LARGEST_TAKES = 99  # keys count takes with two digits
+LARGEST_TRACK = 999
+LARGEST_GAIN_DB = 60  # as far as from the quietest sound that is not silence to full scale
 LARGEST_AMPLITUDE = 2.0  # beyond twice the learnt motion, heads leave the frame
+
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 
 
 class Profile(StrEnum):
@@ -76,6 +83,28 @@ def _checked_profile(profile: Any) -> Any:
     return profile
 
 
+def _checked_speech(speech: Any) -> Any:
+    """A plain path is the short form of a mapping with nothing but ``uri``."""
+    if isinstance(speech, str):
+        check_location(speech)
+        return {"uri": speech}
+    if isinstance(speech, dict | SpeechInput):
+        return speech
+    raise PydanticKnownError("string_type")
+
+
+def _checked_track(track: Any) -> Any:
+    if isinstance(track, bool) or not isinstance(track, int | str):
+        raise ValueError("must be the number of an audio track, from 1, or its language tag")
+    if isinstance(track, str) and not _LANGUAGE.fullmatch(track):
+        raise ValueError("must be the number of an audio track, from 1, or its language tag, such as eng")
+    if isinstance(track, int) and not 1 <= track <= LARGEST_TRACK:
+        raise ValueError(
+            f"must be the number of an audio track, from 1 to {LARGEST_TRACK}, or its language tag"
+        )
+    return track
+
+
 SubjectLocation = Annotated[str, AfterValidator(_checked_subject)]
 MasterLocation = Annotated[str, AfterValidator(_checked_master)]
 Amplitude = Annotated[float, Field(ge=0.0, le=LARGEST_AMPLITUDE, allow_inf_nan=False)]
@@ -118,11 +147,40 @@ class Inspection(SpecModel):
     policy: Annotated[InspectionPolicy, Field(strict=False)] = InspectionPolicy.RETRY
 
 
+class SpeechInput(SpecModel):
+    """The recorded speech; where nothing but its place is given, that alone is written: ``speech: hello.wav``.
+
+    Attributes:
+        uri: Path or ``s3://`` URI of the recording.
+        track: The audio track that is heard: its number, from 1, as players count, or its language tag where one track
+            alone has it. When not given, see the rule in ``docs/speech.md``.
+        gain_db: How much louder than it was recorded the motion hears the speech. When not given, what brings it to the
+            level of the speech that the motion was learned from; plan and manifest tell that number.
+    """
+
+    uri: Location
+    track: Annotated[int | str, BeforeValidator(_checked_track)] | None = None
+    gain_db: Annotated[int, Field(ge=-LARGEST_GAIN_DB, le=LARGEST_GAIN_DB)] | None = None
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What is given beside the place."""
+        return {
+            name: value
+            for name, value in (("track", self.track), ("gain_db", self.gain_db))
+            if value is not None
+        }
+
+    @model_serializer
+    def _as_written(self) -> str | dict[str, Any]:
+        return {"uri": self.uri, **self.choices} if self.choices else self.uri
+
+
 class RenderSpec(SpecModel):
     """The work itself.
 
     Attributes:
-        speech: Path or ``s3://`` URI of the recorded speech.
+        speech: The recorded speech.
         subject: ``builtin:NAME``, or the folder or ``s3://`` URI of a subject package.
         seed: Start of all randomness; the same seed gives the same video.
         takes: How many variants to render; each draws its own noise from the seed.
@@ -132,7 +190,7 @@ class RenderSpec(SpecModel):
         scheduling: How a shared farm queues the job.
     """
 
-    speech: Location
+    speech: Annotated[SpeechInput, BeforeValidator(_checked_speech)]
     subject: SubjectLocation
     seed: Seed = 0
     takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1

@@ -18,7 +18,7 @@ from stages.geometry.landmarks import LIPS
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.smoothing import smooth_motion
 from stages.payloads import SAMPLES_PER_FRAME
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.speech.encoder import encode_speech
 from stages.speech.loading import load_encoder
 from stages.subject.template import Template
@@ -51,7 +51,7 @@ def score_moda(speeches: Sequence[Path], template: Template, *, weights: Path | 
     judge, speaker = SyncJudge(weights), MotionSpeaker(template)
     scores = []
     for path in speeches:
-        samples_S = read_speech(path).samples_S
+        samples_S = read_levelled(path).samples_S
         mesh_TN3 = speaker.speak(samples_S)
         still_TN3 = np.repeat(template.mesh_N3[None], len(mesh_TN3), axis=0)
         half = len(mesh_TN3) // 2 * SAMPLES_PER_FRAME

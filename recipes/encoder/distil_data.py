@@ -23,7 +23,7 @@ from recipes.corpus import corpus_clips
 from stages.errors import SpeechError
 from stages.payloads import SAMPLE_RATE, SAMPLES_PER_FRAME
 from stages.speech.context import CONTEXT_FRAMES
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 
 Floats = NDArray[np.float32]
 
@@ -128,17 +128,17 @@ def read_folder(folder: Path, *, without: frozenset[Path] = frozenset()) -> list
 
     Files in `without` are left out.
 
-    Raises SpeechError when a file cannot be read, see `read_speech`.
+    Raises SpeechError when a file cannot be read, see `read_levelled`.
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
-    return [read_speech(path).samples_S for path in paths if path not in without]
+    return [read_levelled(path).samples_S for path in paths if path not in without]
 
 
 def read_corpus(data: Path) -> tuple[list[Floats], list[Floats]]:
     """The recordings below the corpus's data folder: those to learn from, and those of held-out speakers."""
     held_out = tuple(data / clip.path for clip in corpus_clips() if clip.held_out)
     learned = read_folder(data, without=frozenset(held_out))
-    return learned, [read_speech(path).samples_S for path in held_out]
+    return learned, [read_levelled(path).samples_S for path in held_out]
 
 
 def _is_long_enough(speech_S: Floats) -> bool:

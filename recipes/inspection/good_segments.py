@@ -23,7 +23,7 @@ from stages.moda.motion_stage import MotionStage
 from stages.payloads import Motion, PosedFace
 from stages.render.renderer_stage import RendererStage
 from stages.speech.context import WINDOW_FRAMES, speech_slice
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.subject.package import SubjectPackage
 
 SEGMENT_FRAMES: Final = 50
@@ -88,7 +88,7 @@ class GoodSegments:
         self.inspector.close()
 
     def _face(self, performance: Performance) -> PosedFace:
-        speech = read_speech(performance.speech)
+        speech = read_levelled(performance.speech)
         frames = speech.frame_count
         windows = {
             first: self._window(speech.samples_S, performance, first, min(WINDOW_FRAMES, frames - first))

@@ -1,6 +1,6 @@
 """The sound of a master: the original recording, encoded to AAC once, from its first sample to the end of the picture.
 
-Legend: S samples, C channels.
+Legend: S samples, C channels, 2 = (left, right) or one row for both.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 from stages.errors import EncodeError
+from stages.speech.downmix import ChannelMeter, Downmix, mixed
 from stages.speech.resample import resample
 from stages.speech.source import SpeechSource
 
@@ -46,13 +47,17 @@ class MasterSound:
 
     Attributes:
         rate: Samples per second to encode at: the recording's own from 32 kHz on where AAC knows it.
-        channel_count: 1 or 2. A recording with more channels is averaged into one, as it was for the motion.
+        channel_count: 1 or 2. A recording with more channels is folded as `stages.speech.downmix` says.
         bit_rate: Bits per second to encode at.
     """
 
-    def __init__(self, source: SpeechSource, *, fps: Fraction, frame_size: int = 1024) -> None:
+    def __init__(
+        self, source: SpeechSource, *, fps: Fraction, downmix: Downmix | None = None, frame_size: int = 1024
+    ) -> None:
+        """Without a downmix, the one of the recording's layout alone."""
         self.rate = _STORED_AS.get(source.rate, _OTHER_RATES_STORED_AS)
-        self.channel_count = source.channel_count if source.channel_count <= 2 else 1
+        self._rows_2C = (downmix or ChannelMeter(source.channel_names).plain).master_2C
+        self.channel_count = len(self._rows_2C) or source.channel_count
         self.bit_rate = _BITS_PER_SECOND[self.channel_count]
         self._source = source
         self._fps = fps
@@ -111,8 +116,8 @@ class MasterSound:
     def _counted(self) -> Iterator[Samples]:
         for block_SC in self._source.blocks_SC:
             self._source_sample_count += len(block_SC)
-            if block_SC.shape[1] > self.channel_count:
-                block_SC = block_SC.mean(axis=1, keepdims=True, dtype=np.float32)
+            if self._rows_2C:
+                block_SC = np.stack([mixed(block_SC.T, row_C) for row_C in self._rows_2C], axis=1)
             yield block_SC
 
     def _converted(self) -> Iterator[Samples]:

@@ -25,6 +25,8 @@ from av.video.stream import VideoStream
 
 from stages.encode.sound import LAYOUTS, MasterSound
 from stages.errors import EncodeError
+from stages.speech.decode import read_speech
+from stages.speech.downmix import HeardSound
 from stages.speech.source import open_speech
 
 SYNTHETIC_MARK = "Synthetic media: a machine made this picture; nobody was filmed speaking these words."
@@ -68,6 +70,7 @@ def stitch(
     output: Path,
     fps: Fraction,
     metadata: Mapping[str, str],
+    heard: HeardSound | None = None,
     when_whole: Callable[[Path, StitchedMaster], None] | None = None,
 ) -> StitchedMaster:
     """Join segments and speech into the master.
@@ -80,6 +83,7 @@ def stitch(
         output: Where the master goes; missing folders are made.
         fps: Frames per second of the segments.
         metadata: Shown in the file: title, comment and so on; `SYNTHETIC_MARK` is always added.
+        heard: What of the recording the motion was made from; None: as `read_speech` hears it, which reads it twice.
         when_whole: Called with the whole master before it gets its name; what it raises leaves nothing behind.
 
     Raises:
@@ -87,9 +91,16 @@ def stitch(
             ``encode_length_mismatch``.
         SpeechError: The recording cannot be read.
     """
+    heard = heard or read_speech(speech_path).heard
+    assert heard is not None  # as of every speech that comes from a file
     with _written_whole(output) as partial:
         made = _write(
-            segments, speech_path=speech_path, partial=partial, fps=fps, metadata=_described(metadata)
+            segments,
+            speech_path=speech_path,
+            heard=heard,
+            partial=partial,
+            fps=fps,
+            metadata=_described(metadata),
         )
         if when_whole is not None:
             when_whole(partial, made)
@@ -100,17 +111,18 @@ def _write(
     segments: Iterable[bytes],
     *,
     speech_path: Path,
+    heard: HeardSound,
     partial: Path,
     fps: Fraction,
     metadata: Mapping[str, str],
 ) -> StitchedMaster:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (
-        open_speech(speech_path) as source,
+        open_speech(speech_path, track=heard.track) as source,
         av.open(str(partial), mode="w", format="mp4", options=options) as master,
     ):
         master.metadata.update(metadata)
-        sound = MasterSound(source, fps=fps)
+        sound = MasterSound(source, downmix=heard.downmix, fps=fps)
         picture: VideoStream | None = None
         voice: AudioStream | None = None
         frame_count = 0

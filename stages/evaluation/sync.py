@@ -18,7 +18,7 @@ from stages.evaluation.figures import SyncFigures
 from stages.evaluation.watch import Watched
 from stages.geometry.canonical import pose
 from stages.payloads import SAMPLES_PER_FRAME
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.sync.offsets import SyncScore
 from stages.sync.score import SyncJudge
 from stages.sync.syncnet import score_syncnet
@@ -54,7 +54,7 @@ class SyncJudges:
     def __init__(self, *, speech: Path | None, syncnet: Path | None) -> None:
         """Raises SpeechError for speech that cannot be read, WeightsError for weights that cannot be used."""
         self.speech = speech
-        self._speech_S = None if speech is None else read_speech(speech).samples_S
+        self._speech_S = None if speech is None else read_levelled(speech).samples_S
         self._syncnet = None if syncnet is None else load_syncnet(syncnet)
         self._own = SyncJudge() if syncnet is None else None
 
@@ -66,7 +66,7 @@ class SyncJudges:
                 note = "sync was not judged: the video has no sound, and no speech was given"
                 return SyncJudgement(figures=None, notes=(note,))
             try:
-                samples_S = read_speech(watched.look.path).samples_S
+                samples_S = read_levelled(watched.look.path).samples_S
             except SpeechError as error:
                 # The pictures were read, and their figures hold.
                 note = f"sync was not judged: the sound of the video cannot be used: {error.what}"

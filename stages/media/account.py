@@ -7,9 +7,13 @@ nothing to tell: no sentence comes from a field that keeps its default.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from typing import Any, Final
+
+from stages.media.tracks import TrackChoice
+from stages.speech.downmix import ChannelAccount
+from stages.speech.level import LevelAccount
 
 Seconds = Fraction
 """Exact, from the beginning of the recording."""
@@ -68,6 +72,9 @@ class SoundAccount:
         jumps: Where the clock jumps ahead by more than is believed: the sound goes on without a gap.
         parts: Where the file's clock starts again: the next part follows the one before.
         damage: Packets that cannot be decoded and were skipped.
+        tracks: The audio track that is heard, and what else there is.
+        channels: How its channels are heard.
+        level: How loud it is, and what was done about it.
     """
 
     read: Seconds = Fraction(0)
@@ -79,6 +86,9 @@ class SoundAccount:
     repeated: Stretches = Stretches()
     parts: Stretches = Stretches()
     damage: Stretches = Stretches()
+    tracks: TrackChoice = field(default_factory=TrackChoice)
+    channels: ChannelAccount = field(default_factory=ChannelAccount)
+    level: LevelAccount = field(default_factory=LevelAccount)
 
     def sentences(self) -> Iterator[str]:
         """What there is to tell, each a plain sentence without a full stop."""
@@ -107,6 +117,9 @@ class SoundAccount:
         if self.damage:
             yield f"damaged sound was skipped {self.damage.places()}"
         yield from _missing("sound", read=self.read, stated=self.stated)
+        yield from self.tracks.sentences()
+        yield from self.channels.sentences()
+        yield from self.level.sentences()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,7 +202,8 @@ class _Track:
 
 
 def _stated(stream: Stream, formats: set[str], path: Path) -> Fraction | None:
-    if "wav" in formats and stream.codec_context.name.startswith("pcm_"):
+    # What has no decoder has no context either.
+    if "wav" in formats and stream.codec_context is not None and stream.codec_context.name.startswith("pcm_"):
         return wave_length(path)
     if "mp3" in formats and not mp3_states_length(path):
         return None

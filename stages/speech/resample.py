@@ -51,7 +51,8 @@ def resample(blocks_S: Iterable[Samples], *, source_rate: int, target_rate: int)
 
     kept = np.zeros(0, dtype=np.float32)
     kept_start, received, sent = 0, 0, 0
-    for block in _at_least(blocks_S, source_rate):
+    # One filter call per second, not per packet.
+    for block in at_least(blocks_S, source_rate):
         kept = np.concatenate([kept, block])
         received += len(block)
         # The last output that no later sample can change.
@@ -89,11 +90,11 @@ def _low_pass(up: int, down: int) -> Samples:
     return (np.round(taps * 2**20) / 2**20).astype(np.float32)
 
 
-def _at_least(blocks_S: Iterable[Samples], size: int) -> Iterator[Samples]:
-    """The same samples in blocks of `size` or more (but the last): one filter call per second, not per packet."""
+def at_least(blocks: Iterable[Samples], size: int) -> Iterator[Samples]:
+    """The same samples, along the first axis, in blocks of `size` or more (but the last)."""
     waiting: list[Samples] = []
     count = 0
-    for block in blocks_S:
+    for block in blocks:
         waiting.append(block)
         count += len(block)
         if count >= size:

@@ -22,6 +22,7 @@ from stages.errors import SpeechError
 from stages.media.account import SoundAccount
 from stages.media.clock import read_clocks
 from stages.media.container import open_media
+from stages.media.tracks import TrackChoice, choose_track
 from stages.payloads import SAMPLE_RATE
 from stages.speech.placing import PlacedSound, channels_of, describe
 
@@ -40,38 +41,46 @@ class SpeechSource:
 
     Attributes:
         rate: Samples per second, as decoded.
-        channel_count: Channels of every block.
+        channel_names: FFmpeg's places of the channels of every block, such as FL and FR; NONE where the file has none.
+        layout: FFmpeg's name of them all, such as ``stereo`` or ``4 channels``.
+        tracks: The audio track that is read, and what else there is.
         blocks_SC: (S, C) float32 blocks, nominally in [-1, 1], in order, silence where the file has a gap; to be
             consumed once.
         account: What was found in the file; complete once the blocks are.
     """
 
     rate: int
-    channel_count: int
+    channel_names: tuple[str, ...]
+    layout: str
+    tracks: TrackChoice
     blocks_SC: Iterator[Samples]
     account: Callable[[], SoundAccount]
 
+    @property
+    def channel_count(self) -> int:
+        """Channels of every block."""
+        return len(self.channel_names)
+
 
 @contextmanager
-def open_speech(path: Path) -> Iterator[SpeechSource]:
-    """Open a recording in any container and codec FFmpeg reads; its first audio stream counts.
+def open_speech(path: Path, *, track: int | str | None = None) -> Iterator[SpeechSource]:
+    """Open a recording in any container and codec FFmpeg reads.
+
+    Args:
+        path: The file.
+        track: Number of the audio track, from 1, or its language tag; None: by the rule of `stages.media.tracks`.
 
     Raises:
         SpeechError: ``speech_not_found``, ``speech_unreadable``, ``speech_not_media`` (no recording at all),
-            ``speech_joined`` (several files in one), ``speech_no_sound`` (no audio stream), ``speech_empty`` (zero
-            samples), ``speech_unusual_format`` (a rate or number of channels that no speech has); while the blocks are
-            read also ``speech_not_finite``, ``speech_damaged`` and ``speech_changing_format``.
+            ``speech_joined`` (several files in one), ``speech_no_sound`` (no audio track), ``speech_codec_unknown``,
+            ``speech_track_unknown``, ``speech_empty`` (zero samples), ``speech_unusual_format`` (a rate or number of
+            channels that no speech has); while the blocks are read also ``speech_not_finite``, ``speech_damaged`` and
+            ``speech_changing_format``.
     """
     clocks = read_clocks(path, family=SpeechError, noun="speech")
     with open_media(path, family=SpeechError, noun="speech") as container:
-        stream = next(iter(container.streams.audio), None)
-        if stream is None:
-            raise SpeechError(
-                code="speech_no_sound",
-                what="there is no audio in this file",
-                hint="hand in a recording of speech",
-                where=str(path),
-            )
+        tracks = choose_track(container, path, wanted=track)
+        stream = container.streams.audio[tracks.number - 1]
         sound = PlacedSound(container, stream, clocks=clocks, path=path)
         first = sound.first
         if first is None:
@@ -90,7 +99,9 @@ def open_speech(path: Path) -> Iterator[SpeechSource]:
             )
         yield SpeechSource(
             rate=first.sample_rate,
-            channel_count=channels_of(first),
+            channel_names=tuple(channel.name for channel in first.layout.channels),
+            layout=first.layout.name,
+            tracks=tracks,
             blocks_SC=sound.blocks(),
             account=sound.account,
         )

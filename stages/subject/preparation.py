@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
 from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
@@ -199,7 +199,7 @@ class _Preparation:
         """Tracks with the offset of the sound undone, and the offset."""
         self.progress(PrepareStep.LISTEN, 0, 1)
         shot_start, _ = looks.longest_shot
-        speech_S = read_speech(self.request.clip).samples_S
+        speech_S = read_levelled(self.request.clip).samples_S
         face = canonicalised(observation.mesh_TN3)
         shot = slice(
             shot_start * SAMPLES_PER_FRAME, (shot_start + len(observation.mesh_TN3)) * SAMPLES_PER_FRAME

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stages.errors import SubjectError
 from stages.geometry.canonical import CANVAS, canonicalise, pose, rigid_rotation
 from stages.payloads import SAMPLES_PER_FRAME
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.subject.face_framing import framing_of
 from stages.subject.framing import Frame, Framing, framed_frames
 from stages.subject.looks import Looks, look_over
@@ -75,7 +75,7 @@ def prepare_clip(
     return assemble(
         observation,
         canonicalised(observation.mesh_TN3),
-        read_speech(clip).samples_S,
+        read_levelled(clip).samples_S,
         audio_lag=audio_lag,
         shot_start=start,
         source=clip,

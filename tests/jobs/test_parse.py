@@ -314,3 +314,50 @@ def test_the_profile_that_was_called_studio_says_how_it_is_called_now() -> None:
         "renamed",
         "write profile: full",
     )
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        {"uri": "film.mkv", "track": 2},
+        {"uri": "film.mkv", "track": "deu", "gain_db": -3},
+        {"uri": "s3://bucket/film.mkv", "gain_db": 0},
+    ],
+)
+def test_a_job_may_name_the_track_and_the_gain_of_its_speech(speech: dict[str, Any]) -> None:
+    loaded = parse(with_field("spec.speech", speech))
+    record = loaded.job.as_record()
+    assert record["spec"]["speech"] == speech
+    assert parse(record).job.spec.speech == loaded.job.spec.speech
+
+
+def test_speech_that_names_nothing_else_is_written_as_its_place_alone() -> None:
+    loaded = parse(with_field("spec.speech", {"uri": "hello.wav"}))
+    assert loaded.job == parse(MINIMAL).job
+    assert loaded.job.as_record()["spec"]["speech"] == "hello.wav"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("uri", "https://host/a.wav", "bad_value"),
+        ("track", 0, "bad_value"),
+        ("track", True, "bad_value"),
+        ("track", 1.0, "bad_value"),
+        ("track", "../x", "bad_value"),
+        ("track", "", "bad_value"),
+        ("gain_db", 61, "out_of_range"),
+        ("gain_db", 1.5, "wrong_type"),
+        ("gain_db", "3", "wrong_type"),
+        ("channel", 1, "unknown_field"),
+    ],
+)
+def test_what_cannot_be_of_a_speech_is_named_by_its_path(field: str, value: object, code: str) -> None:
+    mistake = only_mistake(with_field("spec.speech", {"uri": "hello.wav", field: value}))
+    assert (mistake.path, mistake.code) == (f"spec.speech.{field}", code)
+
+
+def test_speech_without_a_place_is_a_mistake() -> None:
+    mistake = only_mistake(with_field("spec.speech", {"track": 2}))
+    assert (mistake.path, mistake.code) == ("spec.speech.uri", "missing_field")
+    assert mistake.hint

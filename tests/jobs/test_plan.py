@@ -140,6 +140,8 @@ def test_the_hash_of_a_plan_is_written_down_so_that_it_cannot_drift() -> None:
         {"job": a_job(seed=1)},
         {"job": a_job(motion={"head": 0.5})},
         {"job": a_job(output={"profile": "full"})},
+        {"job": a_job(speech={"uri": "hello.wav", "track": 2})},
+        {"job": a_job(speech={"uri": "hello.wav", "gain_db": 0})},
     ],
     ids=lambda changed: next(iter(changed)),
 )
@@ -149,7 +151,13 @@ def test_whatever_changes_the_bytes_changes_the_plan(changed: dict[str, Any]) ->
 
 @pytest.mark.parametrize(
     "spec",
-    [{"speech": "copy.wav"}, {"subject": "/elsewhere"}, {"output": {"uri": "other.mp4"}}, {"takes": 3}],
+    [
+        {"speech": "copy.wav"},
+        {"speech": {"uri": "copy.wav"}},
+        {"subject": "/elsewhere"},
+        {"output": {"uri": "other.mp4"}},
+        {"takes": 3},
+    ],
     ids=lambda spec: next(iter(spec)),
 )
 def test_where_things_lie_and_how_many_takes_there_are_does_not_change_the_plan(spec: dict[str, Any]) -> None:

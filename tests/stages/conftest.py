@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,9 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+# Made voices are a plain module beside the tests, not part of any package.
+sys.path.insert(0, str(Path(__file__).parent))
 
 WriteClip = Callable[..., Path]
 

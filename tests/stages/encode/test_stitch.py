@@ -259,3 +259,42 @@ def test_a_disk_that_fills_up_leaves_nothing(segments, speech, tmp_path: Path, l
     )
     assert done.stdout == "encode_disk_full"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_voice_in_the_centre_of_surround_sound_is_as_loud_in_the_master_as_alone(
+    segments, write_audio, tmp_path: Path
+):
+    tone_S = 0.3 * np.sin(2 * np.pi * 440 * np.arange(96_000) / 48_000)
+    others_S = 0.1 * np.sin(2 * np.pi * 560 * np.arange(96_000) / 48_000)
+    surround = {
+        "alone": ([tone_S], "mono", 1),
+        "centre": ([0 * tone_S, 0 * tone_S, tone_S, others_S, 0 * tone_S, 0 * tone_S], "5.1", 1),
+        "music around": ([others_S, 0 * tone_S, tone_S, tone_S, others_S, 0 * tone_S], "5.1", 2),
+    }
+    levels = {}
+    for name, (channels, layout, count) in surround.items():
+        path = write_audio(
+            f"{name}.wav", np.stack(channels, 1), rate=48_000, codec="pcm_s16le", layout=layout
+        )
+        record = stitch(segments(50), speech_path=path, output=tmp_path / "m.mp4", fps=FPS, metadata={})
+        assert record.sound_channel_count == count
+        with av.open(str(tmp_path / "m.mp4")) as container:
+            sound_CS = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+        spectrum_CK = np.abs(np.fft.rfft(sound_CS[:, 24_000:72_000])) / 24_000
+        levels[name] = spectrum_CK[:, 440]
+        # The low frequencies of the LFE are left out, the music is on the left alone.
+        assert spectrum_CK[-1, 560] < 1e-3
+    assert levels["centre"] == pytest.approx(levels["alone"], rel=0.01)
+    # With others beside it the whole is as loud as the voice, and so the voice a little quieter.
+    assert 0.75 * levels["alone"][0] < levels["music around"].min() < levels["alone"][0]
+
+
+@pytest.mark.parametrize("right", [-1.0, 0.0])
+def test_stereo_stays_in_the_master_as_it_was_recorded(segments, write_audio, tmp_path: Path, right: float):
+    tone_S = 0.3 * np.sin(2 * np.pi * 440 * np.arange(96_000) / 48_000)
+    both_SC = np.stack([tone_S, right * tone_S], 1)
+    path = write_audio("a.wav", both_SC, rate=48_000, codec="pcm_s16le")
+    stitch(segments(50), speech_path=path, output=tmp_path / "m.mp4", fps=FPS, metadata={})
+    with av.open(str(tmp_path / "m.mp4")) as container:
+        sound_CS = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    np.testing.assert_allclose(sound_CS[:, 24_000:72_000], both_SC.T[:, 24_000:72_000], atol=0.02)
