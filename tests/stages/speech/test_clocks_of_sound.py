@@ -276,7 +276,7 @@ def test_the_master_has_the_same_gaps_as_the_speech(tmp_path: Path):
     with open_speech(path) as source:
         sound = MasterSound(source, fps=FPS)
         frames = [*sound.finish(speech.frame_count)]
-        assert source.account() == account(speech)
+        assert source.account().gaps == account(speech).gaps
     master_S = np.concatenate([frame.to_ndarray()[0] for frame in frames])
     # Its rate is threefold.
     gap_S = master_S[int(1.45 * 48_000) : int(2.15 * 48_000)]
