@@ -63,13 +63,14 @@ class FarmPool(PoolTerms):
 
     Attributes:
         first_cost: Seconds that a segment is taken to cost before any was rendered.
-        run_timeout: A segment that runs for longer loses its replica.
-        max_suspicion: Replicas that may die while they run a segment before it has to run alone.
-        max_failures: Different replicas on which a segment may fail before it is given up.
-        max_tries_failed: Failures of a segment on whatever replica before it is given up.
+        run_timeout: A window, face or segment that runs for longer loses its replica.
+        max_suspicion: Replicas that may die while they run one of these before it has to run alone.
+        max_failures: Different replicas on which one may fail before it is given up.
+        max_tries_failed: Failures of one on whatever replica before it is given up.
         sick_after: A replica that failed on so many different jobs in a row is shunned.
         cool_down: After which it is forgiven.
-        backoff: First wait after the store failed; doubles with each failure, up to sixteen times, with jitter.
+        backoff: First wait of a segment for what does not answer; doubles with each failure, up to sixteen times, with
+            jitter.
         speculate_after: What runs so many times as long as 95 of 100 segments is also given to an idle replica.
         speculate_with: Segments that must have been rendered before that.
         restart: A replacement for a replica is expected within this.
@@ -110,7 +111,6 @@ class FarmSpec(SpecModel):
         pool: How the renderers are run.
         replicas: How many there are.
         patience: A job waits for a store, an input or an output that does not answer for so long before it fails.
-            Segments wait for the store without a limit, by the pool's `backoff`.
     """
 
     studios: dict[Slug, Studio] = Field(default_factory=dict)

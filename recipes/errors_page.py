@@ -140,7 +140,9 @@ def _of_calls(tree: ast.Module, kinds: Kinds, shared: dict[str, ast.expr]) -> It
             exit_code = _exit_code(kind, own, kinds)
             if _CODE.fullmatch(own) and exit_code is not None:
                 retry = _retry(kind, own, given.get("retry"), kinds)
-                yield Entry(own, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry)
+                yield Entry(
+                    own, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry
+                )
 
 
 def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:

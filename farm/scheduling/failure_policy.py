@@ -144,7 +144,8 @@ class Patience:
         first = FIRST_WAIT_S if self.first_wait_s is None else self.first_wait_s
         wait_s = min(self.longest_wait_s, first * 2.0 ** min(self.failures, 30), self._ends_at - now)
         self.failures += 1
-        self.is_news = self.error is None or self.error.line() != error.line()
+        before = self.error
+        self.is_news = before is None or (before.code, before.message) != (error.code, error.message)
         self.error, self.until = error, now + wait_s
         return wait_s
 

@@ -57,9 +57,10 @@ def why_waiting(farm: FarmState, name: str) -> WaitingReason:
         raise unknown_job(name)
     if job.is_dispatching:
         found = _why_segments_wait(farm, job)
-        if job.delayed and found.code is not WaitCode.BACKOFF:
-            return replace(found, sentence=f"{found.sentence} {_what_does_not_answer(job)}")
-        return found
+        if job.patience.error is None or found.code is WaitCode.BACKOFF:
+            return found
+        tried = f"The last segment that was tried came to {job.patience.error.line()}."
+        return replace(found, sentence=f"{found.sentence} {tried}")
     return _why_job_waits(job)
 
 
@@ -95,14 +96,10 @@ def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
         return WaitingReason(WaitCode.FRESH_REPLICA, text)
     delayed = len(job.delayed) + counts[SegmentState.SUSPECT]
     if delayed:
-        return WaitingReason(WaitCode.BACKOFF, _what_does_not_answer(job))
+        because = f": {job.patience.error.line()}" if job.patience.error else ""
+        text = f"{delayed} segments are tried again after a wait{because}."
+        return WaitingReason(WaitCode.BACKOFF, text)
     return WaitingReason(WaitCode.MOTION, f"{counts[SegmentState.BLOCKED]} segments wait for their motion.")
-
-
-def _what_does_not_answer(job: JobEntry) -> str:
-    count = len(job.delayed) + job.counts[SegmentState.SUSPECT]
-    because = f": {job.patience.error.line()}" if job.patience.error else ""
-    return f"{count} segments are tried again after a wait{because}."
 
 
 def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:
