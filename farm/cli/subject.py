@@ -119,6 +119,8 @@ def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -
     terminal.out.print(
         "\n".join(f"{label}: {value}" for label, value in figure_rows(report.figures)), markup=False
     )
+    for sentence in report.told:
+        terminal.note(sentence)
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
     terminal.out.print("next: train its renderer, farm train with stage: renderer", style="dim")

@@ -7,11 +7,12 @@ and they are read in a fraction of the time that decoding takes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -96,6 +97,16 @@ def read_clocks(path: Path, *, family: type[StageError], noun: str) -> dict[int,
         return _placed(tracks, container, parts)
 
 
+def earliest_start(streams: Iterable[Stream]) -> Fraction:
+    """When the first of some streams starts, in seconds of the file's clock; 0 where none says."""
+    starts = (
+        stream.start_time * Fraction(stream.time_base)
+        for stream in streams
+        if stream.start_time is not None and stream.time_base is not None
+    )
+    return min(starts, default=Fraction(0))
+
+
 @dataclass(slots=True, kw_only=True)
 class _Part:
     """What a part holds of a stream: the number of its first packet, its earliest and latest time in ticks."""
@@ -137,7 +148,7 @@ class _Track:
             times=[] if isinstance(stream, VideoStream) else None,
         )
 
-    def take(self, packet: Packet[Stream], parts: int) -> int:
+    def take(self, packet: Packet[Any], parts: int) -> int:
         """One packet more, in a file that was seen to have so many parts; returns how many it has now."""
         number, self.count = self.count, self.count + 1
         stamp = packet.pts if packet.dts is None else packet.dts

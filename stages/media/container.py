@@ -10,11 +10,14 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from stages.errors import StageError
@@ -30,6 +33,8 @@ _INDIRECT_FORMATS = frozenset(
         *("lavfi", "sbg"),
     }
 )
+
+StreamT = TypeVar("StreamT", bound=Stream)
 
 _MOST_FAILURES_AT_ONCE = 100
 
@@ -91,15 +96,16 @@ def reading(path: Path, *, family: type[StageError], noun: str) -> Iterator[None
         raise not_media(path, family=family, noun=noun) from error
 
 
-def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream] | None]:
-    """The packets of some streams, or of all, in the order of the file; None where something unreadable was skipped.
+def packets_of(container: InputContainer, *streams: StreamT) -> Iterator[Packet[StreamT] | None]:
+    """The packets of some streams in the order of the file; None where something unreadable was skipped.
 
     What FFmpeg cannot read any more ends the packets as the end of the file does. An empty packet ends each stream.
     """
     failures = 0
     while True:
+        packets: Iterator[Any] = container.demux(*streams)
         try:
-            for packet in container.demux(*streams):
+            for packet in packets:
                 failures = 0
                 yield packet
             return
@@ -109,6 +115,13 @@ def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[S
             yield None
             if failures > _MOST_FAILURES_AT_ONCE:
                 return
+
+
+def drained(codec: AudioCodecContext | VideoCodecContext) -> list[Any]:
+    """The frames that a decoder still holds back; it is ready for another recording then."""
+    frames = codec.decode(None)
+    codec.flush_buffers()
+    return frames
 
 
 def is_cover(stream: VideoStream) -> bool:

@@ -5,7 +5,6 @@ Legend: S samples, C channels.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -17,14 +16,13 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.codec.context import Flags
 from av.container import InputContainer
 from numpy.typing import NDArray
 
 from stages.errors import SpeechError
 from stages.media.account import SoundAccount
-from stages.media.clock import StreamClock
-from stages.media.container import is_cover, packets_of, reading
+from stages.media.clock import LONGEST_HOLE_SECONDS, StreamClock, earliest_start
+from stages.media.container import drained, is_cover, packets_of, reading
 from stages.payloads import FRAMES_PER_SECOND
 
 Samples = NDArray[np.float32]
@@ -38,10 +36,8 @@ _TOLERANCE_SECONDS: Final = Fraction(1, FRAMES_PER_SECOND)
 """Between a sample's place in the file and its time. Within a frame of picture nobody sees the difference, and more
 than a frame no rounding of a clock (1 ms in Matroska and FLV) and no delay of a codec explains."""
 
-_LONGEST_GAP_SECONDS: Final = 60
-"""That is filled where no picture goes on meanwhile. Damaged timestamps lie years apart."""
 _MOST_FILLED_SECONDS: Final = 600
-"""Likewise of all such gaps together."""
+"""Of gaps during which no picture goes on, all together."""
 
 
 class PlacedSound:
@@ -118,18 +114,14 @@ class PlacedSound:
 
     def _decoded(self) -> Iterator[tuple[AudioFrame, int]]:
         """Frames, each with the number of its part."""
-        begins = self._clock.begins
-        if len(begins) > 1:
-            self._stream.codec_context.flags |= Flags.copy_opaque
-        number = part = damaged = 0
-        sounding = False
+        codec, number, part, damaged, sounding = self._stream.codec_context, 0, 0, 0, False
         with reading(self._path, family=SpeechError, noun="speech"):
             for packet in packets_of(self._container, self._stream):
-                if packet is not None and packet.size:
-                    part = bisect_right(begins, number) - 1
-                    number += 1
-                    if len(begins) > 1:
-                        packet.opaque = part
+                if number in self._clock.part_starts and packet is not None and packet.size:
+                    # Its memory of the part before would sound in the next.
+                    yield from ((frame, part) for frame in drained(codec) if frame.samples > 0)
+                    part += 1
+                number += packet is not None and packet.size > 0
                 try:
                     frames = [] if packet is None else packet.decode()
                 except av.InvalidDataError:
@@ -139,9 +131,9 @@ class PlacedSound:
                     self._note_damage(sounding)
                     continue
                 for frame in frames:
-                    if isinstance(frame, AudioFrame) and frame.samples > 0:
+                    if frame.samples > 0:
                         sounding = True
-                        yield frame, frame.opaque if isinstance(frame.opaque, int) else part
+                        yield frame, part
         if damaged > (_ALWAYS_TOLERATED + number // _TOLERATED_DAMAGE if sounding else 0):
             raise SpeechError(
                 code="speech_damaged",
@@ -165,7 +157,9 @@ class PlacedSound:
         self._first_stamp, self._part, self._reach = first.pts, part, 0
         picture = next((each for each in self._container.streams.video if not is_cover(each)), None)
         if picture is not None and picture.start_time is not None and first.pts is not None:
-            start = picture.start_time * Fraction(picture.time_base or 1)
+            # Another track may come first: picture and sound count from the same moment whichever is heard.
+            others = [each for each in self._container.streams.audio if each.index != self._stream.index]
+            start = earliest_start([picture, *others])
             late, reach = first.pts * tick + offsets[part] - start, clocks[picture.index].reach - start
             if 0 < late <= reach:
                 self._lead = int(late * rate)
@@ -207,7 +201,7 @@ class PlacedSound:
         if end <= self._reach:
             return True
         self._filled += length
-        return length <= _LONGEST_GAP_SECONDS and self._filled <= _MOST_FILLED_SECONDS
+        return length <= LONGEST_HOLE_SECONDS and self._filled <= _MOST_FILLED_SECONDS
 
     def _silence(self, count: int) -> Iterator[Samples]:
         assert self.first is not None

@@ -8,7 +8,7 @@ One frame a second is searched for faces. Every frame is compared with the one b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
+from stages.media.account import PictureAccount
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
 from stages.video.decoding import read_decoded, thumbnail, upright
+from stages.video.timing import ClipNotes
 from stages.video.unfit import UnfitFrames
 
 _MOST_FACES: Final = 3
@@ -59,6 +61,7 @@ class Looks:
         cuts: first frames of new shots.
         jumps: frames at which the picture jumps, but not to another shot.
         unfit: frames that nothing is to be learnt from.
+        account: what was found in the picture of the file.
     """
 
     width: int
@@ -68,6 +71,7 @@ class Looks:
     cuts: tuple[int, ...]
     jumps: tuple[int, ...]
     unfit: tuple[UnfitFrames, ...] = ()
+    account: PictureAccount = field(default_factory=PictureAccount)
 
     @property
     def longest_shot(self) -> tuple[int, int]:
@@ -86,8 +90,9 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
     changes: list[float] = []
     height = width = count = 0
     before: NDArray[np.float32] | None = None
+    notes = ClipNotes()
     with FaceTracker(video=False, faces=_MOST_FACES) as tracker:
-        for frame in read_decoded(clip):
+        for frame in read_decoded(clip, notes=notes):
             tiny_HW3 = thumbnail(frame, size=_TINY).astype(np.float32)
             changes.append(0.0 if before is None else float(np.abs(tiny_HW3 - before).mean()))
             before = tiny_HW3
@@ -100,7 +105,16 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
             if progress is not None:
                 progress(count)
     cuts, jumps = find_cuts(np.array(changes))
-    return Looks(width=width, height=height, frame_count=count, looks=tuple(looks), cuts=cuts, jumps=jumps)
+    return Looks(
+        width=width,
+        height=height,
+        frame_count=count,
+        looks=tuple(looks),
+        cuts=cuts,
+        jumps=jumps,
+        unfit=notes.unfit,
+        account=notes.account,
+    )
 
 
 def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
+from stages.media.account import MediaAccount
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
@@ -144,6 +145,7 @@ class _Preparation:
     started: float = field(default_factory=time.perf_counter)
     processor_started: float = field(default_factory=time.process_time)
     verdicts: list[Verdict] = field(default_factory=list)
+    media: MediaAccount = field(default_factory=MediaAccount)
     figures: PreparationFigures = field(default_factory=lambda: PreparationFigures(seconds=0.0))
 
     def run(self) -> QualityReport:
@@ -151,6 +153,7 @@ class _Preparation:
         self._judge(judge_file(read_facts(clip)))
         looks = look_over(clip, progress=self._counter(PrepareStep.LOOK, 0))
         self.progress(PrepareStep.LOOK, looks.frame_count, looks.frame_count)
+        self.media = replace(self.media, picture=looks.account)
         start, stop = looks.longest_shot
         self.figures = replace(self.figures, seconds=(stop - start) / FRAMES_PER_SECOND)
         self._judge(judge_looks(looks))
@@ -199,7 +202,9 @@ class _Preparation:
         """Tracks with the offset of the sound undone, and the offset."""
         self.progress(PrepareStep.LISTEN, 0, 1)
         shot_start, _ = looks.longest_shot
-        speech_S = read_levelled(self.request.clip).samples_S
+        speech = read_levelled(self.request.clip)
+        speech_S = speech.samples_S
+        self.media = replace(self.media, sound=speech.media.sound)
         face = canonicalised(observation.mesh_TN3)
         shot = slice(
             shot_start * SAMPLES_PER_FRAME, (shot_start + len(observation.mesh_TN3)) * SAMPLES_PER_FRAME
@@ -321,6 +326,8 @@ class _Preparation:
                 processor_seconds_per_second=self.claim.processor_seconds / length if length else None,
                 peak_memory_mb=self.claim.peak_memory_mb,
             ),
+            told=tuple(self.media.sentences()),
+            found=self.media.as_record(),
         )
         report.write(self.request.out / REPORT_FOLDER, picture=picture)
         return report

@@ -13,8 +13,10 @@ from stages.subject.audio_offset import AudioOffset
 from stages.subject.looks import Look, Looks
 from stages.subject.measures import TrackMeasures
 from stages.video.decoding import VideoFacts as VideoFacts
+from stages.video.unfit import Unfit, fit_frames
 
 _SHORTEST_SECONDS: Final = 2
+_MOST_DAMAGED: Final = 0.5
 
 
 class Level(StrEnum):
@@ -97,6 +99,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
             advice="record a minute or two: what a renderer has not seen it cannot draw",
         ),
         _cuts(looks),
+        _damage(looks),
     ]
     if not heights:
         return [
@@ -226,6 +229,20 @@ def _cuts(looks: Looks) -> Verdict:
         measured=f"no cut, but a jump at {times}" if looks.jumps else "no cut",
         threshold="one shot",
         advice="parts were cut out of the clip; a take without edits trains better",
+    )
+
+
+def _damage(looks: Looks) -> Verdict:
+    start, stop = looks.longest_shot
+    spans = [span for span in looks.unfit if span.reason in (Unfit.LOST, Unfit.DAMAGED)]
+    share = 1 - len(fit_frames(spans, start=start, stop=stop)) / max(1, stop - start)
+    return _graded(
+        "damaged",
+        refused=share > _MOST_DAMAGED,
+        warned=share > 0,
+        measured=f"{share:.1%} of the pictures are missing or hang on damaged data",
+        threshold=f"at most {_MOST_DAMAGED:.0%}, better none",
+        advice="nothing is learnt from these; hand in the recording itself, or copy it again",
     )
 
 

@@ -6,9 +6,9 @@ import html
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from stages.errors import SubjectError
 from stages.files import check_types, read_record
@@ -53,12 +53,23 @@ class PreparationFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityReport:
-    """Verdicts and figures of one clip."""
+    """Verdicts and figures of one clip.
+
+    Attributes:
+        clip: name of its file.
+        name: of the subject.
+        verdicts: what was looked at, in order.
+        figures: what was measured.
+        told: what to know of the file, in sentences; see `stages.media.account`.
+        found: the same as plain data.
+    """
 
     clip: str
     name: str
     verdicts: tuple[Verdict, ...]
     figures: PreparationFigures
+    told: tuple[str, ...] = ()
+    found: dict[str, Any] = field(default_factory=dict)
 
     @property
     def level(self) -> Level:
@@ -92,7 +103,14 @@ class QualityReport:
             figures = PreparationFigures(**raw["figures"])
             for part in (*verdicts, figures):
                 check_types(part)
-            return cls(clip=str(raw["clip"]), name=str(raw["name"]), verdicts=verdicts, figures=figures)
+            return cls(
+                clip=str(raw["clip"]),
+                name=str(raw["name"]),
+                verdicts=verdicts,
+                figures=figures,
+                told=tuple(str(sentence) for sentence in raw.get("told", ())),
+                found=dict(raw.get("found", {})),
+            )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise SubjectError(
                 code="subject_no_report",
@@ -139,6 +157,7 @@ def _page(report: QualityReport, picture: bytes | None) -> str:
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>"
         for name, value in figure_rows(report.figures)
     )
+    told = "\n".join(f"<p>{html.escape(sentence)}.</p>" for sentence in report.told)
     # Within the page, so that it can be sent as one file.
     image = (
         ""
@@ -146,7 +165,7 @@ def _page(report: QualityReport, picture: bytes | None) -> str:
         else f'<img alt="frames and tracks" src="data:image/png;base64,{b64encode(picture).decode()}">'
     )
     return _TEMPLATE.format(
-        title=title, clip=html.escape(report.clip), verdicts=verdicts, figures=figures, image=image
+        title=title, clip=html.escape(report.clip), told=told, verdicts=verdicts, figures=figures, image=image
     )
 
 
@@ -161,6 +180,7 @@ img {{ max-width: 100%; }}
 </style></head><body>
 <h1>{title}</h1>
 <p>Quality of the clip {clip}.</p>
+{told}
 <table><tr><th>what</th><th>verdict</th><th>measured</th><th>limit</th><th>advice</th></tr>
 {verdicts}
 </table>

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +23,10 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.media.container import is_cover, not_media, open_media, reading
+from stages.media.clock import LONGEST_HOLE_SECONDS, earliest_start, read_clocks
+from stages.media.container import is_cover, not_media, open_media
 from stages.payloads import FRAMES_PER_SECOND
+from stages.video.timing import ClipNotes, GridNotes, TimedFrames
 
 Frame = NDArray[np.uint8]
 
@@ -38,9 +39,6 @@ _EXACT = (
 _MOST_PIXELS: Final = 8192 * 8192
 _SQUARE_ENOUGH: Final = Fraction(1, 100)
 """Of a pixel's width: what rounding a picture to whole macroblocks leaves."""
-
-_LONGEST_STILL: Final = 60
-"""Seconds for which one recorded frame may be shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +72,23 @@ def read_facts(path: Path) -> VideoFacts:
             (``clip_not_media``), of pixels that are not square (``clip_pixel_shape``), or larger than any camera's
             picture (``clip_too_large``).
     """
+    clocks = read_clocks(path, family=SubjectError, noun="clip")
     with open_media(path, family=SubjectError, noun="clip") as container:
         stream = _video_stream(container, path)
-        first = next(_timed_frames(container, stream, path), None)
+        origin = earliest_start([stream, *container.streams.audio])
+        frames = TimedFrames(container, stream, clock=clocks[stream.index], origin=origin, path=path)
+        first = next(_timed_frames(frames, path), None)
         if first is None:
             raise _no_picture(path)
         height, width = upright(first[1]).shape[:2]
         return VideoFacts(
             width=width,
             height=height,
-            fps=1 / _frame_length(stream),
+            fps=1 / frames.frame_length,
             duration=_duration(container, stream),
             has_sound=bool(container.streams.audio),
             rotation=round(first[1].rotation),
-            rate_varies=_rate_varies(path),
+            rate_varies=clocks[stream.index].rate_varies,
         )
 
 
@@ -109,38 +110,51 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
         yield upright(frame)
 
 
-def read_decoded(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> Iterator[VideoFrame]:
+def read_decoded(
+    path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND), notes: ClipNotes | None = None
+) -> Iterator[VideoFrame]:
     """The same frames as `read_frames`, before they are converted, which for large pictures costs most of the time.
+
+    Args:
+        path: Any video file FFmpeg reads.
+        fps: Frames per second of the result.
+        notes: Filled in, once the last frame was read, with what was found.
 
     Raises:
         SubjectError: As `read_frames`.
     """
     step = 1 / Fraction(fps)
+    clocks = read_clocks(path, family=SubjectError, noun="clip")
     with open_media(path, family=SubjectError, noun="clip") as container:
         stream = _video_stream(container, path)
-        origin = _origin(container, stream)
-        frame_length = _frame_length(stream)
+        origin = earliest_start([stream, *container.streams.audio])
+        frames = TimedFrames(container, stream, clock=clocks[stream.index], origin=origin, path=path)
+        grid = GridNotes(frames)
         target = Fraction(0)
         held: VideoFrame | None = None
-        held_time = Fraction(0)
-        for stamp, frame in _timed_frames(container, stream, path):
-            time = stamp - origin
+        held_time, is_damaged = Fraction(0), False
+        for time, frame, hangs_on_damage in _timed_frames(frames, path):
             # Damaged timestamps lie years apart, and every frame between them would be handed out.
-            if time - held_time > _LONGEST_STILL:
+            if time - held_time > LONGEST_HOLE_SECONDS:
                 raise _gap(path, held_time)
             # Halfway between two recorded frames the earlier one is still on screen. A recording that starts late
             # shows its first frame from time zero on.
             while held is not None and target - held_time <= time - target:
+                grid.shown(target, time=held_time, is_damaged=is_damaged)
                 yield held
                 target += step
-            held, held_time = frame, time
+            grid.taken(time, before=None if held is None else held_time)
+            held, held_time, is_damaged = frame, time, hangs_on_damage
         if held is None:
             raise _no_picture(path)
         # The last frame stays to its end; the length is rounded to the nearest number of frames.
-        end = held_time + min(frame_length, Fraction(_LONGEST_STILL))
+        end = held_time + min(frames.frame_length, Fraction(LONGEST_HOLE_SECONDS))
         while 2 * (end - target) >= step:
+            grid.shown(target, time=held_time, is_damaged=is_damaged)
             yield held
             target += step
+    if notes is not None:
+        grid.fill_in(notes)
 
 
 def thumbnail(frame: VideoFrame, *, size: int) -> Frame:
@@ -175,58 +189,18 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _timed_frames(
-    container: InputContainer, stream: VideoStream, path: Path
-) -> Iterator[tuple[Fraction, VideoFrame]]:
-    """Frames with their time in seconds, strictly increasing; frames without a timestamp follow at the stated rate."""
-    frame_length = _frame_length(stream)
-    last: Fraction | None = None
+def _timed_frames(frames: TimedFrames, path: Path) -> Iterator[tuple[Fraction, VideoFrame, bool]]:
+    """See `TimedFrames`; refused where pictures change on the way."""
     shape: tuple[int, int, int] | None = None
-    with reading(path, family=SubjectError, noun="clip"):
-        for frame in container.decode(stream):
-            base = frame.time_base or stream.time_base
-            if frame.pts is not None and base is not None:
-                time = frame.pts * Fraction(base)
-            else:
-                time = Fraction(0) if last is None else last + frame_length
-            if last is not None and time <= last:
-                continue
-            last = time
-            shape = shape or _shape(frame)
-            if _shape(frame) != shape:
-                raise _changing_size(path, f"{shape[0]} x {shape[1]}", f"{frame.width} x {frame.height}")
-            yield time, frame
+    for time, frame, hangs_on_damage in frames:
+        shape = shape or _shape(frame)
+        if _shape(frame) != shape:
+            raise _changing_size(path, f"{shape[0]} x {shape[1]}", f"{frame.width} x {frame.height}")
+        yield time, frame, hangs_on_damage
 
 
 def _shape(frame: VideoFrame) -> tuple[int, int, int]:
     return frame.width, frame.height, round(frame.rotation / 90) % 4
-
-
-def _frame_length(stream: VideoStream) -> Fraction:
-    return 1 / Fraction(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
-
-
-def _origin(container: InputContainer, stream: VideoStream) -> Fraction:
-    """The earliest start of picture and first sound, in seconds of the container's clock."""
-    starts = [
-        each.start_time * Fraction(each.time_base)
-        for each in (stream, *container.streams.audio[:1])
-        if each.start_time is not None and each.time_base is not None
-    ]
-    return min(starts, default=Fraction(0))
-
-
-def _rate_varies(path: Path) -> bool:
-    """Whether some frame stays half as long again as the usual one; packets are enough to tell."""
-    # Opened again: a bare stream, which has no index, does not go back to its start.
-    with (
-        open_media(path, family=SubjectError, noun="clip") as container,
-        reading(path, family=SubjectError, noun="clip"),
-    ):
-        stream = _video_stream(container, path)
-        stamps = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
-    gaps = sorted(after - before for before, after in pairwise(stamps))
-    return bool(gaps) and 2 * gaps[-1] > 3 * gaps[len(gaps) // 2]
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
@@ -267,7 +241,7 @@ def _changing_size(path: Path, first: str, later: str) -> SubjectError:
 def _gap(path: Path, time: Fraction) -> SubjectError:
     return SubjectError(
         code="clip_gap",
-        what=f"after {float(time):.1f} s there is no picture for more than {_LONGEST_STILL} s",
+        what=f"after {float(time):.1f} s there is no picture for more than {LONGEST_HOLE_SECONDS} s",
         hint="cut the clip there, or export it again: its timestamps may be damaged",
         where=str(path),
     )

@@ -35,7 +35,7 @@ def write_media(
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Write sound and grey pictures (48 x 32, the k-th as bright as 40 + 2 k) at times of their own."""
+    """Write sound and grainy grey pictures (48 x 32, the k-th as bright as 40 + 2 k) at times of their own."""
     with av.open(str(path), "w", format=container, options=options or {}) as file:
         packets = []
         if picture:
@@ -63,7 +63,10 @@ def _pictures(file: av.container.OutputContainer, times: Sequence[float], *, cod
     clock = stream.codec_context.time_base or Fraction(1, fps)
     packets = []
     for index, moment in enumerate(times):
-        pixels_HW3 = np.full((32, 48, 3), 40 + 2 * (index % 100), np.uint8)
+        grain_HW1 = np.random.default_rng(index).integers(-12, 13, (32, 48, 1))
+        pixels_HW3 = (
+            (40 + 2 * (index % 100) + grain_HW1 - grain_HW1.mean()).round().astype(np.uint8).repeat(3, 2)
+        )
         frame = av.VideoFrame.from_ndarray(pixels_HW3, format="rgb24")
         frame.pts, frame.time_base = round(Fraction(moment).limit_denominator(90_000) / clock), clock
         packets += stream.encode(frame)
