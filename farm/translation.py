@@ -19,6 +19,7 @@ from jobs.errors import (
     UnknownSubject,
     WeightsMismatch,
 )
+from jobs.spelling import hint_where_missing
 from stages.errors import EncodeError, SpeechError, StageError, SubjectError, WeightsError
 
 # Codes that belong to another family than their class says; everything else goes by class.
@@ -55,7 +56,10 @@ def translate(error: Exception, *, where: str, otherwise: type[FarmError] = Segm
         kind = _BY_CODE.get(error.code) or next(
             ours for theirs, ours in _BY_CLASS if isinstance(error, theirs)
         )
-        return kind(error.what, where=error.where or where, hint=error.hint, code=error.code)
+        hint = error.hint
+        if error.code.endswith("_not_found"):
+            hint = hint_where_missing(error.where, otherwise=hint)
+        return kind(error.what, where=error.where or where, hint=hint, code=error.code)
     if isinstance(error, MemoryError):
         return InfrastructureError(
             "the machine is out of memory",

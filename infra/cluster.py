@@ -6,16 +6,20 @@ its own progress, and lines from workers would tear through it.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
+import shutil
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.settings import RayAuth, prepare_ray_environment
+from infra.settings import RayAuth, prepare_ray_environment, ray_folder
 from jobs.errors import ClusterUnavailable, SettingsError
 
 if TYPE_CHECKING:
@@ -71,7 +75,7 @@ def connected_cluster(
 
     Raises:
         ClusterUnavailable: The cluster cannot be started or reached.
-        SettingsError: The address is not ``HOST:PORT``.
+        SettingsError: The address is not ``HOST:PORT``, or the folder of temporary files has too long a name.
     """
     if address is not None:
         _check_answers(address)
@@ -94,22 +98,69 @@ def connected_cluster(
             "include_dashboard": False,
         }
     )
-    # Ray takes SIGTERM for itself; whoever opens the cluster knows better what it means.
-    on_sigterm = signal.getsignal(signal.SIGTERM)
+    folder = ray_folder() if address is None else None
+    if folder is not None:
+        # What Ray started is ended as the process ends, where its start was interrupted; this comes after.
+        atexit.register(_remove_sessions, folder)
     try:
-        ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR, **options)
-        cluster = _facts(ray, is_embedded=address is None)
-    except Exception as error:
+        yield _connected(ray, options, address=address)
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            _remove_sessions(folder)
+
+
+def _connected(ray: ModuleType, options: dict[str, Any], *, address: str | None) -> Cluster:
+    try:
+        with _sigterm_waits():
+            ray.init(namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR, **options)
+        return _facts(ray, is_embedded=address is None)
+    except (Exception, SystemExit) as error:
         # Ray raises a dozen unrelated classes here, all with this one meaning.
-        ray.shutdown()
         raise _unavailable(address, error) from error
-    finally:
-        if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
-            signal.signal(signal.SIGTERM, on_sigterm)
+
+
+@contextmanager
+def _sigterm_waits() -> Iterator[None]:
+    """Keeps SIGTERM until the block ends, and for whoever handled it before.
+
+    As it starts, Ray takes the signal for itself: first it would end the process without a word, then with a traceback
+    of its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    _blocked.append(signal.SIGTERM)
     try:
-        yield cluster
+        yield
+    except SystemExit as end:
+        # Another thread was given the signal, and Ray's own handler did this.
+        if end.code == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)
+        raise
     finally:
-        ray.shutdown()
+        _blocked.clear()
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_blocked: list[signal.Signals] = []
+# What Ray starts meanwhile is ended by the signal as ever.
+os.register_at_fork(after_in_child=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _blocked))
+
+
+def _remove_sessions(folder: Path) -> None:
+    """Remove the logs and sockets of clusters that this process started and ended, and what holds nothing else then."""
+    for session in folder.glob(f"session_*_{os.getpid()}"):
+        shutil.rmtree(session, ignore_errors=True)
+    latest = folder / "session_latest"
+    with suppress(OSError):
+        if not latest.exists():
+            latest.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _check_answers(address: str) -> None:
@@ -139,7 +190,7 @@ def _facts(ray: ModuleType, *, is_embedded: bool) -> Cluster:
     )
 
 
-def _unavailable(address: str | None, error: Exception) -> ClusterUnavailable:
+def _unavailable(address: str | None, error: BaseException) -> ClusterUnavailable:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     if address is None:
         return ClusterUnavailable(

@@ -18,6 +18,7 @@ from infra.storage.s3_problems import S3Error, S3Problem
 from jobs.errors import CastingError, DiskFull, FarmError, InputError, InputNotFound, Retry, UnknownSubject
 from jobs.identity import sha256_of_record
 from jobs.locations import S3Address, is_s3, s3_address
+from jobs.spelling import hint_where_missing
 
 LARGEST_SUBJECT_OBJECTS = 100  # a package has four files; a prefix with hundreds is not a package
 
@@ -103,9 +104,8 @@ _SUBJECT_HINT = "write builtin:NAME, or the folder or s3:// URI of a package wit
 def _local_file(path: Path, *, where: str) -> Path:
     mode = _mode(path)
     if mode is None:
-        raise InputNotFound(
-            f"no such file: '{path}'", where=where, hint="check the path; it starts at the job's file"
-        )
+        hint = hint_where_missing(str(path), otherwise="check the path; it starts at the job's file")
+        raise InputNotFound(f"no such file: '{path}'", where=where, hint=hint)
     if not stat.S_ISREG(mode):
         raise InputNotFound(f"'{path}' is not a file", where=where, code="not_a_file", hint="name one file")
     if not os.access(path, os.R_OK):
@@ -119,7 +119,8 @@ def _local_folder(path: Path, *, where: str) -> Path:
     mode = _mode(path)
     if mode is None or not stat.S_ISDIR(mode):
         problem = "does not exist" if mode is None else "is not the folder of a subject package"
-        raise UnknownSubject(f"'{path}' {problem}", where=where, hint=_SUBJECT_HINT)
+        hint = hint_where_missing(str(path), otherwise=_SUBJECT_HINT)
+        raise UnknownSubject(f"'{path}' {problem}", where=where, hint=hint)
     return path
 
 

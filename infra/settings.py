@@ -19,6 +19,9 @@ from jobs.locations import is_s3
 
 RayAuth = Literal["token", "disabled"]
 
+_LONGEST_SOCKET_NAME = 107  # bytes; the limit of Linux
+_SOCKET_IN_RAY_FOLDER = "/session_2026-01-31_23-59-59_999999_4194304/sockets/plasma_store"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmSettings:
@@ -106,6 +109,25 @@ def prepare_ray_environment(*, auth: RayAuth, embedded: bool) -> None:
         os.environ.setdefault("RAY_worker_niceness", "0")
     # A studio's cluster reports to nobody.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
+def ray_folder() -> Path:
+    """Where an embedded cluster keeps its sockets and its logs.
+
+    Raises:
+        SettingsError: Its name is too long for sockets.
+    """
+    name = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
+    temporary = os.environ.get(name) or "/tmp"
+    folder = Path(temporary, "ray")
+    most = _LONGEST_SOCKET_NAME - len(_SOCKET_IN_RAY_FOLDER) - len("/ray")
+    if len(os.fsencode(temporary.rstrip("/"))) > most:
+        raise SettingsError(
+            f"'{temporary}' is too long a name for the folder of Ray's sockets, which may have {most} bytes",
+            where=name,
+            hint=f"set {name} to a shorter folder for this command, such as /tmp",
+        )
+    return folder
 
 
 def _cache(variables: Mapping[str, str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
@@ -13,6 +14,7 @@ from jobs.errors import InputError, InputNotFound, SpecError, SpecMistake
 from jobs.evaluate_spec import EvaluateSpec, VideoPair
 from jobs.folders import literal_brackets
 from jobs.locations import is_s3, resolve_location
+from jobs.spelling import hint_where_missing
 
 _VIDEO_SUFFIXES: Final = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ts", ".webm", ".wmv"}
@@ -139,7 +141,8 @@ def _matches(location: str, *, field: str) -> list[str]:
     # Not Path.glob, whose * matches hidden names too, such as files that are still being written.
     found = sorted(path for path in glob(literal_brackets(location)) if Path(path).is_file())  # noqa: PTH207
     if not found:
-        raise InputNotFound(f"no file is called '{location}'", where=field, hint="check the pattern")
+        hint = hint_where_missing(location, otherwise="check the pattern", is_pattern=True)
+        raise InputNotFound(f"no file is called '{location}'", where=field, hint=hint)
     return found
 
 
@@ -147,21 +150,21 @@ def _files_in(home: str, suffixes: Collection[str], *, folder: Path, field: str)
     """The files of a folder by their name without suffix, in the order of names."""
     place = Path(resolve_location(home, folder=folder))
     if not place.is_dir():
-        raise InputNotFound(
-            f"no such folder: '{place}'", where=field, hint="check the path; it starts at the job's file"
-        )
+        hint = hint_where_missing(str(place), otherwise="check the path; it starts at the job's file")
+        raise InputNotFound(f"no such folder: '{place}'", where=field, hint=hint)
     found: dict[str, Path] = {}
     for path in sorted(place.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
             continue
-        if path.stem in found:
+        name = unicodedata.normalize("NFC", path.stem)
+        if name in found:
             raise InputError(
-                f"'{found[path.stem].name}' and '{path.name}' have one name",
+                f"'{found[name].name}' and '{path.name}' have one name",
                 where=field,
                 code="duplicate_name",
                 hint="keep one of them in the folder: files are matched by name, whatever the suffix",
             )
-        found[path.stem] = path
+        found[name] = path
     if not found:
         raise InputNotFound(
             f"'{place}' holds no file that could be matched",

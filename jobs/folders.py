@@ -8,6 +8,7 @@ from glob import glob
 from pathlib import Path, PurePath
 
 from jobs.errors import InputNotFound
+from jobs.spelling import hint_where_missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,11 @@ def _folders(patterns: Sequence[str], *, field: str) -> tuple[Path, ...]:
             raise InputNotFound(
                 f"no folder is called '{pattern}'",
                 where=f"{field}[{index}]",
-                hint="name the folder of a prepared clip or subject, see farm subject prepare",
+                hint=hint_where_missing(
+                    pattern,
+                    otherwise="name the folder of a prepared clip or subject, see farm subject prepare",
+                    is_pattern=True,
+                ),
             )
         found.update(dict.fromkeys(folders))
     return tuple(found)
