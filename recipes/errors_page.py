@@ -20,7 +20,9 @@ from typing import Final, TypeGuard
 
 import stages.errors
 from farm.translation import translate
-from jobs.errors import ExitCode, FarmError, Retry
+from infra.journal.problems import DatabaseProblem
+from infra.storage.s3_problems import HINTS, S3Error, S3Problem
+from jobs.errors import ExitCode, FarmError, JournalError, Retry, StoreError, StoreUnavailable
 from jobs.spec_mistake import SpecMistake
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -81,6 +83,9 @@ def entries() -> list[Entry]:
     found = {entry for node in kinds.values() for entry in _of_class(node, kinds)}
     shared = {name: value for tree in trees for name, value in _constants(tree).items()}
     found.update(entry for tree in trees for entry in _of_calls(tree, kinds, shared))
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found.update(_of_s3(calls))
+    found.update(_of_databases(calls))
     return sorted(found)
 
 
@@ -143,6 +148,32 @@ def _of_calls(tree: ast.Module, kinds: Kinds, shared: dict[str, ast.expr]) -> It
                 yield Entry(
                     own, exit_code, _text(said, constants), _text(given.get("hint"), constants), retry
                 )
+
+
+def _of_s3(calls: Sequence[ast.Call]) -> Iterator[Entry]:
+    """What S3 can answer; what passes by itself is passing wherever it is said to be."""
+    passing = {
+        ast.unparse(call.args[0]).partition(".")[2]
+        for call in _calls_of(S3Error, calls)
+        if any(each.arg == "is_passing" and ast.unparse(each.value) == "True" for each in call.keywords)
+    }
+    # Of these two, what is told is an error of another code, or none.
+    for problem in set(S3Problem) - {S3Problem.NO_OBJECT, S3Problem.EXISTS}:
+        kind = StoreUnavailable if problem.name in passing else StoreError
+        what = f"S3: {problem.name.lower().replace('_', ' ')}"
+        yield Entry(problem.value, int(kind.exit_code), what, HINTS[problem], (kind.default_retry,))
+
+
+def _of_databases(calls: Sequence[ast.Call]) -> Iterator[Entry]:
+    """What the journal's database can answer."""
+    for call in _calls_of(DatabaseProblem, calls):
+        code, what, hint, *passing = (_text(argument, {}) for argument in call.args)
+        retry = Retry.LATER if passing else Retry.NEVER
+        yield Entry(code, int(JournalError.exit_code), what, hint, (retry,))
+
+
+def _calls_of(kind: type[object], calls: Sequence[ast.Call]) -> Iterator[ast.Call]:
+    return (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == kind.__name__)
 
 
 def _exit_code(name: str, code: str, kinds: Kinds) -> int | None:
