@@ -284,6 +284,7 @@ class FarmCoordinator:
             farm.tell(ReplicaJoined(joined.replica))
         else:
             farm.helpers[joined.stage][joined.replica] = Helper()
+            farm.fresh_helper_due.pop(joined.stage, None)
 
     def _gone(self, gone: Gone) -> None:
         farm = self.state

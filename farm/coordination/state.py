@@ -196,6 +196,7 @@ class CoordinatorState:
         runs: Planned jobs that have not ended, and those whose last attempts are still stopping.
         tasks: Tasks that are out, by key.
         helpers: Replicas of the windows and of the faces.
+        fresh_helper_due: Until when another helper is expected for one that is gone, by the clock of `time.monotonic`.
         actions: What the scheduler wants done and is not done yet.
         moves: Transitions that nobody followed up yet.
         opening: Jobs whose speech is being read.
@@ -221,6 +222,7 @@ class CoordinatorState:
     helpers: dict[Stage, dict[str, Helper]] = field(
         default_factory=lambda: {Stage.MOTION: {}, Stage.FACE: {}}
     )
+    fresh_helper_due: dict[Stage, float] = field(default_factory=dict)
     actions: deque[FarmAction] = field(default_factory=deque)
     moves: deque[Moved] = field(default_factory=deque)
     opening: set[str] = field(default_factory=set)

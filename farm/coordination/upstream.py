@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -137,6 +138,7 @@ def take_back(farm: CoordinatorState, assignment: Assignment) -> None:
 def take_loss(farm: CoordinatorState, replica: str, stage: Stage, *, explained: bool, reason: str) -> None:
     """A helper is gone; of what it held, only what ran can be to blame."""
     farm.helpers[stage].pop(replica, None)
+    farm.fresh_helper_due[stage] = time.monotonic() + farm.rules.pool.restart
     for key, assignment in tuple(farm.tasks_of(replica)):
         del farm.tasks[key]
         if assignment.since is None or explained:
@@ -284,7 +286,7 @@ def _fresh(helpers: Mapping[str, Helper]) -> str | None:
 def _make_one_fresh(farm: CoordinatorState, stage: Stage) -> None:
     """Have one helper emptied and started anew, unless another one is on its way already."""
     helpers = farm.helpers[stage]
-    if not helpers or len(helpers) < farm.pools.by_stage()[stage]:
+    if not helpers or time.monotonic() < farm.fresh_helper_due.get(stage, 0.0):
         return
     name = min(helpers, key=lambda replica: len(helpers[replica].keys))
     helpers[name].is_leaving = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 from small_farm import SmallFarm
 
+from farm.cli import main
+from farm.coordination import upstream
 from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.requests import why
-from farm.coordination.upstream import end_hung_helpers
 from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.scheduling import failure_policy
@@ -110,18 +112,25 @@ def test_a_store_that_refuses_ends_its_job_at_once_with_its_own_words_and_other_
 
 
 def test_a_store_that_does_not_answer_is_named_everywhere_and_waited_for(
-    farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
+    farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("FARM_JOURNAL", farm.journal_address)
     name = farm.submit()
     with monkeypatch.context() as patch:
         commits_meet(patch, AWAY, only=lambda key: True)
         with farm.running() as coordinator:
             waits_until_told(farm, coordinator, name)
             assert AWAY.line() in why(coordinator.state, name)
+            told = status(name, capsys)
+            assert (told["code"], told["waits"]["error"]["hint"]) == (AWAY.code, AWAY.hint)
+            assert AWAY.message in told["reason"]
+            assert "store_unreachable" in shown(["list"], capsys)
+            assert "store_unreachable" in shown(["journal", "show"], capsys)
             patch.undo()
             coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(name).state is JobState.SUCCEEDED
     assert farm.job(name).waits is None
+    assert status(name, capsys)["waits"] is None
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -210,6 +219,22 @@ def test_a_window_that_may_be_what_kills_replicas_waits_for_a_fresh_one_and_runs
     assert (False, 2) in seen
 
 
+def test_a_fresh_helper_that_others_took_is_followed_by_another_for_the_suspect(
+    farm: SmallFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = farm.submit()
+    tasks_meet(monkeypatch, InfrastructureError("out of memory"), stage=Stage.MOTION, times=2)
+    fresh, taken = upstream._fresh, iter(range(2))
+    # Another job's windows come first twice.
+    monkeypatch.setattr(
+        upstream, "_fresh", lambda helpers: None if next(taken, None) is not None else fresh(helpers)
+    )
+    with farm.running() as coordinator:
+        coordinator.run_until(lambda: coordinator.is_idle)
+        assert list(coordinator.state.helpers[Stage.MOTION]) == ["motion-5"], "two died, two were worn"
+    assert farm.job(name).state is JobState.SUCCEEDED
+
+
 @pytest.mark.parametrize(
     ("pool", "says"), [({"stall": 5.0}, "no progress"), ({"run_timeout": 7.0}, "it ran")]
 )
@@ -223,11 +248,11 @@ def test_a_window_that_hangs_is_watched_as_a_segment_is(
         coordinator.run_until(lambda: any(task.unit.stage is Stage.MOTION for task in state.tasks.values()))
         (task,) = state.tasks.values()
         task.since = task.goes_on_at = 100.0
-        end_hung_helpers(state, now=104.0)
+        upstream.end_hung_helpers(state, now=104.0)
         assert state.tasks
         if "stall" not in pool:
             task.goes_on_at = 106.0
-        end_hung_helpers(state, now=108.0)
+        upstream.end_hung_helpers(state, now=108.0)
         assert not state.tasks
         record = next(iter(state.runs[name].open.records.values()))  # type: ignore[union-attr]
         assert record.suspicion == 1
@@ -253,3 +278,14 @@ def waits_until_told(farm: SmallFarm, coordinator: FarmCoordinator, name: str) -
     waits = farm.job(name).waits
     assert waits is not None
     assert (waits.error["code"], waits.error["message"]) == (AWAY.code, AWAY.message)
+
+
+def status(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(shown(["status", name, "--json"], capsys))
+    return told
+
+
+def shown(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(command) == 0
+    return capsys.readouterr().out

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from small_farm import SmallFarm
 
 from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.coordinator import FarmCoordinator
 from farm.coordination.state import Unwatched
 from farm.execution.pools.backend import NoPools
+from jobs.errors import StoreUnavailable
 from jobs.lifecycle import SegmentState
 
 
@@ -65,3 +68,17 @@ def test_jobs_that_wait_while_no_replica_comes_are_told_once_a_minute(farm: Smal
     assert len(ear.notes) == 2
     assert "nothing has run for a minute although 1 jobs wait" in ear.notes[0]
     assert "0 render" in ear.notes[0]
+
+
+def test_the_alarm_names_what_does_not_answer(farm: SmallFarm) -> None:
+    name, now, ear = farm.submit(), [0.0], Listening()
+    coordinator = opened(farm, name, now=now, watcher=ear)
+    patience = coordinator.state.runs[name].patience
+    patience.error = StoreUnavailable("S3 answered SlowDown", where="renders/a", code="store_busy")
+    patience.until = math.inf
+    alarm = StandstillAlarm()
+    for _ in range(2):
+        now[0] += 100.0
+        alarm.look(coordinator.state, now=now[0])
+    coordinator.close()
+    assert "[store_busy] renders/a: S3 answered SlowDown" in ear.notes[-1]
