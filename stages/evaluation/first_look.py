@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import cv2
@@ -17,10 +18,12 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_framing import framing_of
 from stages.subject.face_tracker import FaceTracker
 from stages.subject.framing import Framing
-from stages.subject.looks import Look, Looks
-from stages.video.decoding import VideoFacts, read_decoded, read_facts, upright
+from stages.subject.looks import MOST_FACES, MOST_TURNED, Look, Looks, look_at
+from stages.subject.quality import judge_faces, refuse
+from stages.video.decoding import VideoFacts, read_decoded, read_facts
 
-_FACES: Final = 3
+_MOST_TIMES: Final = 2.0
+"""A face that is so many times as high as in the true video is not the same face, or not the same shot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +35,14 @@ class FirstLook:
         facts: as recorded.
         frames: at 25 a second.
         framing: the square in which its face is tracked.
+        face_share: height of its face as a share of the picture's, the median of the looks.
     """
 
     path: Path
     facts: VideoFacts
     frames: int
     framing: Framing
+    face_share: float
 
     def in_picture(self, points_N3: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points (..., N, 3) of the 512 canvas in px of the recorded picture."""
@@ -49,26 +54,51 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     """Count a video's frames and find its face, in one frame of each second from the first on.
 
     Raises:
-        SubjectError: it cannot be read, or no face is seen (``clip_no_face``).
+        SubjectError: it cannot be read, or no face is seen (``clip_no_face``), another of comparable size beside it
+            (``clip_several_faces``), or one that is not upright (``clip_upside_down``).
     """
     facts = read_facts(path)
     looks: list[Look] = []
     frames = 0
-    with FaceTracker(video=False, faces=_FACES) as tracker:
-        for frame in read_decoded(path):
+    with FaceTracker(video=False, faces=MOST_FACES) as tracker:
+        for picture in read_decoded(path):
             if frames % FRAMES_PER_SECOND == 0:
-                looks.append(Look(frame=frames, faces_N2=_faces(tracker, upright(frame))))
+                turned = len(looks) < MOST_TURNED
+                looks.append(look_at(tracker, picture.upright(), frame=frames, which_way_up=turned))
             frames += 1
             tick()
     seen = Looks(
         width=facts.width, height=facts.height, frame_count=frames, looks=tuple(looks), cuts=(), jumps=()
     )
-    return FirstLook(path=path, facts=facts, frames=frames, framing=framing_of(seen, looks, where=str(path)))
+    # Of two people it would be chance who is judged.
+    refuse(judge_faces(looks), where=str(path))
+    return FirstLook(
+        path=path,
+        facts=facts,
+        frames=frames,
+        framing=framing_of(seen, looks, where=str(path)),
+        face_share=median(look.heights[0] for look in looks if look.heights) / facts.height,
+    )
 
 
 def same_shape(one: VideoFacts, other: VideoFacts) -> bool:
     """Whether two pictures differ in size only: their sides are in one proportion, within 2 %."""
     return abs(one.width * other.height / (one.height * other.width) - 1) < 0.02
+
+
+def check_same_face_size(generated: FirstLook, truth: FirstLook) -> None:
+    """Raises SubjectError (``clip_face_size``) where two pictures of one shape show faces of very different height.
+
+    The smaller may be another person, further back; and no measure of points that small can be compared.
+    """
+    share = generated.face_share / truth.face_share
+    if same_shape(generated.facts, truth.facts) and not 1 / _MOST_TIMES < share < _MOST_TIMES:
+        raise SubjectError(
+            code="clip_face_size",
+            where=str(generated.path),
+            what=f"its face is {generated.face_share:.0%} of the picture high, in the true one {truth.face_share:.0%}",
+            hint="check that both show the same person; crop them alike",
+        )
 
 
 def at_size(frame_HW3: NDArray[np.uint8], *, width: int, height: int) -> NDArray[np.uint8]:
@@ -86,14 +116,4 @@ def no_face(path: Path) -> SubjectError:
         where=str(path),
         what="no face was found in the video",
         hint="landmark measures need one face, seen from the front",
-    )
-
-
-def _faces(tracker: FaceTracker, frame_HW3: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-    """Points (478, 2) of the faces in px of the picture, tallest first."""
-    height, width = frame_HW3.shape[:2]
-    to_picture_2 = np.array([width, height], dtype=np.float32) / np.float32(CANVAS)
-    return tuple(
-        np.asarray(track.mesh_N3[:, :2] * to_picture_2, dtype=np.float32)
-        for track in tracker.track_all(frame_HW3)
     )

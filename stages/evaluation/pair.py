@@ -11,7 +11,7 @@ from stages.errors import WeightsError
 from stages.evaluation.assembly import Seen, assemble
 from stages.evaluation.face_comparison import compare_faces
 from stages.evaluation.figures import Evaluation
-from stages.evaluation.first_look import FirstLook, first_look, same_shape
+from stages.evaluation.first_look import FirstLook, check_same_face_size, first_look, same_shape
 from stages.evaluation.options import EvaluationOptions, Part, Progress
 from stages.evaluation.picture_pass import compare_pictures
 from stages.evaluation.same_person import FaceEmbedder
@@ -48,7 +48,8 @@ def evaluate_pair(
 
     Raises:
         SubjectError: a video cannot be read (``clip_not_found``, ``clip_not_media``, ``clip_no_picture``), or there
-            is no face in it (``clip_no_face``), or never in both at once (``clip_no_common_face``).
+            is no face in it (``clip_no_face``), never one in both at once (``clip_no_common_face``), several people
+            (``clip_several_faces``), one on their head (``clip_upside_down``), or of another size (``clip_face_size``).
         SpeechError: the speech cannot be read.
         WeightsError: a model file is not installed, or altered.
     """
@@ -79,6 +80,8 @@ def evaluate_takes(
             for name, path in zip(names, (*generated, truth), strict=True)
         ]
     )
+    for look in looks[:-1]:
+        check_same_face_size(look, looks[-1])
     embedder, missing = _embedder(options)
     frames = min(look.frames for look in looks)
     watched = runner.run(

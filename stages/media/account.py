@@ -133,6 +133,8 @@ class PictureAccount:
         parts: Where the file's clock starts again: the next part follows the one before.
         damage: Pictures that cannot be decoded and were skipped.
         misplaced: Pictures that were left out because an earlier one already has their time.
+        frozen: Where the picture stands still although the file has pictures; known to who looks at them.
+        shown: What was done to show the pictures as they are meant, each as "turned by 90 degrees".
     """
 
     read: Seconds = Fraction(0)
@@ -141,6 +143,8 @@ class PictureAccount:
     parts: Stretches = Stretches()
     damage: Stretches = Stretches()
     misplaced: Stretches = Stretches()
+    frozen: Stretches = Stretches()
+    shown: tuple[str, ...] = ()
 
     def sentences(self) -> Iterator[str]:
         """What there is to tell, each a plain sentence without a full stop."""
@@ -152,6 +156,9 @@ class PictureAccount:
             yield f"damaged picture was skipped {self.damage.places()}"
         if self.misplaced:
             yield f"pictures with the time of an earlier one were left out {self.misplaced.places()}"
+        if self.frozen:
+            yield f"the picture stands still for {_length(self.frozen.seconds)} {self.frozen.places()}"
+        yield from (f"the picture was {done}" for done in self.shown)
         yield from _missing("picture", read=self.read, stated=self.stated)
 
 

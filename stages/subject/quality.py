@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 from typing import Final
 
 from stages.errors import SubjectError
@@ -13,6 +14,7 @@ from stages.subject.audio_offset import AudioOffset
 from stages.subject.looks import Look, Looks
 from stages.subject.measures import TrackMeasures
 from stages.video.decoding import VideoFacts as VideoFacts
+from stages.video.pixels import Rendering
 from stages.video.unfit import Unfit, fit_frames
 
 _SHORTEST_SECONDS: Final = 2
@@ -74,11 +76,19 @@ def judge_file(facts: VideoFacts) -> list[Verdict]:
             measured=f"{float(facts.fps):.2f} fps{', varying' if facts.rate_varies else ''}",
             threshold=f"put on {FRAMES_PER_SECOND} fps by its timestamps",
         ),
+        _graded(
+            "orientation",
+            warned=facts.rendering.orientation.is_odd,
+            measured=facts.rendering.orientation.sentence() or "stored upright",
+            threshold="shown as the metadata says, to a quarter turn",
+            advice="turn the clip upright before it is handed in",
+        ),
+        _colours(facts.rendering),
         Verdict(
-            code="rotation",
+            code="interlaced",
             level=Level.OK,
-            measured=f"{facts.rotation} degrees in the metadata",
-            threshold="turned upright when read",
+            measured="two fields a frame" if facts.rendering.interlaced else "whole frames",
+            threshold="fields are made into whole frames",
         ),
     ]
 
@@ -90,6 +100,10 @@ def judge_looks(looks: Looks) -> list[Verdict]:
     heights = sorted(look.heights[0] for look in chosen if look.heights)
     seconds = (stop - start) / FRAMES_PER_SECOND
     verdicts = [
+        *judge_faces(chosen),
+        _combing(chosen),
+        _frozen(looks),
+        _damage(looks),
         _graded(
             "too_short",
             refused=seconds < _SHORTEST_SECONDS,
@@ -99,7 +113,6 @@ def judge_looks(looks: Looks) -> list[Verdict]:
             advice="record a minute or two: what a renderer has not seen it cannot draw",
         ),
         _cuts(looks),
-        _damage(looks),
     ]
     if not heights:
         return [
@@ -115,7 +128,6 @@ def judge_looks(looks: Looks) -> list[Verdict]:
     height = heights[len(heights) // 2]
     return [
         *verdicts,
-        _several_faces(chosen),
         _graded(
             "low_resolution",
             refused=height < 64,
@@ -125,6 +137,11 @@ def judge_looks(looks: Looks) -> list[Verdict]:
             advice="move the camera closer, or hand in the recording before it was scaled down",
         ),
     ]
+
+
+def judge_faces(looks: Sequence[Look]) -> list[Verdict]:
+    """Whether looks show one face, upright."""
+    return [_way_up(looks), _several_faces(looks)]
 
 
 def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
@@ -232,6 +249,28 @@ def _cuts(looks: Looks) -> Verdict:
     )
 
 
+def _colours(rendering: Rendering) -> Verdict:
+    told = "BT.709" if rendering.tone_map is None else rendering.tone_map.sentence()
+    return _graded(
+        "colours",
+        warned=rendering.has_alpha,
+        measured=f"{told}; with a channel of opacity" if rendering.has_alpha else told,
+        threshold="brought to BT.709; opacity is left out",
+        advice="export the clip over its background: what is to be seen through shows whatever lies behind",
+    )
+
+
+def _combing(looks: Sequence[Look]) -> Verdict:
+    combing = median([look.combing for look in looks] or [0.0])
+    return _graded(
+        "combing",
+        warned=combing > 3e-4,
+        measured=f"lines of two moments in {combing:.3%} of the picture",
+        threshold="better 0.03 % or less",
+        advice="the clip was recorded in fields and does not say so: deinterlace it, ffmpeg -i IN -vf bwdif OUT",
+    )
+
+
 def _damage(looks: Looks) -> Verdict:
     start, stop = looks.longest_shot
     spans = [span for span in looks.unfit if span.reason in (Unfit.LOST, Unfit.DAMAGED)]
@@ -246,10 +285,39 @@ def _damage(looks: Looks) -> Verdict:
     )
 
 
+def _frozen(looks: Looks) -> Verdict:
+    start, stop = looks.longest_shot
+    spans = [span for span in looks.unfit if span.reason == Unfit.FROZEN]
+    frozen = stop - start - len(fit_frames(spans, start=start, stop=stop))
+    still = looks.account.frozen
+    return _graded(
+        "frozen",
+        refused=2 * frozen > stop - start,
+        warned=frozen > 0,
+        measured=f"the picture stands still for {float(still.seconds):.1f} s, {still.places()}"
+        if still
+        else "nowhere",
+        threshold="at most half of the clip; nothing is learnt where it stands still",
+        advice="cut out where the picture stands still, or record again",
+    )
+
+
+def _way_up(looks: Sequence[Look]) -> Verdict:
+    lean = median([abs(look.lean) for look in looks if look.lean is not None] or [0.0])
+    return _graded(
+        "upside_down",
+        refused=lean > 75,
+        warned=lean > 45,
+        measured=f"the face leans by {lean:.0f} degrees",
+        threshold="at most 75 degrees, better 45 or less",
+        advice="turn the clip upright and hand it in again, or record it with the camera upright",
+    )
+
+
 def _several_faces(looks: Sequence[Look]) -> Verdict:
     second = [look.heights[1] / look.heights[0] if len(look.heights) > 1 else 0.0 for look in looks]
-    rivals = sum(share >= 0.5 for share in second) / len(second)
-    any_other = sum(share > 0.0 for share in second) / len(second)
+    rivals = sum(share >= 0.5 for share in second) / max(1, len(second))
+    any_other = sum(share > 0.0 for share in second) / max(1, len(second))
     return _graded(
         "several_faces",
         refused=rivals > 0.5,

@@ -10,35 +10,38 @@ sound included, so that grid frame k lies beside the speech samples [640 k, 640 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from stages.errors import SubjectError
 from stages.media.clock import LONGEST_HOLE_SECONDS, earliest_start, read_clocks
-from stages.media.container import is_cover, not_media, open_media
+from stages.media.container import is_cover, not_media, open_media, reading
 from stages.payloads import FRAMES_PER_SECOND
+from stages.video.deinterlacing import deinterlaced
+from stages.video.pixels import Frame, Orientation, Picture, Rendering, UnknownColoursError
 from stages.video.timing import ClipNotes, GridNotes, TimedFrames
-
-Frame = NDArray[np.uint8]
-
-# FFmpeg's fast conversion to RGB is 1 to 1.5 levels too dark; this one is right, and the same on every processor.
-_EXACT = (
-    Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-)
-
+from stages.video.tone_map import is_high_range, white_behind
 
 _MOST_PIXELS: Final = 8192 * 8192
 _SQUARE_ENOUGH: Final = Fraction(1, 100)
 """Of a pixel's width: what rounding a picture to whole macroblocks leaves."""
+
+_DOLBY_TAGS: Final = frozenset({"dvh1", "dvhe", "dva1", "dvav", "dav1"})
+"""Codecs whose pictures only a decoder of Dolby Vision shows in the right colours (its profiles 5, 9 and 10)."""
+
+_LOOKED_AT: Final = 8
+"""Key frames that are looked at for their brightest tone."""
+
+_UPRIGHT: Final = Orientation()
+_Shape = tuple[int, int, bool, Orientation]
+"""Width and height in px, whether of high dynamic range, and how it is turned: what does not change within a clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class VideoFacts:
         fps: Recorded frames per second (the average where it varies).
         duration: Seconds of picture as the container states them; 0 where it does not.
         has_sound: Whether there is an audio stream.
-        rotation: Degrees by which its metadata has the picture turned.
+        rendering: How its frames are made into pictures.
         rate_varies: Whether frames come at irregular times.
     """
 
@@ -60,7 +63,7 @@ class VideoFacts:
     fps: Fraction
     duration: Fraction
     has_sound: bool
-    rotation: int
+    rendering: Rendering
     rate_varies: bool
 
 
@@ -69,8 +72,8 @@ def read_facts(path: Path) -> VideoFacts:
 
     Raises:
         SubjectError: No such file (``clip_not_found``), no video in it (``clip_no_picture``), not decodable
-            (``clip_not_media``), of pixels that are not square (``clip_pixel_shape``), or larger than any camera's
-            picture (``clip_too_large``).
+            (``clip_not_media``), of pixels that are not square (``clip_pixel_shape``), of colours that cannot be
+            converted (``clip_colours``), or larger than any camera's picture (``clip_too_large``).
     """
     clocks = read_clocks(path, family=SubjectError, noun="clip")
     with open_media(path, family=SubjectError, noun="clip") as container:
@@ -80,20 +83,23 @@ def read_facts(path: Path) -> VideoFacts:
         first = next(_timed_frames(frames, path), None)
         if first is None:
             raise _no_picture(path)
-        height, width = upright(first[1]).shape[:2]
+        rendering = _rendering(path, stream, first[1])
+        height, width = first[1].height, first[1].width
+        if rendering.orientation.transposed:
+            height, width = width, height
         return VideoFacts(
             width=width,
             height=height,
             fps=1 / frames.frame_length,
             duration=_duration(container, stream),
             has_sound=bool(container.streams.audio),
-            rotation=round(first[1].rotation),
+            rendering=rendering,
             rate_varies=clocks[stream.index].rate_varies,
         )
 
 
 def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> Iterator[Frame]:
-    """Read a clip as frames at exactly `fps`, one at a time, upright.
+    """Read a clip as frames at exactly `fps`, one at a time, upright and in the colours of BT.709.
 
     Args:
         path: Any video file FFmpeg reads.
@@ -104,15 +110,15 @@ def read_frames(path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND)) -> I
 
     Raises:
         SubjectError: As `read_facts`, raised when the first frame is asked for; later also where the picture changes
-            its size or how it is turned (``clip_changing_size``), or stands still for a minute (``clip_gap``).
+            its size or how it is to be shown (``clip_changing_size``), or stands still for a minute (``clip_gap``).
     """
-    for frame in read_decoded(path, fps=fps):
-        yield upright(frame)
+    for picture in read_decoded(path, fps=fps):
+        yield picture.upright()
 
 
 def read_decoded(
     path: Path, *, fps: Fraction = Fraction(FRAMES_PER_SECOND), notes: ClipNotes | None = None
-) -> Iterator[VideoFrame]:
+) -> Iterator[Picture]:
     """The same frames as `read_frames`, before they are converted, which for large pictures costs most of the time.
 
     Args:
@@ -125,15 +131,23 @@ def read_decoded(
     """
     step = 1 / Fraction(fps)
     clocks = read_clocks(path, family=SubjectError, noun="clip")
-    with open_media(path, family=SubjectError, noun="clip") as container:
+    with (
+        open_media(path, family=SubjectError, noun="clip") as container,
+        reading(path, family=SubjectError, noun="clip"),
+    ):
         stream = _video_stream(container, path)
         origin = earliest_start([stream, *container.streams.audio])
         frames = TimedFrames(container, stream, clock=clocks[stream.index], origin=origin, path=path)
         grid = GridNotes(frames)
         target = Fraction(0)
-        held: VideoFrame | None = None
+        timed = _timed_frames(frames, path)
+        first = next(timed, None)
+        if first is None:
+            raise _no_picture(path)
+        rendering = _rendering(path, stream, first[1])
+        held: Picture | None = None
         held_time, is_damaged = Fraction(0), False
-        for time, frame, hangs_on_damage in _timed_frames(frames, path):
+        for time, frame, hangs_on_damage in deinterlaced(chain([first], timed)):
             # Damaged timestamps lie years apart, and every frame between them would be handed out.
             if time - held_time > LONGEST_HOLE_SECONDS:
                 raise _gap(path, held_time)
@@ -144,9 +158,8 @@ def read_decoded(
                 yield held
                 target += step
             grid.taken(time, before=None if held is None else held_time)
-            held, held_time, is_damaged = frame, time, hangs_on_damage
-        if held is None:
-            raise _no_picture(path)
+            held, held_time, is_damaged = Picture(frame, rendering), time, hangs_on_damage
+        assert held is not None
         # The last frame stays to its end; the length is rounded to the nearest number of frames.
         end = held_time + min(frames.frame_length, Fraction(LONGEST_HOLE_SECONDS))
         while 2 * (end - target) >= step:
@@ -155,19 +168,7 @@ def read_decoded(
             target += step
     if notes is not None:
         grid.fill_in(notes)
-
-
-def thumbnail(frame: VideoFrame, *, size: int) -> Frame:
-    """A decoded frame shrunk to (size, size, 3) uint8 RGB, as stored: neither turned upright nor true in its shape."""
-    small = frame.reformat(width=size, height=size, format="rgb24", interpolation=Interpolation.AREA)
-    return np.asarray(small.to_ndarray(), dtype=np.uint8)
-
-
-def upright(frame: VideoFrame) -> Frame:
-    """One decoded frame as (H, W, 3) uint8 RGB, turned the way its metadata says it is to be shown."""
-    pixels_HW3 = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels_HW3, quarter_turns), dtype=np.uint8)
+        notes.account = replace(notes.account, shown=rendering.done())
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
@@ -191,16 +192,51 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def _timed_frames(frames: TimedFrames, path: Path) -> Iterator[tuple[Fraction, VideoFrame, bool]]:
     """See `TimedFrames`; refused where pictures change on the way."""
-    shape: tuple[int, int, int] | None = None
+    shape: _Shape | None = None
     for time, frame, hangs_on_damage in frames:
         shape = shape or _shape(frame)
-        if _shape(frame) != shape:
+        # In a bare stream key frames alone say how they are turned.
+        if _shape(frame, turned=shape[-1]) != shape:
             raise _changing_size(path, f"{shape[0]} x {shape[1]}", f"{frame.width} x {frame.height}")
         yield time, frame, hangs_on_damage
 
 
-def _shape(frame: VideoFrame) -> tuple[int, int, int]:
-    return frame.width, frame.height, round(frame.rotation / 90) % 4
+def _shape(frame: VideoFrame, *, turned: Orientation = _UPRIGHT) -> _Shape:
+    return frame.width, frame.height, is_high_range(frame.color_trc), Orientation.of(frame) or turned
+
+
+def _rendering(path: Path, stream: VideoStream, first: VideoFrame) -> Rendering:
+    """How a clip is to be shown, from its first frame and what its container says.
+
+    Raises SubjectError (``clip_colours``) where its colours cannot be converted.
+    """
+    if stream.codec_context.codec_tag in _DOLBY_TAGS:
+        raise _unknown_colours(path, "Dolby Vision's own")
+    try:
+        rendering = Rendering.of(first)
+    except UnknownColoursError as error:
+        raise _unknown_colours(path, str(error)) from error
+    # Matroska keeps no matrix: older writers left the angle of the file they copied in a tag.
+    tag = next((value for name, value in stream.metadata.items() if name.lower() == "rotate"), "")
+    if rendering.orientation == _UPRIGHT and tag.removeprefix("-").isdecimal():
+        rendering = replace(rendering, orientation=Orientation.turned(int(tag)))
+    tone_map = rendering.tone_map
+    if tone_map is not None and is_high_range(first.color_trc):
+        brightest = max(Picture(frame, rendering).brightest() for frame in _key_frames(path, first))
+        rendering = replace(rendering, tone_map=replace(tone_map, white=white_behind(brightest)))
+    return rendering
+
+
+def _key_frames(path: Path, first: VideoFrame) -> Iterator[VideoFrame]:
+    """The first frame, and some of the key frames after it."""
+    yield first
+    with (
+        open_media(path, family=SubjectError, noun="clip") as container,
+        reading(path, family=SubjectError, noun="clip"),
+    ):
+        stream = _video_stream(container, path)
+        stream.codec_context.skip_frame = "NONKEY"
+        yield from islice(container.decode(stream), 1, _LOOKED_AT)
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction:
@@ -232,8 +268,17 @@ def _not_square(path: Path, shape: Fraction) -> SubjectError:
 def _changing_size(path: Path, first: str, later: str) -> SubjectError:
     return SubjectError(
         code="clip_changing_size",
-        what=f"the picture changes on the way, from {first} to {later} pixels or in how it is turned",
+        what=f"the picture changes on the way, from {first} to {later} pixels or in how it is to be shown",
         hint="cut the clip where it changes",
+        where=str(path),
+    )
+
+
+def _unknown_colours(path: Path, colours: str) -> SubjectError:
+    return SubjectError(
+        code="clip_colours",
+        what=f"its colours are {colours}, which cannot be converted",
+        hint="export it as SDR (Rec. 709), or record without Dolby Vision",
         where=str(path),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from stages.video.decoding import Frame, upright
+from stages.video.pixels import Frame, Picture
 
 _MARGIN = 16
 """Pixels kept around the square: a pixel's colour is drawn from neighbours, chroma's from twice as far."""
@@ -24,19 +24,19 @@ class SquareReader:
         self._graph: Graph | None = None
         self._shape: tuple[int, int, str] | None = None
 
-    def read(self, frame: VideoFrame) -> Frame:
+    def read(self, picture: Picture) -> Frame:
         """The square of one frame, (side, side, 3) uint8 RGB."""
-        left, top = self._left, self._top
-        # A turned picture is rare, and its squares lie elsewhere before it is turned.
-        if round(frame.rotation / 90) % 4 == 0:
-            across, down = (
-                _even_span(start, self._side, size)
-                for start, size in ((left, frame.width), (top, frame.height))
-            )
-            frame = self._crop(frame, across=across, down=down)
-            left, top = left - across.start, top - down.start
-        picture_HW3 = upright(frame)
-        return np.ascontiguousarray(picture_HW3[top : top + self._side, left : left + self._side])
+        orientation, frame = picture.rendering.orientation, picture.frame
+        left, top = orientation.stored_corner(
+            left=self._left, top=self._top, side=self._side, width=frame.width, height=frame.height
+        )
+        across, down = (
+            _even_span(start, self._side, size) for start, size in ((left, frame.width), (top, frame.height))
+        )
+        cropped_HW3 = Picture(self._crop(frame, across=across, down=down), picture.rendering).stored()
+        left, top = left - across.start, top - down.start
+        square_HW3 = cropped_HW3[top : top + self._side, left : left + self._side]
+        return np.ascontiguousarray(orientation.apply(square_HW3))
 
     def _crop(self, frame: VideoFrame, *, across: range, down: range) -> VideoFrame:
         shape = (frame.width, frame.height, frame.format.name)

@@ -13,7 +13,7 @@ import pytest
 from stages.encode.profile import FULL, PREVIEW, profile_named
 from stages.encode.segment import encode_segment, verify_segment
 from stages.errors import EncodeError
-from stages.video.decoding import upright
+from stages.video.pixels import Picture, Rendering
 
 FPS = Fraction(25)
 
@@ -73,7 +73,10 @@ def test_the_picture_is_tagged_and_kept_as_bt709(moving, tiny):
     frames = moving(0, 10)
     data = encode_segment(frames, fps=FPS, profile=tiny)
     with av.open(io.BytesIO(data)) as container:
-        shown = [(frame.colorspace, frame.color_range, upright(frame)) for frame in container.decode(video=0)]
+        shown = [
+            (frame.colorspace, frame.color_range, Picture(frame, Rendering.of(frame)).upright())
+            for frame in container.decode(video=0)
+        ]
     assert {(space, levels) for space, levels, _ in shown} == {(1, 1)}
     difference = np.array([pixels for *_, pixels in shown], float) - np.array(frames)
     assert np.abs(difference.mean(axis=(0, 1, 2))).max() < 1

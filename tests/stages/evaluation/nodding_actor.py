@@ -31,11 +31,13 @@ def actor_frames(actor: str, *, count: int, size: int = 256, nod: float = 1.0) -
     return frames
 
 
-def write_video(path: Path, frames: list[np.ndarray], *, fps: Fraction = FPS, sound: bool = False) -> Path:
+def write_video(
+    path: Path, frames: list[np.ndarray], *, fps: Fraction = FPS, sound: bool = False, crf: int = 4
+) -> Path:
     """Encode RGB frames, all but lossless, with a hum if asked."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as out:
-        picture = out.add_stream("libx264", rate=fps, options={"crf": "4", "preset": "superfast"})
+        picture = out.add_stream("libx264", rate=fps, options={"crf": str(crf), "preset": "superfast"})
         picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
         voice = None
         if sound:

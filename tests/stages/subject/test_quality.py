@@ -20,6 +20,7 @@ from stages.subject.quality import (
     refuse,
 )
 from stages.video.decoding import VideoFacts
+from stages.video.pixels import Orientation, Rendering
 
 
 def level_of(verdicts: list[Verdict], code: str) -> Level:
@@ -124,7 +125,7 @@ def test_a_clip_without_sound_is_refused_by_name():
         fps=Fraction(25),
         duration=Fraction(9),
         has_sound=False,
-        rotation=90,
+        rendering=Rendering(orientation=Orientation.turned(90)),
         rate_varies=True,
     )
     verdicts = judge_file(facts)
@@ -134,4 +135,4 @@ def test_a_clip_without_sound_is_refused_by_name():
     assert caught.value.hint
     told = {verdict.code: verdict.measured for verdict in verdicts}
     assert "varying" in told["picture_rate"]
-    assert "90" in told["rotation"]
+    assert told["orientation"] == "turned by 90 degrees clockwise"

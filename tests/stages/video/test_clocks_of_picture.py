@@ -24,8 +24,8 @@ def read(path: Path) -> tuple[list[int], ClipNotes]:
     """Which picture every frame of the grid shows, and what was noted."""
     notes = ClipNotes()
     shown = [
-        round((float(frame.to_ndarray()[:32].mean()) - 50.35) / 1.7176)
-        for frame in read_decoded(path, notes=notes)
+        round((float(picture.frame.to_ndarray()[:32].mean()) - 50.35) / 1.7176)
+        for picture in read_decoded(path, notes=notes)
     ]
     return shown, notes
 

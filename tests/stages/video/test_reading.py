@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stages.errors import SubjectError
-from stages.video.decoding import read_decoded, read_facts, read_frames, thumbnail
+from stages.video.decoding import read_decoded, read_facts, read_frames
 
 FPS = Fraction(25)
 
@@ -58,7 +58,8 @@ def test_a_clip_is_turned_as_its_metadata_says(write_clip, rotation: int):
     assert np.abs(shown.astype(int) - expected).mean() < 6
     facts = read_facts(path)
     assert (facts.height, facts.width) == expected.shape[:2]
-    assert facts.rotation % 360 == rotation % 360
+    told = f"turned by {-rotation % 360} degrees clockwise" if rotation else ""
+    assert facts.rendering.orientation.sentence() == told
 
 
 @pytest.mark.parametrize("width", [48, 50, 450])
@@ -130,6 +131,6 @@ def test_a_varying_rate_is_told_from_a_steady_one(write_clip):
 
 def test_thumbnails_are_the_same_frames_shrunk(write_clip):
     path = write_clip("a.mp4", numbered(10), fps=FPS)
-    small = [thumbnail(frame, size=8) for frame in read_decoded(path)]
+    small = [picture.thumbnail(size=8) for picture in read_decoded(path)]
     assert [frame.shape for frame in small] == [(8, 8, 3)] * 10
     assert [round((float(frame.mean()) - 20) / 3) for frame in small] == list(range(10))
