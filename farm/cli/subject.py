@@ -44,6 +44,14 @@ def _prepare(
             most=250,
         ),
     ] = None,
+    audio_track: Annotated[
+        str | None,
+        option(
+            "--audio-track",
+            "N",
+            "The audio track to hear: its number, from 1, or its language tag. Default: the first with sound.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> ExitCode:
     """Prepare a subject from a clip: package, training data and a quality report.
@@ -60,8 +68,15 @@ def _prepare(
     with translated(str(clip)):
         from stages.subject.preparation import SubjectRequest
 
+        is_number = audio_track is not None and audio_track.isdecimal()
         request = SubjectRequest(
-            clip=clip, name=name, consent=consent, out=out, audio_lag=audio_lag, overwrite=overwrite
+            clip=clip,
+            name=name,
+            consent=consent,
+            out=out,
+            audio_lag=audio_lag,
+            audio_track=int(audio_track) if audio_track is not None and is_number else audio_track,
+            overwrite=overwrite,
         )
         report = _prepared(request, terminal=run.terminal)
     page = out / "report" / "index.html"

@@ -54,25 +54,27 @@ class SyncJudges:
     def __init__(self, *, speech: Path | None, syncnet: Path | None) -> None:
         """Raises SpeechError for speech that cannot be read, WeightsError for weights that cannot be used."""
         self.speech = speech
-        self._speech_S = None if speech is None else read_levelled(speech).samples_S
+        self._speech = None if speech is None else read_levelled(speech)
         self._syncnet = None if syncnet is None else load_syncnet(syncnet)
         self._own = SyncJudge() if syncnet is None else None
 
     def judge(self, watched: Watched) -> SyncJudgement:
         """Judge a face against the sound; a video whose own cannot be read is told of in a note."""
-        samples_S = self._speech_S
-        if samples_S is None:
+        speech = self._speech
+        if speech is None:
             if not watched.look.facts.has_sound:
                 note = "sync was not judged: the video has no sound, and no speech was given"
                 return SyncJudgement(figures=None, notes=(note,))
             try:
-                samples_S = read_levelled(watched.look.path).samples_S
+                speech = read_levelled(watched.look.path)
             except SpeechError as error:
                 # The pictures were read, and their figures hold.
                 note = f"sync was not judged: the sound of the video cannot be used: {error.what}"
                 return SyncJudgement(figures=None, notes=(note,))
+        if speech.is_silent:
+            return SyncJudgement(figures=None, notes=("sync was not judged: the sound is silent throughout",))
         try:
-            score = self._score(watched, samples_S[: len(watched.found_T) * SAMPLES_PER_FRAME])
+            score = self._score(watched, speech.samples_S[: len(watched.found_T) * SAMPLES_PER_FRAME])
         except SpeechError as error:
             if error.code != "sync_too_short":
                 raise

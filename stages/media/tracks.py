@@ -41,6 +41,7 @@ _PURPOSES: Final = {
     "clean_effects": "effects alone",
     "non_diegetic": "background alone",
 }
+_ANOTHER: Final = "speech: {uri: ..., track: NUMBER} in a job, or --audio-track NUMBER, names another"
 _NO_LANGUAGE: Final = frozenset({"", "und", "unknown"})
 
 
@@ -154,6 +155,16 @@ def choose_track(container: InputContainer, path: Path, *, wanted: int | str | N
     )
 
 
+def check_track(path: Path, *, wanted: int | str | None) -> None:
+    """See that `choose_track` finds one in a file, before any of it is worked on.
+
+    Raises:
+        SpeechError: As `choose_track` and `open_media`.
+    """
+    with open_media(path, family=SpeechError, noun="speech") as container:
+        choose_track(container, path, wanted=wanted)
+
+
 def half_swing(samples_XS: NDArray[np.float32]) -> NDArray[np.float32]:
     """Half the distance between the largest and the smallest sample of every row: a constant is no sound."""
     swing_X: NDArray[np.float32] = (samples_XS.max(axis=-1) - samples_XS.min(axis=-1)) / 2
@@ -185,7 +196,7 @@ def _named(tracks: Sequence[AudioTrack], wanted: int | str, path: Path) -> Audio
     raise SpeechError(
         code="speech_track_unknown",
         what=f"{many} the {'number' if isinstance(wanted, int) else 'language'} {wanted}; there is {_listed(tracks)}",
-        hint="name one of them by its number: speech: {uri: ..., track: NUMBER}",
+        hint=_ANOTHER,
         where=str(path),
     )
 

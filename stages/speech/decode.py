@@ -52,6 +52,11 @@ class Speech:
         """Frames of picture the speech needs: ceil(source samples * 25 / source rate)."""
         return frame_count(self.source_sample_count, self.source_rate)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the file holds no sound from beginning to end."""
+        return self.media.sound is not None and self.media.sound.level.is_silent
+
 
 def frame_count(source_sample_count: int, source_rate: int) -> int:
     """Frames needed to cover a recording, the last one begun counted whole."""

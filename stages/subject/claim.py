@@ -57,6 +57,7 @@ class Claim:
         name: of the subject.
         consent_sha256: of the consent record.
         audio_lag: frames by which the user says the sound lags; None to find out.
+        audio_track: the audio track that the user names; None where none is named.
         seconds: spent so far.
         processor_seconds: spent so far, over all threads.
         peak_memory_mb: most memory any of it held.
@@ -68,6 +69,7 @@ class Claim:
     name: str
     consent_sha256: str
     audio_lag: int | None
+    audio_track: int | str | None = None
     seconds: float = 0.0
     processor_seconds: float = 0.0
     peak_memory_mb: float = 0.0
@@ -225,6 +227,7 @@ def _difference(held: Claim, wanted: Claim) -> str:
         ("name", "a clip of another name"),
         ("consent_sha256", "another consent record"),
         ("audio_lag", "the same clip with another --audio-lag"),
+        ("audio_track", "the same clip with another --audio-track"),
     ):
         if getattr(held, field) != getattr(wanted, field):
             return said

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
 from stages.media.account import MediaAccount
+from stages.media.tracks import check_track
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
@@ -90,6 +91,8 @@ class SubjectRequest:
         consent: document in which the person agrees.
         out: folder of the package to be.
         audio_lag: frames by which the sound lags the lips; None to find out.
+        audio_track: number of the audio track that is heard, from 1, or its language tag; None: by the rule of
+            `stages.media.tracks`.
         overwrite: whether what the folder holds of another subject is removed.
     """
 
@@ -98,6 +101,7 @@ class SubjectRequest:
     consent: Path
     out: Path
     audio_lag: int | None = None
+    audio_track: int | str | None = None
     overwrite: bool = False
 
 
@@ -117,14 +121,16 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         raise SubjectError(
             code="subject_no_name", what="a subject needs a name", hint="give one with --name", where="--name"
         )
-    # Before its bytes are hashed: of gigabytes that are no clip one hears at once.
-    read_facts(request.clip)
+    # Before its bytes are hashed: of gigabytes that are no clip, or whose sound nobody can decode, one hears at once.
+    if read_facts(request.clip).has_sound:
+        check_track(request.clip, wanted=request.audio_track)
     wanted = Claim(
         clip=str(request.clip),
         clip_sha256=file_sha256(request.clip),
         name=request.name,
         consent_sha256=consent_sha256,
         audio_lag=request.audio_lag,
+        audio_track=request.audio_track,
     )
     claim = take_folder(request.out, wanted, overwrite=request.overwrite)
     folder = request.out / REPORT_FOLDER
@@ -202,7 +208,7 @@ class _Preparation:
         """Tracks with the offset of the sound undone, and the offset."""
         self.progress(PrepareStep.LISTEN, 0, 1)
         shot_start, _ = looks.longest_shot
-        speech = read_levelled(self.request.clip)
+        speech = read_levelled(self.request.clip, track=self.request.audio_track)
         speech_S = speech.samples_S
         self.media = replace(self.media, sound=speech.media.sound)
         face = canonicalised(observation.mesh_TN3)

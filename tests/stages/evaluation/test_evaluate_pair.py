@@ -150,6 +150,14 @@ def test_sound_that_cannot_be_used_costs_only_the_figures_of_sync(truth: Path, t
     assert judged.pair.lmd < 1
 
 
+def test_sync_is_not_judged_by_silence(truth: Path, write_audio):
+    silence = write_audio("silence.wav", np.zeros((32_000, 1)), rate=16_000, codec="pcm_s16le")
+    options = EvaluationOptions(parts=frozenset({Part.SYNC}))
+    judged = evaluate_pair(truth, truth, options=options, speech=silence)
+    assert judged.generated.sync is None
+    assert [note for note in judged.notes if "the sound is silent throughout" in note]
+
+
 def test_what_sync_is_judged_by_is_looked_at_before_the_videos(tmp_path: Path):
     with pytest.raises(SpeechError):
         evaluate_pair(tmp_path / "none.mp4", tmp_path / "none.mp4", speech=tmp_path / "none.wav")

@@ -29,6 +29,7 @@ def test_the_same_inputs_go_on_with_their_folder(tmp_path: Path):
         {"name": "Max"},
         {"consent_sha256": "3" * 64},
         {"audio_lag": 0},
+        {"audio_track": 1},
         {"version": 0},
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from stages.errors import SubjectError
+from stages.errors import SpeechError, SubjectError
 from stages.speech.decode import read_speech
 from stages.subject.package import SubjectPackage
 from stages.subject.tracks import ClipTracks
@@ -159,6 +159,28 @@ def test_a_clip_without_sound_is_refused(preparation, consent: Path, tmp_path: P
 def test_a_clip_without_a_face_is_refused(preparation, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "wall.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, np.zeros(60 * 640))
     assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_no_face"
+
+
+@pytest.mark.parametrize("kind", ["no such track", "no decoder"])
+def test_sound_that_cannot_be_heard_is_refused_before_any_picture_is_looked_at(
+    preparation, consent: Path, tmp_path: Path, kind: str
+):
+    clip = write(tmp_path / "a.mkv", [np.full((64, 64, 3), 90, np.uint8)] * 60, np.zeros(60 * 640))
+    if kind == "no decoder":
+        clip.write_bytes(clip.read_bytes().replace(b"A_PCM/INT/LIT", b"A_QZX/INT/LIT"))
+    request = preparation.SubjectRequest(
+        clip=clip,
+        name="X",
+        consent=consent,
+        out=tmp_path / "x",
+        audio_track=2 if kind == "no such track" else None,
+    )
+    steps = Steps()
+    with pytest.raises(SpeechError) as caught:
+        preparation.prepare_subject(request, progress=steps)
+    assert caught.value.code in ("speech_track_unknown", "speech_codec_unknown")
+    assert not steps.counted
+    assert not request.out.exists()
 
 
 def test_two_people_are_refused(preparation, actor, consent: Path, tmp_path: Path):
