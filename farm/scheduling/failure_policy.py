@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
@@ -96,16 +97,17 @@ class UnitRecord:
         return f"{self.suspicion} replicas were lost while they ran it{last}"
 
     def given_up(self) -> FarmError:
-        """The error that a unit comes to whose budget is spent: how often, and its last with code and hint."""
-        last = self.error
-        assert last is not None
-        if is_of_machine(last):
-            text, code = f"alone on a fresh replica: {self.losses()}", SegmentFailed.default_code
+        """The error that a unit comes to whose budget is spent: its last one, and how often that was tried."""
+        assert self.error is not None
+        error = copy(self.error)
+        if is_of_machine(error):
+            text = f"alone on a fresh replica: {self.losses()}"
+            error = SegmentFailed(text, where=error.where, hint=error.hint)
+            error.traceback, error.traceback_file = self.error.traceback, self.error.traceback_file
         else:
             tries = f"failed {self.failures} times on {len(self.failed_on)} replicas"
-            text, code = f"{tries}; last: {last.message}", last.code
-        error = SegmentFailed(text, where=last.where, hint=last.hint, code=code, retry=Retry.NEVER)
-        error.traceback, error.traceback_file = last.traceback, last.traceback_file
+            error.message = f"{tries}; last: {error.message}"
+        error.retry = Retry.NEVER
         return error
 
 
