@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 from stages.errors import EncodeError
-from stages.speech.downmix import ChannelMeter, Downmix, mixed
+from stages.speech.downmix import ChannelMeter, Downmix, countable, mixed
 from stages.speech.resample import resample
 from stages.speech.source import SpeechSource
 
@@ -117,7 +117,8 @@ class MasterSound:
         for block_SC in self._source.blocks_SC:
             self._source_sample_count += len(block_SC)
             if self._rows_2C:
-                block_SC = np.stack([mixed(block_SC.T, row_C) for row_C in self._rows_2C], axis=1)
+                planes_CS = countable(block_SC.T)
+                block_SC = np.stack([mixed(planes_CS, row_C) for row_C in self._rows_2C], axis=1)
             yield block_SC
 
     def _converted(self) -> Iterator[Samples]:

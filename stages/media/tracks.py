@@ -165,10 +165,10 @@ def check_track(path: Path, *, wanted: int | str | None) -> None:
         choose_track(container, path, wanted=wanted)
 
 
-def half_swing(samples_XS: NDArray[np.float32]) -> NDArray[np.float32]:
+def half_swing(samples_XS: NDArray[np.float32]) -> NDArray[np.float64]:
     """Half the distance between the largest and the smallest sample of every row: a constant is no sound."""
-    swing_X: NDArray[np.float32] = (samples_XS.max(axis=-1) - samples_XS.min(axis=-1)) / 2
-    return swing_X
+    highest_X, lowest_X = samples_XS.max(axis=-1), samples_XS.min(axis=-1)
+    return (highest_X.astype(np.float64) - lowest_X) / 2
 
 
 def _by_rule(tracks: Sequence[AudioTrack], path: Path) -> tuple[list[AudioTrack], list[int]]:
@@ -270,7 +270,10 @@ def _blocks(container: InputContainer, stream: AudioStream) -> Iterator[NDArray[
 
 
 def _sounds(block_SC: NDArray[np.float32]) -> bool:
-    return bool(block_SC.size and (half_swing(block_SC.T) >= SILENT_BELOW).any())
+    if not block_SC.size:
+        return False
+    # Samples that are no numbers are no silence: whoever reads the track refuses it.
+    return not np.isfinite(block_SC).all() or bool((half_swing(block_SC.T) >= SILENT_BELOW).any())
 
 
 def _shown(title: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.errors import SpeechError
 from stages.media.account import MediaAccount
 from stages.payloads import FRAMES_PER_SECOND, SAMPLE_RATE, SAMPLES_PER_FRAME
-from stages.speech.downmix import ChannelAccount, ChannelMeter, Downmix, HeardSound, mixed
+from stages.speech.downmix import ChannelAccount, ChannelMeter, Downmix, HeardSound, countable, mixed
 from stages.speech.level import (
     ClippingMeter,
     LevelAccount,
@@ -168,7 +168,7 @@ class _Pass:
     def _mono(self) -> Iterator[Samples]:
         for block_SC in at_least(self.source.blocks_SC, self.source.rate):
             self.sample_count += len(block_SC)
-            planes_CS = np.ascontiguousarray(block_SC.T)
+            planes_CS = countable(np.ascontiguousarray(block_SC.T))
             if self._is_first:
                 self.meter.take(planes_CS)
                 self.clipping.take(planes_CS)

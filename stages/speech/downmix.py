@@ -38,6 +38,7 @@ _RIGHT_AROUND: Final = frozenset({"BR", "SR", "WR", "TFR", "TBR", "TSR", "SDR", 
 _MIDDLE_AROUND: Final = frozenset({"BC", "TC", "TFC", "TBC"})
 _LOW: Final = frozenset({"LFE", "LFE2"})
 
+_LARGEST_SAMPLE: Final = np.float32(1e6)
 _CANCELLED: Final = 0.5
 """Channels that have nothing to do with each other add up to more than the louder of them gives alone. A sum of less
 than half its power (-3 dB; in stereo 9 dB below the channel itself) comes about only where they cancel."""
@@ -202,6 +203,13 @@ class ChannelMeter:
 def _loudest(power_C: Doubles) -> int:
     """The first of the loudest channels: the last bit of a sum decides nothing."""
     return int(np.flatnonzero(power_C >= 0.98 * power_C.max())[0])
+
+
+def countable(samples_CS: Floats) -> Floats:
+    """Samples no larger than a million times full scale: floating point holds more, and its squares overflow."""
+    if samples_CS.size and max(samples_CS.max(), -samples_CS.min()) > _LARGEST_SAMPLE:
+        return np.clip(samples_CS, -_LARGEST_SAMPLE, _LARGEST_SAMPLE)
+    return samples_CS
 
 
 def mixed(samples_CS: Floats, factors_C: Sequence[float]) -> Floats:

@@ -9,15 +9,17 @@ from random import Random
 
 import av
 import numpy as np
+from av.stream import Disposition
 from damage import damaged, spliced
 from fuzz_case import Attempt, Kinds, Room
+from made_voices import MadeTrack, voice, write_tracks
 from recordings import add_voice, write_sound
 from special_files import put_special_file
 
 from farm.translation import translated
 from infra.fetch import fetch_file
 from stages.encode.sound import LAYOUTS, MasterSound
-from stages.speech.decode import read_speech
+from stages.speech.decode import read_levelled
 from stages.speech.source import open_speech
 
 SUFFIXES = (
@@ -42,9 +44,10 @@ def read(path: Path, room: Room) -> str:
     """What a render does with its speech: find it, read it, encode it for the master."""
     found = fetch_file(str(path), cache=room.folder / "cache", where="spec.speech")
     with translated("spec.speech"):
-        speech = read_speech(found)
-        with open_speech(found) as source:
-            sound = MasterSound(source, fps=Fraction(25))
+        speech = read_levelled(found)
+        assert speech.heard is not None
+        with open_speech(found, track=speech.heard.track) as source:
+            sound = MasterSound(source, downmix=speech.heard.downmix, fps=Fraction(25))
             encoder = av.CodecContext.create("aac", "w")
             encoder.sample_rate, encoder.format = sound.rate, "fltp"
             encoder.layout, encoder.bit_rate = LAYOUTS[sound.channel_count], sound.bit_rate
@@ -140,6 +143,31 @@ def _samples(random: Random, room: Room) -> Attempt:
     return lambda: read(path, room)
 
 
+def _tracks(random: Random, room: Room) -> Attempt:
+    """Several tracks of any layout, some of them silent, cancelled, inverted, clipped or of no codec that there is."""
+    voice_S = voice(1.0, level_db=random.choice((-70.0, -40.0, -20.0)))
+    made = []
+    for _ in range(random.randint(1, 4)):
+        layout = random.choice(("mono", "stereo", "2.1", "quad", "5.1", "7.1"))
+        factors = [random.choice((1.0, -1.0, 0.0, 0.5, 300.0)) for _ in av.AudioLayout(layout).channels]
+        made.append(
+            MadeTrack(
+                samples_SC=np.stack([factor * voice_S for factor in factors], axis=1),
+                codec=random.choice(("flac", "pcm_f32le", "pcm_s16le")),
+                layout=layout,
+                language=random.choice(("", "eng", "und", "x" * 3)),
+                title=random.choice(("", "Commentary", "a\nb\0c", "T" * 90)),
+                disposition=random.choice((None, Disposition.default, Disposition.comment, Disposition.dub)),
+            )
+        )
+    path = write_tracks(room.folder / "speech.mka", *made)
+    data = path.read_bytes()
+    if random.random() < 0.4:
+        data = data.replace(*random.choice(((b"A_FLAC", b"A_QZXV"), (b"A_PCM/INT", b"A_QZX/INT"))))
+    path.write_bytes(damaged(data, random) if random.random() < 0.3 else data)
+    return lambda: read(path, room)
+
+
 def _text(random: Random, room: Room) -> Attempt:
     """Text that FFmpeg may take for a playlist or a script, and which names another file."""
     other = random.choice((room.outside.as_uri(), str(room.outside), "../../outside/secret.wav", "other.wav"))
@@ -191,6 +219,7 @@ SPEECH_KINDS: Kinds = {
     "speech, noise": _noise,
     "speech, odd WAV": _wav,
     "speech, odd samples": _samples,
+    "speech, several tracks": _tracks,
     "speech, playlist or script": _text,
     "speech, odd titles": _metadata,
     "speech, no file": _no_file,

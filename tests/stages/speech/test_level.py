@@ -166,3 +166,17 @@ def test_a_quiet_recording_opens_the_mouth_as_wide_as_a_loud_one(tmp_path: Path)
     for gain_db in (-40, -25.5, 9):
         scaled_S = (VOICE_S * 10 ** (gain_db / 20)).astype(np.float32)
         assert opening_px(written(tmp_path, scaled_S)) == pytest.approx(wide, rel=0.02)
+
+
+@pytest.mark.parametrize("value", [1e12, -1e38, 3e38])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_samples_far_beyond_full_scale_are_heard_as_what_they_may_be(
+    tmp_path: Path, value: float, channels: int
+):
+    samples_SC = np.stack([VOICE_S] * channels, axis=1)
+    samples_SC[8_000:8_003] = value
+    layout = {6: "5.1"}.get(channels, "")
+    track = MadeTrack(samples_SC=samples_SC, codec="pcm_f32le", layout=layout)
+    samples_S = read_levelled(write_tracks(tmp_path / "a.wav", track)).samples_S
+    assert np.isfinite(samples_S).all()
+    assert np.abs(samples_S).max() <= 1.0
