@@ -148,10 +148,10 @@ def why(farm: CoordinatorState, name: str) -> str:
     work = farm.finishing.get(name)
     if work is not None and work.patience.error and not work.stop.is_set():
         return f"Its {work.patience.sentence('master')}."
-    run = farm.runs.get(name)
-    if run is not None and run.patience.is_waiting:
-        return f"Its {run.patience.sentence('motion')}."
     if name in farm.scheduler.jobs:
+        run = farm.runs.get(name)
+        if run is not None and run.patience.error and farm.scheduler.jobs[name].is_dispatching:
+            return f"Its {run.patience.sentence('motion')}."
         return farm.scheduler.why_waiting(name).sentence
     if name in farm.planning:
         job = farm.planning[name]

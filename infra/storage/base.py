@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from jobs.errors import ObjectNotFound, SegmentDivergence, StoreError
+from jobs.errors import ObjectNotFound, Retry, SegmentDivergence, StoreError
 from jobs.identity import sha256_of_bytes, sha256_of_file
 
 LARGEST_KEY = 1024  # bytes; the limit of S3
@@ -185,6 +185,7 @@ def checked_sha256(key: str, data: bytes | Path, *, expected: str | None) -> str
             where=key,
             code="checksum_mismatch",
             hint="the bytes were damaged before they were stored; render the segment again",
+            retry=Retry.ELSEWHERE,
         )
     return actual
 
@@ -201,6 +202,7 @@ def unreadable(key: str, error: OSError) -> StoreError:
         f"a local file failed: {reason}",
         where=str(error.filename or key),
         hint="check that it exists and may be read, and that the folder of temporary files may be written",
+        retry=Retry.ELSEWHERE,
     )
 
 
