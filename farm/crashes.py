@@ -22,6 +22,7 @@ from typing import Final
 from jobs.errors import FarmError, InternalError
 from jobs.farm_error import TRACEBACK_CHARACTERS, head_and_tail
 from jobs.version import engine_version
+from stages.whole_files import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -158,15 +159,10 @@ def _write(text: str, *, folder: Path, what: str) -> Path:
     path = folder / f"{now:%Y%m%dT%H%M%S%f}Z-{name}-{os.getpid()}-{secrets.token_hex(3)}.txt"
     lines = [f"engine: {_engine()}", f"what: {one_line(what)}", f"when: {now.isoformat()}", "", text]
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{path.name}.part"
-    try:
+    with written_whole(path) as partial:
         # Its owner's alone: a message may name what is not everybody's.
         partial.touch(mode=0o600, exist_ok=False)
         partial.write_bytes("\n".join(lines).encode("utf-8", errors="backslashreplace") + b"\n")
-        partial.rename(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jobs.errors import DiskFull, FarmError, OutputUnwritable, Retry, is_away
+from stages.whole_files import beside, hidden_name, written_whole
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -32,9 +32,13 @@ def check_destination(path: Path, *, need_bytes: int = 0, where: str) -> None:
     if _is_folder(path):
         raise OutputUnwritable(f"'{path}' is a folder", where=where, hint="name a file in it")
     try:
-        with _proving_ground(path) as folder, (folder / f".{path.name}.{_any()}.part").open("xb") as file:
+        with (
+            _proving_ground(path) as folder,
+            hidden_name(folder / path.name) as partial,
+            partial.open("xb") as file,
+        ):
             # Without a name nothing is left of it, even where this process is killed.
-            Path(file.name).unlink()
+            partial.unlink()
             if need_bytes:
                 # Reserving asks the file system itself, so quotas and limits count; its free space alone does not.
                 os.posix_fallocate(file.fileno(), 0, need_bytes)
@@ -49,12 +53,8 @@ def write_whole(path: Path, data: bytes, *, where: str) -> None:
         OutputUnwritable: The path cannot be written; what was there before is still there.
         DiskFull: There is no room; what was there before is still there.
     """
-    with in_folder(path, where=where, need_bytes=len(data)) as partial:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+    with _in_folder(path, where=where, need_bytes=len(data)), written_whole(path) as partial:
+        partial.write_bytes(data)
 
 
 def _is_folder(path: Path) -> bool:
@@ -74,43 +74,48 @@ def _proving_ground(path: Path) -> Iterator[Path]:
     if not missing:
         yield path.parent
         return
-    ground = missing[-1].parent / f".{missing[-1].name[:64]}.{_any()}.part"
-    made = [ground]
-    try:
-        ground.mkdir()
-        # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
-        for folder in reversed(missing):
-            made.append(made[-1] / folder.name)
-            made[-1].mkdir()
-        yield made[-1]
-    finally:
-        for folder in reversed(made):
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _any() -> str:
-    return secrets.token_hex(4)
+    with hidden_name(missing[-1].with_name(missing[-1].name[:64])) as ground:
+        made = [ground]
+        try:
+            ground.mkdir()
+            # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
+            for folder in reversed(missing):
+                made.append(made[-1] / folder.name)
+                made[-1].mkdir()
+            yield made[-1]
+        finally:
+            for folder in reversed(made):
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 @contextmanager
-def in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[Path]:
-    """A temporary name beside `path`; after an error it is gone, and so are folders made for it."""
+def folder_beside(path: Path, *, where: str) -> Iterator[Path]:
+    """An empty hidden folder beside `path`, which is gone as the block ends.
+
+    Raises:
+        OutputUnwritable, DiskFull: It cannot be made, or the block raises an OSError.
+    """
+    with _in_folder(path, where=where, need_bytes=0), beside(path) as folder:
+        folder.mkdir()
+        yield folder
+
+
+@contextmanager
+def _in_folder(path: Path, *, where: str, need_bytes: int) -> Iterator[None]:
+    """The folder of `path` is there in the block; after an error it is gone again if it was made for it."""
     made: list[Path] = []
-    temporary = path.with_name(f".{path.name}.{_any()}.part")
     done = False
     try:
         made += [folder for folder in path.parents if not folder.exists()]
         # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
         for folder in reversed(made):
             folder.mkdir(exist_ok=True)
-        yield temporary
+        yield
         done = True
     except OSError as error:
         raise explained(error, path=path, where=where, need_bytes=need_bytes) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
         for folder in made if not done else ():
             with suppress(OSError):
                 folder.rmdir()

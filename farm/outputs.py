@@ -6,7 +6,6 @@ What lies at such a place and is in no manifest is the studio's own: it is repla
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from farm.destinations import explained, in_folder, write_whole
+from farm.destinations import explained, folder_beside, write_whole
 from farm.engine import engine_identity
 from infra.delivery import deliver, delivered_sha256, read_delivered
 from jobs.errors import OutputRefused, OutputUnwritable, Retry
@@ -22,6 +21,7 @@ from jobs.identity import sha256_of_file
 from jobs.locations import is_s3
 from jobs.manifest import WrittenFile, WrittenManifest, files_in_manifest
 from jobs.places import Place
+from stages.whole_files import flush
 
 WRITTEN_MANIFEST: Final = "manifest.json"
 """Name of the manifest in a folder that one command fills."""
@@ -141,13 +141,9 @@ class OutputFiles:
                 self._install(Path(scratch))
             return
         home = Path(self.home)
-        with in_folder(home / self.manifest, where=self.field, need_bytes=0) as scratch:
-            try:
-                scratch.mkdir()
-                yield scratch
-                self._install(scratch)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+        with folder_beside(home / self.manifest, where=self.field) as scratch:
+            yield scratch
+            self._install(scratch)
 
     def _install(self, scratch: Path) -> None:
         found = sorted(path for path in scratch.rglob("*") if path.is_file())
@@ -185,8 +181,7 @@ class OutputFiles:
         target = Path(place.location)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            flush(path)
             path.replace(target)
         except OSError as error:
             raise explained(error, path=target, where=self.field, need_bytes=0) from error

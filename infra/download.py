@@ -51,7 +51,7 @@ def download_once(wanted: Sequence[Wanted], *, client: Any, folder: Path) -> Non
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
-    temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}")
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         temporary.mkdir()
         for one in wanted:

@@ -26,6 +26,7 @@ from stages.weights_header import (
     opened,
     read_sizes,
 )
+from stages.whole_files import written_whole
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -37,11 +38,10 @@ def save_weights(path: Path, network: nn.Module, header: WeightsHeader) -> None:
         for name, tensor in network.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(header), sort_keys=True)})
-    # safetensors writes for the owner only; weights are shared.
-    partial.chmod(0o644)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(header), sort_keys=True)})
+        # safetensors writes for the owner only; weights are shared.
+        partial.chmod(0o644)
 
 
 def build_network(path: Path, kind: type[Sizes], build: Callable[[Sizes], Network]) -> Network:

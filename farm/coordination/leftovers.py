@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,11 +11,9 @@ from pathlib import Path
 from infra.storage import ObjectStore
 from jobs.locations import manifest_location
 from jobs.parse import LoadedJob
+from stages.whole_files import PARTIAL
 
 logger = logging.getLogger(__name__)
-
-# As whoever writes a file whole calls it until it is, and whoever proves that there is room calls the folder of it.
-_PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
 
 # So much of the name of a missing folder is in the name of the one that room is proved in; see `farm.destinations`.
 _FOLDER_NAME = 64
@@ -58,7 +55,7 @@ def _places(jobs: Iterable[LoadedJob]) -> Iterable[str]:
 
 def _remove(folder: Path, known: _Known) -> None:
     try:
-        found = [path for path in folder.iterdir() if _PARTIAL.fullmatch(path.name)]
+        found = [path for path in folder.iterdir() if PARTIAL.fullmatch(path.name)]
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
@@ -75,7 +72,7 @@ def _remove(folder: Path, known: _Known) -> None:
 
 def _remove_one(path: Path, known: _Known) -> bool:
     """Remove what is found under a partial name, if the name is known; says whether it was."""
-    partial = _PARTIAL.fullmatch(path.name)
+    partial = PARTIAL.fullmatch(path.name)
     name = partial[1] if partial else ""
     if _is_folder(path):
         if name not in known.folders:
@@ -102,7 +99,7 @@ def _remove_proof(top: Path) -> None:
             break
         folders.append(inside[0])
     for path in inside:
-        if _PARTIAL.fullmatch(path.name) and path.is_file() and path.lstat().st_size == 0:
+        if PARTIAL.fullmatch(path.name) and path.is_file() and path.lstat().st_size == 0:
             path.unlink()
     for folder in reversed(folders):
         folder.rmdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from farm.translation import translated
 from jobs.errors import DiskFull, OutputUnwritable
 from jobs.identity import sha256_of_file
 from jobs.spec import Profile
+from stages.whole_files import beside
 
 
 def write_bundle(
@@ -56,21 +56,21 @@ def write_bundle(
         DiskFull, OutputUnwritable: It cannot be written; nothing of it is left.
         ValueError: The task is none of a segment.
     """
-    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
-        partial.mkdir(parents=True)
-        record = _fill(
-            partial,
-            task=task,
-            failure=failure,
-            tries=tries,
-            engine_version=engine_version,
-            device_kind=device_kind,
-        )
-        (partial / RECORD_NAME).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
+        with beside(folder) as partial:
+            partial.mkdir(parents=True)
+            record = _fill(
+                partial,
+                task=task,
+                failure=failure,
+                tries=tries,
+                engine_version=engine_version,
+                device_kind=device_kind,
+            )
+            (partial / RECORD_NAME).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
     except OSError as error:
         raise DiskFull.or_unwritable(
             error, where=str(folder), hint="make room, or point the farm to another folder"
@@ -83,8 +83,6 @@ def write_bundle(
             where=str(folder),
             hint="give the subject's folder and its files plain names",
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return folder
 
 

@@ -29,6 +29,7 @@ from stages.threads import use_one_thread
 from stages.training.checkpoint import checkpoint_bytes, checkpoint_state
 from stages.weights import load_weights
 from stages.weights_header import read_sizes
+from stages.whole_files import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +92,8 @@ def _text(values: dict[str, float]) -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_bytes(data)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import io
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from stages.errors import EncodeError
 from stages.speech.decode import read_speech
 from stages.speech.downmix import HeardSound
 from stages.speech.source import open_speech
+from stages.whole_files import written_whole
 
 SYNTHETIC_MARK = "Synthetic media: a machine made this picture; nobody was filmed speaking these words."
 
@@ -93,7 +93,7 @@ def stitch(
     """
     heard = heard or read_speech(speech_path).heard
     assert heard is not None  # as of every speech that comes from a file
-    with _written_whole(output) as partial:
+    with _master(output) as partial:
         made = _write(
             segments,
             speech_path=speech_path,
@@ -213,10 +213,9 @@ def _described(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _written_whole(output: Path) -> Iterator[Path]:
+def _master(output: Path) -> Iterator[Path]:
     """A file beside `output` that becomes `output` at the end, or vanishes with the folders made for it."""
     made: list[Path] = []
-    partial: Path | None = None
     try:
         made += [folder for folder in output.parents if not folder.exists()]
         if output.is_dir():
@@ -224,15 +223,9 @@ def _written_whole(output: Path) -> Iterator[Path]:
         # One by one: mkdir(parents=True) calls itself for every level, and a job may name a thousand.
         for folder in (*reversed(made), output.parent):
             folder.mkdir(exist_ok=True)
-        partial = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-        partial.touch(exist_ok=False)
-        yield partial
-        _sync(partial)
-        partial.replace(output)
-        _sync(output.parent)
+        with written_whole(output) as partial:
+            yield partial
     except BaseException as error:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
@@ -265,14 +258,6 @@ def _bad_segment(what: str) -> EncodeError:
     return EncodeError(
         code="encode_bad_segment", what=f"a segment is not usable: {what}", hint="render it again"
     )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ from stages.evaluation.plots import draw_errors, draw_tracks
 from stages.evaluation.report_names import ERRORS, PAGE, RECORD, TRACKS, WORST, folder_of_take
 from stages.evaluation.table import diversity_table, markdown
 from stages.evaluation.worst_frames import draw_worst_frames
+from stages.whole_files import written_whole
 
 
 def takes_record(judged: TakesEvaluation) -> dict[str, object]:
@@ -58,6 +59,7 @@ def write_report(judged: TakesEvaluation, folder: Path) -> None:
     if judged.diversity is not None:
         pages.append(diversity_table(judged.diversity, takes=len(judged.takes)))
     (folder / PAGE).write_text("\n".join(pages), encoding="utf-8")
-    partial = folder / f".partial-{RECORD}"
-    partial.write_text(json.dumps(takes_record(judged), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(folder / RECORD)
+    with written_whole(folder / RECORD) as partial:
+        partial.write_text(
+            json.dumps(takes_record(judged), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+        )

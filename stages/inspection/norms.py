@@ -21,6 +21,7 @@ from stages.geometry.canonical import pose
 from stages.inspection.checks import Limits, Range
 from stages.inspection.look import LOOK_CELLS, Look, face_sharpness, look_of
 from stages.subject.package import SubjectPackage
+from stages.whole_files import written_whole
 
 NORMS_FILE: Final = "inspection.json"
 
@@ -103,9 +104,8 @@ def write_norms(folder: Path, *, limits: Limits, look_LL3: Look) -> None:
         },
         "look": np.round(look_LL3).astype(int).tolist(),
     }
-    partial = folder / f".partial-{NORMS_FILE}"
-    partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
-    partial.replace(folder / NORMS_FILE)
+    with written_whole(folder / NORMS_FILE) as partial:
+        partial.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def _range(given: Any) -> Range:

@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from stages.errors import SubjectError
 from stages.files import check_types, is_plain_file, read_record
+from stages.whole_files import written_whole
 
 _FILE: Final = "preparation.json"
 _LEFT_IN_FOLDER: Final = (
@@ -95,9 +96,8 @@ class Claim:
     def save(self, folder: Path) -> None:
         """Write it into a subject's folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".partial-{_FILE}"
-        partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        partial.replace(folder / _FILE)
+        with written_whole(folder / _FILE) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -175,9 +175,8 @@ def _is_kept_consent(path: Path, held: Claim) -> bool:
 def keep_consent(consent: Path, folder: Path) -> str:
     """Copy the consent record into a subject's folder; returns the name it has there."""
     kept = f"consent{consent.suffix.lower()}"
-    partial = folder / f".partial-{kept}"
-    shutil.copyfile(consent, partial)
-    partial.replace(folder / kept)
+    with written_whole(folder / kept) as partial:
+        shutil.copyfile(consent, partial)
     return kept
 
 

@@ -8,9 +8,8 @@ gets them as one array on disk, made once for each size.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -29,6 +28,7 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.framing import Frame, framed_frames, resized
 from stages.subject.tracks import ClipTracks, clip_folder
 from stages.video.decoding import read_frames
+from stages.whole_files import beside, flush, written_whole
 
 FRAMES_FILE: Final = "frames.mp4"
 
@@ -75,8 +75,9 @@ class FrameWriter:
     def __init__(self, path: Path) -> None:
         """The video stands at `path` once the block is left without an error."""
         self._path = path
-        self._partial = path.with_name(f".partial-{path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._whole = ExitStack()
+        self._partial = self._whole.enter_context(beside(path))
         self._container = av.open(str(self._partial), "w", format="mp4")
         stream = self._container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=dict(_ENCODER))
         stream.width = stream.height = CANVAS
@@ -91,13 +92,13 @@ class FrameWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and self._count:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        if error is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        with self._whole:
+            if error is None and self._count:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            if error is None:
+                flush(self._partial)
+                self._partial.replace(self._path)
 
     def write(self, frame_HW3: Frame) -> None:
         """Append a frame."""
@@ -122,15 +123,17 @@ def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int
 
 def trim_frames(path: Path, *, count: int) -> None:
     """Leave the first `count` frames of what `FrameWriter` wrote, as they are stored; whole or not at all."""
-    partial = path.with_name(f".partial-{path.name}")
-    with av.open(str(path)) as source, av.open(str(partial), "w", format="mp4") as target:
+    with (
+        written_whole(path) as partial,
+        av.open(str(path)) as source,
+        av.open(str(partial), "w", format="mp4") as target,
+    ):
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
         # Without B-frames packets lie in the order of their frames; an empty one ends the stream.
         for packet in islice((packet for packet in source.demux(stream) if packet.size), count):
             packet.stream = copy
             target.mux(packet)
-    partial.replace(path)
 
 
 def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
@@ -145,17 +148,13 @@ def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Fra
 
 
 def _write_array(path: Path, frames: Iterator[Frame], *, count: int, size: int) -> None:
-    # A name of its own: two processes that build the same array must not write into one file.
-    handle, name = tempfile.mkstemp(prefix=f".partial-{path.name}-", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
-            np.lib.format.write_array_header_1_0(file, header)
-            written = 0
-            for frame_HW3 in islice(frames, count):
-                file.write(np.ascontiguousarray(frame_HW3).data)
-                written += 1
+    with written_whole(path) as partial, partial.open("xb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, header)
+        written = 0
+        for frame_HW3 in islice(frames, count):
+            file.write(np.ascontiguousarray(frame_HW3).data)
+            written += 1
         if written < count:
             raise SubjectError(
                 code="clip_frames_missing",
@@ -163,6 +162,3 @@ def _write_array(path: Path, frames: Iterator[Frame], *, count: int, size: int) 
                 what=f"there are {written} pictures to {count} frames of tracks",
                 hint="prepare the clip again",
             )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from stages.subject.face_tracker import FaceTracker, PersonSegmenter
 from stages.subject.framing import Frame, Framing
 from stages.subject.looks import Look
 from stages.subject.torso import shoulder_columns, shoulder_heights
+from stages.whole_files import written_whole
 
 Floats = NDArray[np.float32]
 
@@ -48,8 +49,7 @@ class Observation:
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".partial-{path.name}")
-        with partial.open("wb") as file:
+        with written_whole(path) as partial, partial.open("xb") as file:
             np.savez(
                 file,
                 mesh_TN3=self.mesh_TN3,
@@ -57,7 +57,6 @@ class Observation:
                 heights_T18=self.heights_T18,
                 columns_18=self.columns_18,
             )
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self | None:

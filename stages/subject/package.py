@@ -22,6 +22,7 @@ from stages.errors import SubjectError
 from stages.files import is_plain_file
 from stages.subject.package_files import digest_of, inside, read_facts, read_reference, read_template
 from stages.subject.template import Template
+from stages.whole_files import written_whole
 
 Floats = NDArray[np.float32]
 
@@ -120,9 +121,8 @@ class SubjectPackage:
             SubjectError: no package in the folder, or a damaged one.
         """
         _facts_of(folder)
-        partial = folder / f".partial-{RENDERER_FILE}"
-        shutil.copyfile(weights, partial)
-        partial.replace(folder / RENDERER_FILE)
+        with written_whole(folder / RENDERER_FILE) as partial:
+            shutil.copyfile(weights, partial)
         SubjectPackage.name_renderer(folder)
 
     @staticmethod
@@ -136,10 +136,9 @@ class SubjectPackage:
 
 
 def _write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    partial = folder / f".partial-{_FACTS}"
     facts = {"schema": SCHEMA, **facts}
-    partial.write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
-    partial.replace(folder / _FACTS)
+    with written_whole(folder / _FACTS) as partial:
+        partial.write_text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
 
 
 def _facts_of(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from stages.errors import SubjectError
 from stages.files import check_types, read_record
 from stages.subject.quality import Level, Verdict
+from stages.whole_files import written_whole
 
 REPORT_FOLDER: Final = "report"
 _DATA: Final = "report.json"
@@ -85,9 +86,8 @@ class QualityReport:
         if picture is not None:
             (folder / PICTURE).write_bytes(picture)
         (folder / _PAGE).write_text(_page(self, picture), encoding="utf-8")
-        partial = folder / f".partial-{_DATA}"
-        partial.write_text(json.dumps({"level": self.level, **asdict(self)}, indent=2) + "\n")
-        partial.replace(folder / _DATA)
+        with written_whole(folder / _DATA) as partial:
+            partial.write_text(json.dumps({"level": self.level, **asdict(self)}, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -23,6 +23,7 @@ from stages.geometry.landmarks import EYES, LIPS, REST
 from stages.payloads import HEAD_CHANNELS, MESH_POINTS, SAMPLES_PER_FRAME, TORSO_POINTS
 from stages.subject.framing import Framing
 from stages.video.unfit import UnfitFrames, fit_frames
+from stages.whole_files import written_whole
 
 Floats = NDArray[np.float32]
 
@@ -103,9 +104,8 @@ class ClipTracks:
             torso_TN3=self.torso_TN3,
             speech_S=self.speech_S,
         )
-        partial = folder / f".partial-{_FACTS}"
-        partial.write_text(json.dumps(asdict(self.facts), indent=2) + "\n")
-        partial.replace(folder / _FACTS)
+        with written_whole(folder / _FACTS) as partial:
+            partial.write_text(json.dumps(asdict(self.facts), indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from stages.whole_files import written_whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
@@ -27,10 +29,9 @@ def append_history(path: Path, *, step: int, seconds: float, losses: Mapping[str
     """Add a validation; those of later steps, which a run that was set back left behind, are dropped."""
     kept = [entry for entry in read_history(path) if entry.step < step]
     kept.append(HistoryEntry(step=step, seconds=seconds, losses=dict(losses)))
-    partial = path.with_name(f".partial-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in kept))
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text("".join(json.dumps(asdict(entry)) + "\n" for entry in kept))
 
 
 def read_history(path: Path) -> list[HistoryEntry]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
 from stages.video.unfit import UnfitFrames, fit_runs
 from stages.weights_header import Scalar
+from stages.whole_files import written_whole
 
 Floats = NDArray[np.float32]
 
@@ -118,9 +118,8 @@ def _features(folder: Path, tracks: ClipTracks, encoder: SpeechEncoder) -> Float
     cached = home / f"{re.sub(r'[^A-Za-z0-9.-]', '_', encoder.name)}-{_fingerprint(encoder)}.npy"
     if not cached.is_file():
         # Several workers may come here at once: each writes a file of its own, the last rename stands.
-        with tempfile.NamedTemporaryFile(dir=home, prefix=".partial-", suffix=".npy", delete=False) as file:
+        with written_whole(cached) as partial, partial.open("xb") as file:
             np.save(file, encode_speech(encoder, tracks.speech_S).astype(np.float16))
-        Path(file.name).replace(cached)
     return np.asarray(np.load(cached), dtype=np.float32)
 
 

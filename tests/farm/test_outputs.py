@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -355,3 +357,29 @@ def test_a_server_that_loses_the_farm_s_hash_is_read_instead(
     write(bucket, {"a.json": b"new", "take-1/b.png": b"new"})
     bucket.put("a.json", b"old")
     assert code_of(lambda: write(bucket, REPORT)) == "output_exists"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from farm.outputs import OutputFiles
+outputs = OutputFiles(home=sys.argv[1], manifest="manifest.json", field="--out", by="evaluate", overwrite=False)
+with outputs.writing() as folder:
+    (folder / "table.md").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_hidden_folder_of_a_killed_command_goes_with_its_next_run(tmp_path: Path) -> None:
+    home = tmp_path / "report"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(home)], cwd=Path(__file__).parents[2], check=False
+    )
+    assert done.returncode == -9
+    assert list(home.iterdir())
+    outputs = OutputFiles(
+        home=str(home), manifest="manifest.json", field="--out", by="evaluate", overwrite=False
+    )
+    with outputs.writing() as folder:
+        (folder / "table.md").write_text("whole")
+    assert sorted(path.name for path in home.iterdir()) == ["manifest.json", "table.md"]
