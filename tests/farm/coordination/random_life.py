@@ -254,10 +254,14 @@ class RandomLife:
 
     def _decide(self) -> bool:
         """Answer every job that rests; False where none does."""
-        entries = self.coordinator.state.scheduler.jobs
+        scheduler = self.coordinator.state.scheduler
+        entries = scheduler.jobs
         for name, entry in entries.items():
-            if entry.given_up:
+            if entry.given_up and entry.can_pay(scheduler.cost_of(name)):
                 self.farm.ask(RetryRequest(job=name))
+            elif entry.given_up:
+                # As the refusal of a retry says: requeued first, resumed with more then.
+                self.farm.ask(RequeueRequest(job=name, first_frame=0, stop_frame=10_000))
             else:
                 self.farm.ask(ResumeRequest(job=name, max_gpu_seconds=1e6))
         return bool(entries)
