@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 _FOLDER_NAME = 64
 
 
+# What a commit is tried with; see `infra.storage.folder` and `farm.preparation`.
+_PROBE = "probe"
+
+
 @dataclass(slots=True)
 class _Known:
     """Names of one folder that the farm may have written there under a partial name."""
@@ -34,7 +38,7 @@ def remove_leftovers(jobs: Iterable[LoadedJob], *, store: ObjectStore) -> None:
     does may write no word of it into the journal.
     """
     known: defaultdict[Path, _Known] = defaultdict(_Known)
-    for place in (f"{store.uri.rstrip('/')}/probe", *_places(jobs)):
+    for place in (f"{store.uri.rstrip('/')}/{_PROBE}", *_places(jobs)):
         if "://" in place:
             continue
         path = Path(place)
@@ -42,6 +46,10 @@ def remove_leftovers(jobs: Iterable[LoadedJob], *, store: ObjectStore) -> None:
         for folder in path.parents:
             # Room is proved beside the first folder that was missing then; all may be there now.
             known[folder.parent].folders.add(folder.name[:_FOLDER_NAME])
+    if "://" not in store.uri:
+        for folder in Path(store.uri, _PROBE).parents:
+            # A commit is tried in the first folder that is there, which may have been one above the store's.
+            known[folder].files.add(_PROBE)
     for folder, names in known.items():
         _remove(folder, names)
 

@@ -111,3 +111,18 @@ class _Named:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
+
+
+def test_the_files_that_a_commit_was_tried_with_are_removed_wherever_the_store_had_come_to(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    (tmp_path / "renders" / "store").mkdir(parents=True)
+    places = [tmp_path, tmp_path / "renders", tmp_path / "renders" / "store"]
+    for place in places:
+        (place / ".probe.0123abcd.part").touch()
+        (place / ".probes.0123abcd.part").touch()
+    sweep("out/hello.mp4")
+    assert (
+        sorted(path.name for place in places for path in place.glob(".*.part"))
+        == [".probes.0123abcd.part"] * 3
+    )
