@@ -48,6 +48,8 @@ _CANCELLED_BY_WEAKER: Final = 0.2
 more than four fifths are gone."""
 _CANCELLED_SHARE: Final = 0.1
 """Of the pieces with sound: what is lost of less is no more than a word here and there."""
+_LARGEST_RISE: Final = 0.01
+"""A sum of less of the power of its loudest channel is what is left of channels that cancel: no more than 20 dB."""
 _SAME: Final = 1e-6
 """Left and right that differ by no more than -60 dB are one channel."""
 _ACTIVE: Final = 0.1
@@ -145,9 +147,8 @@ class ChannelMeter:
         if self.plain.rule is ChannelRule.ONLY or not samples_CS.shape[1]:
             return
         self._sounds_C |= half_swing(samples_CS) >= SILENT_BELOW
-        mean_C = samples_CS.mean(axis=1, dtype=np.float64)
-        power_CC = (samples_CS @ samples_CS.T).astype(np.float64)
-        self._powers_PCC.append(power_CC - samples_CS.shape[1] * np.outer(mean_C, mean_C))
+        swinging_CS = samples_CS - samples_CS.mean(axis=1, keepdims=True)
+        self._powers_PCC.append((swinging_CS @ swinging_CS.T).astype(np.float64))
         for row_C in self.plain.master_2C:
             self._peak = max(self._peak, float(np.abs(mixed(samples_CS, row_C)).max()))
 
@@ -182,7 +183,8 @@ class ChannelMeter:
         row_powers_R = np.einsum("rc,cd,rd->r", rows_RC, power_CC, rows_RC)
         loudest = (power_CC.diagonal() * rows_RC.any(axis=0)).max()
         # In steps of 0.01 dB, so that the last bit of a sum decides nothing.
-        gain = 10 ** (round(1000 * log10(loudest / row_powers_R.max())) / 2000)
+        sum_power = max(row_powers_R.max(), _LARGEST_RISE * loudest)
+        gain = 10 ** (round(1000 * log10(loudest / sum_power)) / 2000)
         if len(rows_RC) == 2:
             difference_C = rows_RC[0] - rows_RC[1]
             if difference_C @ power_CC @ difference_C <= _SAME * row_powers_R[0]:

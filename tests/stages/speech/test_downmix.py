@@ -182,3 +182,16 @@ def test_the_peak_of_a_sum_stays_within_full_scale():
     # The balance of the downmix is kept: surrounds and centre 3 dB below the front.
     assert rows[0][2] / rows[0][0] == pytest.approx(0.5**0.5)
     assert rows[0][3] == 0.0
+
+
+def test_surround_sound_that_cancels_in_every_sum_is_heard_by_one_channel(tmp_path: Path):
+    channels = [VOICE_S, VOICE_S, (-(2**0.5) * VOICE_S).astype(np.float32)]
+    speech = read_speech(written(tmp_path, *channels, layout="3.0"))
+    assert rule_of(speech)[0] is ChannelRule.LOUDEST
+    assert level_db(speech.samples_S) > -30
+
+
+def test_a_constant_beside_the_voice_is_no_sound(tmp_path: Path):
+    constant_S = np.full_like(VOICE_S, 0.5)
+    speech = read_speech(written(tmp_path, constant_S, VOICE_S))
+    assert rule_of(speech) == (ChannelRule.SOUNDING, 2)
