@@ -62,6 +62,8 @@ def assemble(
         notes=(
             *_length_notes(*looks, common=common),
             *_picture_notes(*looks),
+            *(f"generated: {sentence}" for sentence in generated.look.told),
+            *(f"truth: {sentence}" for sentence in true.look.told),
             *missing,
             *(f"generated: {note}" for note in ours.sync.notes),
             *(f"truth: {note}" for note in truth.sync.notes),

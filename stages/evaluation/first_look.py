@@ -18,9 +18,11 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_framing import framing_of
 from stages.subject.face_tracker import FaceTracker
 from stages.subject.framing import Framing
+from stages.subject.frozen import PictureChanges
 from stages.subject.looks import MOST_FACES, MOST_TURNED, Look, Looks, look_at
 from stages.subject.quality import judge_faces, refuse
 from stages.video.decoding import VideoFacts, read_decoded, read_facts
+from stages.video.timing import ClipNotes
 
 _MOST_TIMES: Final = 2.0
 """A face that is so many times as high as in the true video is not the same face, or not the same shot."""
@@ -35,6 +37,7 @@ class FirstLook:
         facts: as recorded.
         frames: at 25 a second.
         framing: the square in which its face is tracked.
+        told: what to know of the file, in sentences; see `stages.media.account`.
         face_share: height of its face as a share of the picture's, the median of the looks.
     """
 
@@ -42,6 +45,7 @@ class FirstLook:
     facts: VideoFacts
     frames: int
     framing: Framing
+    told: tuple[str, ...]
     face_share: float
 
     def in_picture(self, points_N3: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -60,8 +64,10 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     facts = read_facts(path)
     looks: list[Look] = []
     frames = 0
+    changes, notes = PictureChanges(), ClipNotes()
     with FaceTracker(video=False, faces=MOST_FACES) as tracker:
-        for picture in read_decoded(path):
+        for picture in read_decoded(path, notes=notes):
+            changes.add(picture)
             if frames % FRAMES_PER_SECOND == 0:
                 turned = len(looks) < MOST_TURNED
                 looks.append(look_at(tracker, picture.upright(), frame=frames, which_way_up=turned))
@@ -70,6 +76,7 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     seen = Looks(
         width=facts.width, height=facts.height, frame_count=frames, looks=tuple(looks), cuts=(), jumps=()
     )
+    changes.note_frozen(notes)
     # Of two people it would be chance who is judged.
     refuse(judge_faces(looks), where=str(path))
     return FirstLook(
@@ -77,6 +84,7 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
         facts=facts,
         frames=frames,
         framing=framing_of(seen, looks, where=str(path)),
+        told=tuple(notes.account.sentences()),
         face_share=median(look.heights[0] for look in looks if look.heights) / facts.height,
     )
 

@@ -7,9 +7,8 @@ One frame a second is searched for faces. Every frame is compared with the one b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -18,32 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
-from stages.media.account import PictureAccount, Stretches
+from stages.media.account import PictureAccount
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.face_tracker import FaceTracker
+from stages.subject.frozen import PictureChanges
 from stages.subject.upside_down import lean_degrees
 from stages.video.decoding import read_decoded
 from stages.video.timing import ClipNotes
-from stages.video.unfit import Unfit, UnfitFrames, fit_runs, joined
+from stages.video.unfit import UnfitFrames
 
 MOST_FACES: Final = 3
 MOST_TURNED: Final = 3
 """Looks in which it is asked which way up the face is."""
-_TINY: Final = 32
 
 _CUT_LEVELS: Final = 25.0
 """Mean change of a colour from one frame to the next, in levels of 255, that only another shot makes: faces that move
 fast stay below 13, another shot of the same person is above 28."""
 
 _JUMP_LEVELS: Final = 12.0
-_STILL_SHARE: Final = 0.5
-_STILL_LEVELS: Final = (0.2, 0.6)
-"""A picture stands still while it is nearer to the first one than half the clip's usual change from frame to frame,
-within these limits, in levels: in 130 clips of people who talk and listen never for more than seven frames."""
-
-_FROZEN_FRAMES: Final = 7
-"""Frames that may show the same: recordings of 4 frames a second repeat each six times."""
-
 _SPIKE: Final = 4.0
 """A cut stands out of the changes of the second around it by this factor; a camera that pans does not."""
 
@@ -109,14 +100,12 @@ class Looks:
 def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> Looks:
     """Look a clip over. Raises SubjectError when it cannot be read."""
     looks: list[Look] = []
-    changes: list[float] = []
+    changes = PictureChanges()
     height = width = count = 0
-    tiny: list[NDArray[np.uint8]] = []
     notes = ClipNotes()
     with FaceTracker(video=False, faces=MOST_FACES) as tracker:
         for picture in read_decoded(clip, notes=notes):
-            tiny.append(picture.thumbnail(size=_TINY))
-            changes.append(_change(tiny[-1], tiny[-2]) if count else 0.0)
+            changes.add(picture)
             # In the middle of each second: the first frame of a clip is often a fade or a title.
             if count % FRAMES_PER_SECOND == FRAMES_PER_SECOND // 2:
                 frame_HW3 = picture.upright()
@@ -126,14 +115,8 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
             count += 1
             if progress is not None:
                 progress(count)
-    changes_T = np.array(changes)
-    cuts, jumps = find_cuts(changes_T)
-    # Where pictures are missing the last one stands still, which is told as what it is.
-    frozen = [
-        replace(span, start=run.start, stop=run.stop)
-        for span in find_frozen(tiny, changes_T)
-        for run in fit_runs(notes.unfit, start=span.start, stop=span.stop)
-    ]
+    cuts, jumps = find_cuts(changes.changes_T)
+    changes.note_frozen(notes)
     return Looks(
         width=width,
         height=height,
@@ -141,8 +124,8 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
         looks=tuple(looks),
         cuts=cuts,
         jumps=jumps,
-        unfit=joined([*notes.unfit, *frozen]),
-        account=replace(notes.account, frozen=_stretches(frozen)),
+        unfit=notes.unfit,
+        account=notes.account,
     )
 
 
@@ -157,42 +140,6 @@ def find_cuts(changes_T: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[in
             continue
         (cuts if changes_T[frame] > _CUT_LEVELS else jumps).append(int(frame))
     return tuple(cuts), tuple(jumps)
-
-
-def find_frozen(
-    tiny_THW3: Sequence[NDArray[np.uint8]], changes_T: NDArray[np.float64]
-) -> tuple[UnfitFrames, ...]:
-    """Frames that show an earlier picture for longer than in a slow recording.
-
-    Args:
-        tiny_THW3: the frames, shrunk.
-        changes_T: mean change of each to the frame before.
-    """
-    if not len(changes_T):
-        return ()
-    # Encoders go on refining a picture that stands still, but stay near it; who hardly moves leaves it in the end.
-    level = float(np.clip(_STILL_SHARE * np.median(changes_T), *_STILL_LEVELS))
-    frozen: list[UnfitFrames] = []
-    first = 0
-    for frame in range(1, len(tiny_THW3) + 1):
-        if frame < len(tiny_THW3) and _change(tiny_THW3[frame], tiny_THW3[first]) < level:
-            continue
-        if frame - first > _FROZEN_FRAMES:
-            frozen.append(UnfitFrames(start=first + 1, stop=frame, reason=Unfit.FROZEN))
-        first = frame
-    return tuple(frozen)
-
-
-def _stretches(spans: Sequence[UnfitFrames]) -> Stretches:
-    stretches = Stretches()
-    for span in spans:
-        length = Fraction(span.stop - span.start, FRAMES_PER_SECOND)
-        stretches = stretches.with_one(Fraction(span.start, FRAMES_PER_SECOND), length)
-    return stretches
-
-
-def _change(one_HW3: NDArray[np.uint8], other_HW3: NDArray[np.uint8]) -> float:
-    return float(np.abs(one_HW3.astype(np.float32) - other_HW3).mean())
 
 
 def look_at(tracker: FaceTracker, frame_HW3: NDArray[np.uint8], *, frame: int, which_way_up: bool) -> Look:

@@ -25,11 +25,22 @@ _EXACT: Final = (
     Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 )
 
-_UNSPECIFIED: Final = 2
-"""AVCOL_SPC_UNSPECIFIED."""
-_BT2020_MATRICES: Final = frozenset({9, 10})
-_UNKNOWN_MATRICES: Final = {14: "ICtCp", 15: "IPT (Dolby Vision)", 16: "YCgCo-R", 17: "YCgCo-R"}
-"""AVColorSpace: neither luma nor colour differences are where FFmpeg's conversion looks for them."""
+_KNOWN_MATRICES: Final = frozenset({1, 4, 5, 6, 7, 9})
+"""AVColorSpace: what FFmpeg converts."""
+_OF_PRIMARIES: Final = 12
+"""The matrix that follows from the primaries."""
+_BT2020: Final = 9
+_UNKNOWN_MATRICES: Final = {
+    8: "YCgCo",
+    10: "BT.2020 of constant luminance",
+    11: "SMPTE 2085",
+    13: "of constant luminance",
+    14: "ICtCp",
+    15: "IPT (Dolby Vision)",
+    16: "YCgCo-R",
+    17: "YCgCo-R",
+}
+"""Neither luma nor colour differences are where FFmpeg's conversion looks for them."""
 _LARGEST_STANDARD: Final = (1280, 576)
 """A picture of at least this width, or higher, is taken to be in the matrix of HD where nothing says so."""
 _TOOTH_LEVELS: Final = 8
@@ -160,12 +171,10 @@ class Rendering:
         Raises:
             UnknownColoursError: They cannot be converted.
         """
-        if frame.colorspace in _UNKNOWN_MATRICES:
-            raise UnknownColoursError(_UNKNOWN_MATRICES[frame.colorspace])
         transfer = _known(ColorTrc, frame.color_trc, ColorTrc.UNSPECIFIED)
         primaries = _known(ColorPrimaries, frame.color_primaries, ColorPrimaries.UNSPECIFIED)
         if primaries is ColorPrimaries.UNSPECIFIED and (
-            transfer in HIGH_RANGES or frame.colorspace in _BT2020_MATRICES
+            transfer in HIGH_RANGES or frame.colorspace == _BT2020
         ):
             primaries = ColorPrimaries.BT2020
         tone_map = None
@@ -173,15 +182,26 @@ class Rendering:
             if primaries not in WIDE_GAMUTS:
                 primaries = ColorPrimaries.BT709
             tone_map = ToneMap(transfer=transfer, primaries=primaries, white=white)
-        width, height = _LARGEST_STANDARD
-        is_hd = frame.width >= width or frame.height > height
         return cls(
             orientation=Orientation.of(frame) or Orientation(),
-            matrix=Colorspace.ITU709 if frame.colorspace == _UNSPECIFIED and is_hd else None,
+            matrix=_matrix(frame, primaries),
             tone_map=tone_map,
             interlaced=frame.interlaced_frame,
             has_alpha=any(component.is_alpha for component in frame.format.components),
         )
+
+
+def _matrix(frame: VideoFrame, primaries: ColorPrimaries) -> Colorspace | None:
+    """The matrix of a frame, None where FFmpeg takes it from the frame; raises UnknownColoursError."""
+    if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
+        return None
+    if frame.colorspace in _UNKNOWN_MATRICES:
+        raise UnknownColoursError(_UNKNOWN_MATRICES[frame.colorspace])
+    if frame.colorspace == _OF_PRIMARIES:
+        return Colorspace.BT2020 if primaries is ColorPrimaries.BT2020 else Colorspace.ITU709
+    # Unspecified, reserved, or said to be RGB's by what is not RGB.
+    width, height = _LARGEST_STANDARD
+    return Colorspace.ITU709 if frame.width >= width or frame.height > height else Colorspace.ITU601
 
 
 def _known(kind: type[Name], value: int, otherwise: Name) -> Name:
@@ -212,7 +232,13 @@ class Picture:
 
     def thumbnail(self, *, size: int) -> Frame:
         """Shrunk to (size, size, 3) uint8 RGB, as stored: neither turned upright nor true in its shape and colours."""
-        small = self.frame.reformat(width=size, height=size, format="rgb24", interpolation=Interpolation.AREA)
+        small = self.frame.reformat(
+            width=size,
+            height=size,
+            format="rgb24",
+            interpolation=Interpolation.AREA,
+            src_colorspace=self.rendering.matrix,
+        )
         return np.asarray(small.to_ndarray(), dtype=np.uint8)
 
     def combing(self) -> float:
@@ -221,7 +247,7 @@ class Picture:
         Such a pixel and its neighbours left and right lie above, or below, both lines beside them, the next line lies
         the other way between its own, and lines two apart are alike. Textures have no such rows.
         """
-        luma_HW = self.frame.to_ndarray(format="gray").astype(np.int16)
+        luma_HW = self.frame.to_ndarray(format="gray", src_colorspace=self.rendering.matrix).astype(np.int16)
         above, line, below, after = luma_HW[:-3], luma_HW[1:-2], luma_HW[2:-1], luma_HW[3:]
         step = np.minimum(np.abs(line - above), np.abs(line - below))
         apart = np.maximum(np.abs(line - after), np.abs(above - below))

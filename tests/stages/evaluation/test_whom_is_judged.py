@@ -87,3 +87,11 @@ def test_a_video_that_stands_on_its_head_is_refused(tmp_path: Path, alone: Path)
 def test_a_video_without_anybody_is_refused_by_name(tmp_path: Path, alone: Path):
     nobody = write_video(tmp_path / "nobody.mp4", [np.full((256, 256, 3), 90, np.uint8)] * COUNT)
     assert refusal(nobody, alone, of=nobody).code == "clip_no_face"
+
+
+def test_what_was_found_in_a_file_is_among_the_notes(tmp_path: Path, alone: Path):
+    frames = actor_frames("actor-a", count=COUNT)
+    still = write_video(tmp_path / "still.mp4", [*frames[:10], *[frames[10]] * 12, *frames[22:]])
+    notes = evaluate_pair(still, alone, options=FACES_ONLY).notes
+    assert any(note.startswith("generated: the picture stands still for 0.4") for note in notes)
+    assert not any(note.startswith("truth:") for note in notes)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.subject.looks import find_frozen, look_over
+from stages.subject.frozen import find_frozen
+from stages.subject.looks import look_over
 from stages.subject.quality import Level, Verdict, judge_looks
 from stages.video.unfit import Unfit
 

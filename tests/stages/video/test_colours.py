@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stages.errors import SubjectError
 from stages.subject.quality import Level, judge_file
 from stages.video.decoding import read_decoded, read_facts, read_frames
+from stages.video.pixels import Picture, Rendering
 from stages.video.square import SquareReader
 
 FPS = Fraction(25)
@@ -173,6 +174,31 @@ def test_opacity_is_left_out_and_told(tmp_path: Path, actor_HW3):
         out.mux(stream.encode(None))
     assert decibels(next(read_frames(path)), actor_HW3) > 35
     assert verdict(path, "colours").level is Level.WARNING
+
+
+@pytest.mark.parametrize("matrix", ["YCgCo", "bt2020c", "smpte2085", "chroma-derived-c", "ictcp"])
+def test_colours_that_cannot_be_converted_are_refused_by_name(tmp_path: Path, actor_HW3, matrix: str):
+    path = write_coded(
+        tmp_path / "a.mp4", actor_HW3 / 255.0, tags=f"colormatrix={matrix}", matrix="601", bits=8
+    )
+    with pytest.raises(SubjectError) as caught:
+        read_facts(path)
+    assert caught.value.code == "clip_colours"
+    assert "Rec. 709" in caught.value.hint
+
+
+def test_a_matrix_that_follows_from_the_primaries_is_theirs(tmp_path: Path, actor_HW3):
+    tags = "colorprim=bt709:transfer=bt709:colormatrix=chroma-derived-nc"
+    path = write_coded(tmp_path / "a.mp4", actor_HW3 / 255.0, tags=tags, matrix="709", bits=8)
+    assert decibels(next(read_frames(path)), actor_HW3) > 42
+
+
+@pytest.mark.parametrize("reserved", [0, 3, 18, 200])
+def test_a_matrix_that_no_standard_has_is_taken_as_unspecified(actor_HW3, reserved: int):
+    frame = av.VideoFrame.from_ndarray(actor_HW3, format="rgb24").reformat(format="yuv444p", dst_colorspace=5)
+    frame.colorspace = reserved
+    assert decibels(Picture(frame, Rendering.of(frame)).upright(), actor_HW3) > 42
+    assert Picture(frame, Rendering.of(frame)).thumbnail(size=8).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("tag", [b"dvav", b"dva1"])
