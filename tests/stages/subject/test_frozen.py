@@ -11,6 +11,7 @@ import pytest
 
 from stages.subject.frozen import find_frozen
 from stages.subject.looks import look_over
+from stages.subject.prepare import prepare_clip
 from stages.subject.quality import Level, Verdict, judge_looks
 from stages.video.unfit import Unfit
 
@@ -78,3 +79,8 @@ def test_somebody_who_hardly_moves_is_not_frozen(tmp_path: Path):
 @pytest.mark.parametrize("frames", [0, 1, 2])
 def test_a_clip_of_hardly_a_frame_is_not_frozen(frames: int):
     assert find_frozen([np.zeros((4, 4, 3), np.uint8)] * frames, np.zeros(frames)) == ()
+
+
+def test_frozen_frames_are_kept_from_training(tmp_path: Path, moving):
+    tracks = prepare_clip(write_video(tmp_path / "a.mkv", held(moving, 20, 45), sound=True), speaker="actor")
+    assert set(range(COUNT)) - set(tracks.learnable()) == set(range(21, 46))

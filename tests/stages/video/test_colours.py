@@ -211,3 +211,23 @@ def test_what_only_dolby_vision_can_show_is_refused(tmp_path: Path, actor_HW3, t
         next(read_frames(path))
     assert caught.value.code == "clip_colours"
     assert "Rec. 709" in caught.value.hint
+
+
+def test_a_turned_clip_of_high_dynamic_range_is_both_turned_and_tone_mapped(tmp_path: Path, actor_HW3):
+    picture_HW3 = np.minimum(actor_HW3, 215)
+    picture_HW3[-24:] = 255
+    light = 203 * (picture_HW3 / 255.0) ** 2.4 @ BT709_TO_BT2020.T
+    tags = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
+    plain = write_coded(tmp_path / "a.mov", hlg(light), tags=tags, matrix="2020")
+    turned = tmp_path / "b.mov"
+    with av.open(str(plain)) as source, av.open(str(turned), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        copy.set_display_rotation(90)
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = copy
+                target.mux(packet)
+    shown_HW3 = next(read_frames(turned))
+    np.testing.assert_array_equal(shown_HW3, np.rot90(next(read_frames(plain))))
+    square = SquareReader(left=10, top=70, side=48).read(next(read_decoded(turned)))
+    np.testing.assert_array_equal(square, shown_HW3[70:118, 10:58])
