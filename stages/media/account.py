@@ -189,7 +189,7 @@ class MediaAccount:
 
 def clock_time(time: Seconds) -> str:
     """A time as players show it: ``0:03.0``, ``1:02:03.5``."""
-    tenths = int(time * 10)
+    tenths = int(time * 10 + Fraction(1, 2))
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
     start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
@@ -203,7 +203,7 @@ def _missing(noun: str, *, read: Seconds, stated: Seconds | None) -> Iterator[st
 
 def falls_short(*, read: Seconds, stated: Seconds) -> bool:
     """Whether so much is missing that no rounding of a header, codec delay or last frame explains it."""
-    return stated - read > max(Fraction(1, 4), stated / 200)
+    return stated - read > max(Fraction(1, 4), stated / 2000)
 
 
 def _length(seconds: Seconds) -> str:

@@ -30,7 +30,8 @@ _RESTART_SECONDS: Final = Fraction(1, 4)
 recordings were joined with care: less than 1/4 s for every codec and rate in use."""
 
 _MOST_REORDERED: Final = 16
-"""Pictures by which a picture may come early in a file: H.264 and HEVC allow no more."""
+"""Pictures by which one may be shown later than it lies in a file: H.264 and HEVC allow no more. In Matroska, which
+does not say when to decode it, that looks like a step back."""
 
 LONGEST_HOLE_SECONDS: Final = 60
 """For which nothing new comes while a clock is still believed: damaged timestamps lie years apart."""
@@ -52,8 +53,7 @@ class StreamClock:
     Attributes:
         begins: Numbers, among the packets of the stream, of the first of every part that has any.
         offsets: Seconds to add to the times of each of these parts, so that they follow one another.
-        end: When its last packet ends, with the offsets.
-        reach: Until when it goes on without a hole of more than a minute, with the offsets.
+        end: When its last packet ends, with the offsets, or that before a hole of more than a minute.
         stated: Seconds of it that the file says it holds; None where it says nothing.
         rate_varies: Whether some packet lasts half as long again as the usual one.
     """
@@ -61,14 +61,12 @@ class StreamClock:
     begins: tuple[int, ...] = (0,)
     offsets: tuple[Fraction, ...] = (Fraction(0),)
     end: Fraction = Fraction(0)
-    reach: Fraction = Fraction(0)
     stated: Fraction | None = None
     rate_varies: bool = False
 
-    @property
-    def part_starts(self) -> tuple[int, ...]:
-        """The packets before which the clock starts again."""
-        return self.begins[1:]
+    def starts_again(self, number: int, *, part: int) -> bool:
+        """Whether packet `number`, the next after those of `part`, is the first of another part."""
+        return part + 1 < len(self.begins) and number == self.begins[part + 1]
 
 
 def read_clocks(path: Path, *, family: type[StageError], noun: str) -> dict[int, StreamClock]:
@@ -87,7 +85,8 @@ def read_clocks(path: Path, *, family: type[StageError], noun: str) -> dict[int,
         tracks = {stream.index: _Track.of(stream, container, path) for stream in streams}
         parts, last_byte = 1, 0
         with reading(path, family=family, noun=noun):
-            for packet in packets_of(container, *streams):
+            # Asked for the packets of no stream, FFmpeg gives those of all.
+            for packet in packets_of(container, *streams) if streams else ():
                 if packet is None or not packet.size:
                     continue
                 parts = tracks[packet.stream_index].take(packet, parts)
@@ -109,7 +108,7 @@ def earliest_start(streams: Iterable[Stream]) -> Fraction:
 
 @dataclass(slots=True, kw_only=True)
 class _Part:
-    """What a part holds of a stream: the number of its first packet, its earliest and latest time in ticks."""
+    """What a part holds of a stream: the number of its first packet, its earliest time, and its end, in ticks."""
 
     begin: int
     lowest: int
@@ -120,10 +119,11 @@ class _Part:
 class _Track:
     tick: Fraction
     restart: int
+    longest_hole: int
     usual: int
     wraps: bool
     stated: Fraction | None
-    states_end: bool
+    is_matroska: bool
     count: int = 0
     highest: int | None = None
     part: int = 0
@@ -133,25 +133,26 @@ class _Track:
     @classmethod
     def of(cls, stream: Stream, container: InputContainer, path: Path) -> _Track:
         tick = Fraction(stream.time_base or Fraction(1, 1_000_000))
-        usual, restart = Fraction(0), _RESTART_SECONDS
+        usual = Fraction(0)
         if isinstance(stream, VideoStream):
             usual = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
-            restart = max(restart, _MOST_REORDERED * usual)
         formats = set(container.format.name.split(","))
+        is_matroska = "matroska" in formats
         return cls(
             tick=tick,
-            restart=int(restart / tick),
+            restart=int(max(_RESTART_SECONDS, _MOST_REORDERED * usual * is_matroska) / tick),
+            longest_hole=int(LONGEST_HOLE_SECONDS / tick),
             usual=int(usual / tick),
             wraps=bool(_CLOCKS_OF_33_BITS & formats),
             stated=_stated(stream, formats, path),
-            states_end="matroska" in formats,
+            is_matroska=is_matroska,
             times=[] if isinstance(stream, VideoStream) else None,
         )
 
     def take(self, packet: Packet[Any], parts: int) -> int:
         """One packet more, in a file that was seen to have so many parts; returns how many it has now."""
         number, self.count = self.count, self.count + 1
-        stamp = packet.pts if packet.dts is None else packet.dts
+        stamp = packet.pts if self.is_matroska else packet.dts
         if stamp is None:
             if self.part in self.parts:
                 self.parts[self.part].end += packet.duration or self.usual
@@ -170,7 +171,10 @@ class _Track:
         assert self.highest is not None
         if self.wraps and stamp - self.highest > _WRAPPED:
             return True
-        return self.highest - stamp > (0 if is_behind else self.restart)
+        if is_behind:
+            # Another stream has begun anew. Transport streams give the end of a picture late; Matroska keeps its order.
+            return self.is_matroska or stamp < self.highest
+        return self.highest - stamp > self.restart
 
     def _note(self, number: int, time: int, length: int) -> None:
         part = self.parts.get(self.part)
@@ -179,28 +183,27 @@ class _Track:
             if self.times is not None:
                 self.times.append([time])
             return
-        part.lowest, part.end = min(part.lowest, time), max(part.end, time + length)
+        part.lowest = min(part.lowest, time)
+        if time - part.end <= self.longest_hole:
+            part.end = max(part.end, time + length)
         if self.times is not None:
             self.times[-1].append(time)
 
     def stated_length(self) -> Fraction | None:
         """Matroska states when a stream ends, other formats how long it is."""
-        if self.stated is None or not self.states_end or not self.parts:
+        if self.stated is None or not self.is_matroska or not self.parts:
             return self.stated
         return self.stated - max(0, min(self.parts.items())[1].lowest) * self.tick
 
     def end(self, offsets: list[Fraction]) -> Fraction:
-        ends = (part.end * self.tick + offsets[number] for number, part in self.parts.items())
-        return max(ends, default=Fraction(0))
-
-    def reach(self, offsets: list[Fraction], *, end: Fraction) -> Fraction:
-        longest = LONGEST_HOLE_SECONDS / self.tick
-        for times, number in zip(self.times or (), sorted(self.parts), strict=False):
-            times.sort()
-            for before, after in pairwise(times):
-                if after - before > longest:
-                    return (before + self.usual) * self.tick + offsets[number]
-        return end
+        """When it ends, or the first hole begins after which its clock is no longer believed."""
+        end: Fraction | None = None
+        for number, part in sorted(self.parts.items()):
+            start = part.lowest * self.tick + offsets[number]
+            if end is not None and start - end > LONGEST_HOLE_SECONDS:
+                break
+            end = part.end * self.tick + offsets[number]
+        return Fraction(0) if end is None else end
 
     def rate_varies(self) -> bool:
         gaps = sorted(
@@ -246,7 +249,6 @@ def _placed(tracks: dict[int, _Track], container: InputContainer, parts: int) ->
             begins=tuple(part.begin for _, part in own) or (0,),
             offsets=tuple(offsets[number] for number, _ in own) or (Fraction(0),),
             end=ends[index],
-            reach=track.reach(offsets, end=ends[index]),
             stated=track.stated_length() if by_file is None else by_file,
             rate_varies=track.rate_varies(),
         )

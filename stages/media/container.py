@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stages.errors import StageError
@@ -109,12 +110,23 @@ def packets_of(container: InputContainer, *streams: StreamT) -> Iterator[Packet[
                 failures = 0
                 yield packet
             return
+        except IndexError:
+            # A packet of a stream that begins in the middle of the file: PyAV knows only those from its start.
+            continue
         except av.InvalidDataError:
             # Behind it there may be more; without end there is not.
             failures += 1
             yield None
             if failures > _MOST_FAILURES_AT_ONCE:
                 return
+
+
+def decoded(packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+    """The pictures of a packet; none where it is damaged."""
+    try:
+        return [] if packet is None else packet.decode()
+    except av.InvalidDataError:
+        return []
 
 
 def drained(codec: AudioCodecContext | VideoCodecContext) -> list[Any]:

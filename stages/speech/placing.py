@@ -117,11 +117,12 @@ class PlacedSound:
         codec, number, part, damaged, sounding = self._stream.codec_context, 0, 0, 0, False
         with reading(self._path, family=SpeechError, noun="speech"):
             for packet in packets_of(self._container, self._stream):
-                if number in self._clock.part_starts and packet is not None and packet.size:
+                is_whole = packet is not None and packet.size > 0
+                if is_whole and self._clock.starts_again(number, part=part):
                     # Its memory of the part before would sound in the next.
                     yield from ((frame, part) for frame in drained(codec) if frame.samples > 0)
                     part += 1
-                number += packet is not None and packet.size > 0
+                number += is_whole
                 try:
                     frames = [] if packet is None else packet.decode()
                 except av.InvalidDataError:
@@ -160,13 +161,15 @@ class PlacedSound:
             # Another track may come first: picture and sound count from the same moment whichever is heard.
             others = [each for each in self._container.streams.audio if each.index != self._stream.index]
             start = earliest_start([picture, *others])
-            late, reach = first.pts * tick + offsets[part] - start, clocks[picture.index].reach - start
+            late, reach = first.pts * tick + offsets[part] - start, clocks[picture.index].end - start
             if 0 < late <= reach:
                 self._lead = int(late * rate)
                 self._account = replace(self._account, lead_silence=Fraction(self._lead, rate))
             elif late > reach:
                 self._account, late = replace(self._account, ignored_lead=late), Fraction(0)
-            self._reach = self._lead + int((reach - late) * rate)
+            # A picture that begins long after the sound does not vouch for what lies between.
+            if late >= -LONGEST_HOLE_SECONDS:
+                self._reach = self._lead + int((reach - late) * rate)
         self._shifts = [self._lead + round((offset - offsets[part]) * rate) for offset in offsets]
 
     def _place(self, frame: AudioFrame, part: int, sample_count: int) -> tuple[int, int]:

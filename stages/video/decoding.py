@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from stages.errors import SubjectError
 from stages.media.clock import LONGEST_HOLE_SECONDS, earliest_start, read_clocks
-from stages.media.container import is_cover, not_media, open_media, reading
+from stages.media.container import decoded, is_cover, not_media, open_media, packets_of, reading
 from stages.payloads import FRAMES_PER_SECOND
 from stages.video.deinterlacing import deinterlaced
 from stages.video.pixels import Frame, Orientation, Picture, Rendering, UnknownColoursError
@@ -236,7 +236,8 @@ def _key_frames(path: Path, first: VideoFrame) -> Iterator[VideoFrame]:
     ):
         stream = _video_stream(container, path)
         stream.codec_context.skip_frame = "NONKEY"
-        yield from islice(container.decode(stream), 1, _LOOKED_AT)
+        frames = (frame for packet in packets_of(container, stream) for frame in decoded(packet))
+        yield from islice(frames, 1, _LOOKED_AT)
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction:

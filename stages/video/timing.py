@@ -50,6 +50,7 @@ class TimedFrames:
     Attributes:
         frame_length: Seconds that a frame usually lasts.
         account: What was found so far.
+        reach: When the last of them should end.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TimedFrames:
         self.account = PictureAccount(stated=clock.stated)
         self._container, self._stream, self._clock, self._path = container, stream, clock, path
         self._offsets = [offset - origin for offset in clock.offsets]
+        self.reach = clock.end - origin
         self._packets = self._part = 0
         self._last: Fraction | None = None
         self._spoilt_from: Fraction | None = None
@@ -99,12 +101,11 @@ class TimedFrames:
             self._spoil(None)
             return
         if packet.size:
-            if self._packets in self._clock.part_starts:
+            if self._clock.starts_again(self._packets, part=self._part):
                 yield from ((frame, self._part) for frame in drained(self._stream.codec_context))
                 self._part += 1
             self._packets += 1
-            # Where a transport stream was joined its counters break off, but the last picture before is whole.
-            if packet.is_corrupt and self._packets not in self._clock.part_starts:
+            if packet.is_corrupt:
                 self._spoil(packet)
         try:
             yield from ((frame, self._part) for frame in packet.decode())
@@ -210,6 +211,11 @@ class GridNotes:
 
     def fill_in(self, notes: ClipNotes) -> None:
         """Hand over what was found."""
+        missing = self._frames.reach - self._end
+        if missing > 2 * self._near:
+            # There are packets, of which no decoder made a picture.
+            account = self._frames.account
+            self._frames.account = replace(account, gaps=account.gaps.with_one(self._end, missing))
         first = Fraction(0) if self._first is None else self._first
         notes.account = replace(self._frames.account, read=self._end - first)
         notes.unfit = joined([*notes.unfit, *self._spans])

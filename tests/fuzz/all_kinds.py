@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from bundle_kinds import BUNDLE_KINDS
 from clip_kinds import CLIP_KINDS
+from clock_kinds import CLOCK_KINDS
 from fuzz_case import FuzzCase, Kinds
 from package_kinds import PACKAGE_KINDS
 from spec_kinds import SPEC_KINDS
 from speech_kinds import SPEECH_KINDS
 from weights_kinds import WEIGHTS_KINDS
 
-KINDS: Kinds = {**SPEC_KINDS, **SPEECH_KINDS, **CLIP_KINDS, **PACKAGE_KINDS, **WEIGHTS_KINDS, **BUNDLE_KINDS}
+KINDS: Kinds = {
+    **SPEC_KINDS,
+    **SPEECH_KINDS,
+    **CLIP_KINDS,
+    **CLOCK_KINDS,
+    **PACKAGE_KINDS,
+    **WEIGHTS_KINDS,
+    **BUNDLE_KINDS,
+}
 
 # A preparation loads the face tracker anew, and a bomb takes as long as it may: fewer of these.
 _SLOW = ("clip, prepare", "clip, prepare again", "job, bomb")
