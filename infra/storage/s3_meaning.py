@@ -32,7 +32,9 @@ CLIENT_ERRORS: Final = (BotoCoreError, ClientError, ResponseParserError, HTTPErr
 """Everything that a request of the client raises; some are OSErrors too, so catch them before those."""
 
 _RENEW: Final = "the session has ended: renew its credentials (AWS_SESSION_TOKEN, or log in again)"
-_KEYS: Final = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the server does not take this pair"
+_KEYS: Final = (
+    "check the credentials AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: the server does not take this pair"
+)
 _ACCOUNT: Final = "ask whoever keeps the account or the bucket: access to it as a whole is switched off"
 _CLOCK: Final = "set the clock of this machine, such as by NTP; or the server's, if that one is wrong"
 
