@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from stages.errors import StageError
 from stages.media.account import falls_short
 from stages.media.container import is_cover, open_media, packets_of, reading
-from stages.media.headers import avi_length, check_not_joined, mp3_states_length, wave_length
+from stages.media.headers import avi_length, check_not_joined, mp3_states_length, tagged_end, wave_length
 
 _RESTART_SECONDS: Final = Fraction(1, 4)
 """A clock that steps back further has started again. Nearer steps are what delays and fillings of encoders leave where
@@ -221,6 +221,8 @@ def _stated(stream: Stream, formats: set[str], path: Path) -> Fraction | None:
         return wave_length(path)
     if "mp3" in formats and not mp3_states_length(path):
         return None
+    if "matroska" in formats:
+        return tagged_end(stream.metadata)
     if not formats & _HEADERS_WITH_LENGTH or stream.duration is None or stream.time_base is None:
         return None
     return stream.duration * Fraction(stream.time_base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -54,6 +55,16 @@ def lacks_index(path: Path) -> bool:
     """Whether a file of the MP4 family ends before its index, without which nothing in it can be found."""
     with path.open("rb") as file:
         return is_mp4(file.read(_OVERLAP)) and _index_count(file) == 0
+
+
+def tagged_end(tags: Mapping[str, str]) -> Fraction | None:
+    """When a stream of a Matroska file ends, in seconds, as its tags state it; None where they do not.
+
+    FFmpeg gives a stream without that tag the length of the whole file, which may be another stream's.
+    """
+    found = next((text for name, text in tags.items() if name.partition("-")[0] == "DURATION"), "")
+    match = re.fullmatch(r"(\d{1,6}):([0-5]\d):([0-5]\d(?:\.\d{1,12})?)", found, re.ASCII)
+    return None if match is None else int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
 
 
 def wave_length(path: Path) -> Fraction | None:

@@ -75,7 +75,9 @@ def test_sound_may_start_as_late_as_there_is_picture(tmp_path: Path, start: floa
     assert speech.source_sample_count == int((start + 1) * RATE)
     assert account(speech).lead_silence == Fraction(start)
     assert silent_runs(speech) == [(0, int(start * RATE))]
-    assert "of silence come first" in speech.media.sentences()[0]
+    # That the picture goes on after the sound is no sign that sound is missing.
+    (sentence,) = speech.media.sentences()
+    assert "of silence come first" in sentence
 
 
 @pytest.mark.parametrize("start", [30.0, 4e8])
