@@ -238,6 +238,7 @@ class Picture:
             format="rgb24",
             interpolation=Interpolation.AREA,
             src_colorspace=self.rendering.matrix,
+            threads=1,
         )
         return np.asarray(small.to_ndarray(), dtype=np.uint8)
 
@@ -247,7 +248,10 @@ class Picture:
         Such a pixel and its neighbours left and right lie above, or below, both lines beside them, the next line lies
         the other way between its own, and lines two apart are alike. Textures have no such rows.
         """
-        luma_HW = self.frame.to_ndarray(format="gray", src_colorspace=self.rendering.matrix).astype(np.int16)
+        luma_HW = np.asarray(
+            self.frame.to_ndarray(format="gray", src_colorspace=self.rendering.matrix, threads=1),
+            dtype=np.int16,
+        )
         above, line, below, after = luma_HW[:-3], luma_HW[1:-2], luma_HW[2:-1], luma_HW[3:]
         step = np.minimum(np.abs(line - above), np.abs(line - below))
         apart = np.maximum(np.abs(line - after), np.abs(above - below))
@@ -265,4 +269,7 @@ class Picture:
         return np.asarray(self._rgb("rgb48le"), dtype=np.uint16)
 
     def _rgb(self, form: str) -> NDArray[np.generic]:
-        return self.frame.to_ndarray(format=form, interpolation=_EXACT, src_colorspace=self.rendering.matrix)
+        # FFmpeg would start as many threads as there are cores, anew for every picture, and fail where it may not.
+        return self.frame.to_ndarray(
+            format=form, interpolation=_EXACT, src_colorspace=self.rendering.matrix, threads=1
+        )
