@@ -7,6 +7,7 @@ import functools
 import hashlib
 import itertools
 import os
+import platform
 import re
 import shutil
 import time
@@ -121,6 +122,10 @@ def _mark() -> str:
 @functools.cache
 def _machine() -> int:
     """Where a number of a process means this one: a machine from one start to the next, or one container on it."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-    digest = hashlib.sha256(f"{boot}{Path('/proc/self/ns/pid').readlink()}".encode()).digest()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        place = f"{boot}{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:  # no Linux, and so no container
+        place = platform.node()
+    digest = hashlib.sha256(place.encode()).digest()
     return int.from_bytes(digest, "big") >> (8 * len(digest) - _MACHINE_BITS)

@@ -46,7 +46,7 @@ def write_speech(tmp_path: Path) -> WriteSpeech:
     def write(name: str = "hello.wav", *, seconds: float = 2.6, rate: int = 16_000) -> Path:
         count = round(seconds * rate)
         time_S = np.arange(count) / rate
-        loudness_S = 0.3 + 0.25 * np.sin(2 * np.pi * 0.37 * time_S)
+        loudness_S = 0.12 + 0.1 * np.sin(2 * np.pi * 0.37 * time_S)
         sound_S = loudness_S * np.sin(2 * np.pi * 220 * time_S)
         path = tmp_path / name
         with wave.open(str(path), "wb") as file:
