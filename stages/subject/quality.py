@@ -115,8 +115,8 @@ def judge_looks(looks: Looks) -> list[Verdict]:
         _cuts(looks),
     ]
     if not heights:
+        # First: whatever else is wrong with it, it is no clip of a person.
         return [
-            *verdicts,
             _graded(
                 "no_face",
                 refused=True,
@@ -124,6 +124,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
                 threshold="one face is needed",
                 advice="use a clip with one face, seen from the front and well lit",
             ),
+            *verdicts,
         ]
     height = heights[len(heights) // 2]
     return [
