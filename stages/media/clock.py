@@ -217,7 +217,8 @@ class _Track:
 
 def _stated(stream: Stream, formats: set[str], path: Path) -> Fraction | None:
     # What has no decoder has no context either.
-    if "wav" in formats and stream.codec_context is not None and stream.codec_context.name.startswith("pcm_"):
+    context = getattr(stream, "codec_context", None)
+    if "wav" in formats and context is not None and context.name.startswith("pcm_"):
         return wave_length(path)
     if "mp3" in formats and not mp3_states_length(path):
         return None

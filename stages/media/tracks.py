@@ -18,6 +18,7 @@ from typing import Final
 import av
 import av.logging
 import numpy as np
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -213,8 +214,8 @@ def _facts(container: InputContainer, stream: AudioStream, *, number: int) -> Au
     kinds = type(disposition)
     purposes = [words for name, words in _PURPOSES.items() if disposition & getattr(kinds, name)]
     language = stream.metadata.get("language", "")
-    # PyAV makes no context for what has no decoder.
-    context = stream.codec_context
+    # PyAV makes no context for what has no decoder, whatever its stubs say.
+    context: AudioCodecContext | None = getattr(stream, "codec_context", None)
     return AudioTrack(
         number=number,
         codec=_codec_in_words(container, stream) if context is None else context.codec.canonical_name,
@@ -254,7 +255,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
         except av.InvalidDataError:
             # Whoever reads the track to its end counts it; here it is only asked whether there is sound.
             continue
-        yield from (frame for frame in frames if isinstance(frame, AudioFrame))
+        yield from frames
 
 
 def _blocks(container: InputContainer, stream: AudioStream) -> Iterator[NDArray[np.float32]]:
