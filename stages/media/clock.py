@@ -53,6 +53,8 @@ class StreamClock:
     Attributes:
         begins: Numbers, among the packets of the stream, of the first of every part that has any.
         offsets: Seconds to add to the times of each of these parts, so that they follow one another.
+        start: When its first packet begins, with the offsets. FFmpeg gives a stream of a file that states no start that
+            of another stream.
         end: When its last packet ends, with the offsets, or that before a hole of more than a minute.
         stated: Seconds of it that the file says it holds; None where it says nothing.
         rate_varies: Whether some packet lasts half as long again as the usual one.
@@ -60,6 +62,7 @@ class StreamClock:
 
     begins: tuple[int, ...] = (0,)
     offsets: tuple[Fraction, ...] = (Fraction(0),)
+    start: Fraction = Fraction(0)
     end: Fraction = Fraction(0)
     stated: Fraction | None = None
     rate_varies: bool = False
@@ -251,6 +254,7 @@ def _placed(tracks: dict[int, _Track], container: InputContainer, parts: int) ->
         clocks[index] = StreamClock(
             begins=tuple(part.begin for _, part in own) or (0,),
             offsets=tuple(offsets[number] for number, _ in own) or (Fraction(0),),
+            start=own[0][1].lowest * track.tick + offsets[own[0][0]] if own else Fraction(0),
             end=ends[index],
             stated=track.stated_length() if by_file is None else by_file,
             rate_varies=track.rate_varies(),

@@ -168,7 +168,7 @@ class PlacedSound:
             elif late > reach:
                 self._account, late = replace(self._account, ignored_lead=late), Fraction(0)
             # A picture that begins long after the sound does not vouch for what lies between.
-            if late >= -LONGEST_HOLE_SECONDS:
+            if clocks[picture.index].start - self._clock.start <= LONGEST_HOLE_SECONDS:
                 self._reach = self._lead + int((reach - late) * rate)
         self._shifts = [self._lead + round((offset - offsets[part]) * rate) for offset in offsets]
 
