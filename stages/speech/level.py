@@ -75,7 +75,7 @@ class LevelAccount:
     def sentences(self) -> Iterator[str]:
         """What there is to tell, each a plain sentence without a full stop."""
         if self.is_silent:
-            yield "there is no sound: no sample is louder than -60 dB below full scale, and the mouth stays shut"
+            yield "there is no sound: it stays 60 dB below full scale, and the mouth stays shut"
         if abs(self.gain_db) > TRAINING_SPREAD_DB:
             raised = "raised" if self.gain_db > 0 else "lowered"
             loud = "" if self.measured_db is None else f"the speech lies at {self.measured_db:.0f} dB: "
