@@ -11,6 +11,8 @@
 | `benchmarks.evaluate_motion` | motion of MODA's weights on speech that no training heard |
 | `benchmarks.evaluate_renderer` | pictures of a renderer on the ends of clips that no training saw |
 | `benchmarks.compare_runs` | quality against training time of several runs |
+| `benchmarks.warp_time` | milliseconds to move references of a subject to a mesh |
+| `benchmarks.tracks.measure` | lag, amplitude, noise and misplacement of tracks, before and after refinement |
 | `benchmarks.sync.evaluate` | how far the judge of lip-sync may be trusted |
 | `benchmarks.baselines.make` | the names of the videos that it makes, for an EvaluateJob to compare with (Table 1) |
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from stages.faco.network import FacoConfig, FaCoNet
 from stages.faco.paste import draws_composed_face, paste_parts
 from stages.geometry.canonical import pose
-from stages.geometry.landmarks import LIPS, REST
+from stages.geometry.landmarks import LIPS
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
+from stages.subject.face_smoothing import BONE, JAW, JAW_SIGMA
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.weights import load_weights
@@ -110,7 +111,8 @@ class ComposerStage:
         if not composed:
             return paste_parts(template.mesh_N3, mouth_TN3=mouth_TN3, eyes_TN3=eyes_TN3)
         mesh_TN3 = self._displacements(mouth_TN3, eyes_TN3, template.network_mesh_M)
-        mesh_TN3[:, REST] = smooth(mesh_TN3[:, REST], REST_SIGMA)
+        mesh_TN3[:, BONE] = smooth(mesh_TN3[:, BONE], REST_SIGMA)
+        mesh_TN3[:, JAW] = smooth(mesh_TN3[:, JAW], JAW_SIGMA)
         # FaCo-Net lets the eyes show in the lips: with its own, another take's blinks moved them by 17 % of their
         # variation. Lips belong to the speech alone.
         mesh_TN3[:, LIPS] = mouth_TN3

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,10 @@ class Observation:
             return None
 
 
+_SHOULDERS_EVERY: Final = 5
+"""Frames. A body moves slowly, and the pictures tell afterwards how it moved between (`torso_refinement`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShoulderPlan:
     """Where to look for shoulders: at which columns (18,), and not above which height, px on the 512 canvas."""
@@ -111,7 +115,8 @@ def observe(
     found_T = np.zeros(frame_count, dtype=np.bool_)
     heights_T18 = np.empty((frame_count, len(columns_18)), dtype=np.float32)
     count = 0
-    with FaceTracker() as tracker, PersonSegmenter() as segmenter:
+    seen_K = range(0, frame_count, _SHOULDERS_EVERY)
+    with FaceTracker(video=False) as tracker, PersonSegmenter() as segmenter:
         for frame_HW3 in frames:
             if count == frame_count:
                 break
@@ -121,9 +126,10 @@ def observe(
             elif count:
                 mesh_TN3[count] = mesh_TN3[count - 1]
             found_T[count] = track is not None
-            heights_T18[count] = shoulder_heights(
-                segmenter.mask(frame_HW3), columns_18, highest=shoulders.highest
-            )
+            if count in seen_K:
+                heights_T18[count] = shoulder_heights(
+                    segmenter.mask(frame_HW3), columns_18, highest=shoulders.highest
+                )
             count += 1
             if progress is not None:
                 progress(count)
@@ -139,6 +145,14 @@ def observe(
     return Observation(
         mesh_TN3=mesh_TN3[:count],
         found_T=found_T[:count],
-        heights_T18=heights_T18[:count],
+        heights_T18=_between(heights_T18[:count]),
         columns_18=columns_18,
     )
+
+
+def _between(heights_T18: Floats) -> Floats:
+    """Heights of every frame, on the line between those of the frames that were looked at."""
+    frames_T = np.arange(len(heights_T18))
+    seen_K = frames_T[::_SHOULDERS_EVERY]
+    lines = [np.interp(frames_T, seen_K, column_T[seen_K]) for column_T in heights_T18.T]
+    return np.stack(lines, axis=1).astype(np.float32)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -53,7 +53,8 @@ from stages.subject.quality import (
     refuse,
 )
 from stages.subject.quality_report import REPORT_FOLDER, PreparationFigures, QualityReport
-from stages.subject.reference import best_reference, face_sharpness, reference_candidates
+from stages.subject.reference import choose_reference
+from stages.subject.refinement import refine_tracks
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
@@ -74,6 +75,7 @@ class PrepareStep(StrEnum):
     TRACK = "track"
     LISTEN = "listen"
     PICTURES = "pictures"
+    REFINE = "refine"
     REPORT = "report"
 
 
@@ -103,6 +105,13 @@ class SubjectRequest:
     audio_lag: int | None = None
     audio_track: int | str | None = None
     overwrite: bool = False
+
+
+def counted(frames: Iterable[Frame], count: Callable[[int], None]) -> Iterator[Frame]:
+    """Frames, telling how many there were so far."""
+    for done, frame_HW3 in enumerate(frames, start=1):
+        yield frame_HW3
+        count(done)
 
 
 def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityReport:
@@ -168,6 +177,7 @@ class _Preparation:
         tracks, offset = self._listen(self._observe(looks, framing), framing, looks=looks)
         self._write_pictures(tracks, shot=range(start, stop))
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
+        tracks = self._refine(tracks, reference_HW3)
         tracks.save(self._clip_folder)
         self._write_package(tracks, reference_HW3)
         (self._clip_folder / _OBSERVED).unlink()
@@ -283,17 +293,35 @@ class _Preparation:
 
     def _choose_reference(self, tracks: ClipTracks) -> tuple[ClipTracks, Frame, list[tuple[int, Frame]]]:
         """Tracks that name their reference frame, that frame as it was stored, and frames for the contact sheet."""
-        self.progress(PrepareStep.REPORT, 0, 1)
-        stop = tracks.facts.trained_frames or tracks.frame_count
-        candidates_K, cost_K = reference_candidates(tracks, stop=stop)
-        wanted, shown = set(candidates_K.tolist()), set(sheet_indices(tracks.frame_count))
-        stored = enumerate(read_frames(self._clip_folder / FRAMES_FILE))
-        frames = {index: frame_HW3 for index, frame_HW3 in stored if index in wanted | shown}
-        sharpness_K = np.array([face_sharpness(tracks, int(k), frames[int(k)]) for k in candidates_K])
-        reference = best_reference(candidates_K, cost_K, sharpness_K)
+        shown = sheet_indices(tracks.frame_count)
+        reference, frames = choose_reference(tracks, read_frames(self._clip_folder / FRAMES_FILE), also=shown)
         self.figures = replace(self.figures, reference_frame=reference)
         named = replace(tracks, facts=replace(tracks.facts, reference_frame=reference))
         return named, frames[reference], [(index, frames[index]) for index in sorted(shown)]
+
+    def _refine(self, tracks: ClipTracks, reference_HW3: Frame) -> ClipTracks:
+        """Tracks that lie on the pictures."""
+        assert tracks.facts.reference_frame is not None
+        refined = refine_tracks(
+            tracks,
+            counted(
+                read_frames(self._clip_folder / FRAMES_FILE),
+                self._counter(PrepareStep.REFINE, tracks.frame_count),
+            ),
+            reference=tracks.facts.reference_frame,
+            reference_HW3=reference_HW3,
+        )
+        self.figures = replace(
+            self.figures,
+            head_refined=refined.head.refined,
+            head_shift_before_px=refined.head.shift_before_px,
+            head_shift_px=refined.head.shift_after_px,
+            torso_refined=refined.torso.refined,
+            torso_shift_before_px=refined.torso.shift_before_px,
+            torso_shift_px=refined.torso.shift_after_px,
+        )
+        self._keep_time()
+        return refined.tracks
 
     def _write_package(self, tracks: ClipTracks, reference_HW3: Frame) -> None:
         record = keep_consent(self.request.consent, self.request.out)

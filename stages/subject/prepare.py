@@ -6,7 +6,8 @@ Legend: T frames, N points, S samples, 3 = (x, y, z), 7 = head vector.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from importlib.resources import files
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -15,15 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
+from stages.geometry.average_face import average_face
 from stages.geometry.canonical import CANVAS, canonicalise, pose, rigid_rotation
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_levelled
 from stages.subject.face_framing import framing_of
+from stages.subject.face_smoothing import smooth_face, smooth_head
 from stages.subject.framing import Frame, Framing, framed_frames
 from stages.subject.looks import Looks, look_over
 from stages.subject.observation import Observation, ShoulderPlan, observe
+from stages.subject.reference import choose_reference
+from stages.subject.refinement import refine_tracks
 from stages.subject.torso import is_moving, torso_track
-from stages.subject.tracks import ClipFacts, ClipTracks, smooth_rest
+from stages.subject.tracks import ClipFacts, ClipTracks
 from stages.training.split import training_frames
 from stages.video.ahead import read_ahead
 from stages.video.unfit import UnfitFrames, within
@@ -35,13 +40,6 @@ MINIMUM_DETECTED: Final = 0.9
 
 _BLOCK: Final = 250
 """Frames brought to canonical space at once: double precision for a whole clip would outweigh its tracks."""
-
-
-def canonical_mesh() -> NDArray[np.float64]:
-    """The average face (478, 3) in canonical space on which rigid poses are fitted."""
-    with np.load(str(files("stages.geometry") / "data" / "canonical_mesh.npz")) as stored:
-        mesh_N3: NDArray[np.float64] = stored["mesh_N3"].astype(np.float64)
-    return mesh_N3
 
 
 def prepare_clip(
@@ -72,7 +70,7 @@ def prepare_clip(
             what=f"a face was found in only {observation.detected:.0%} of the frames",
             hint="use a clip in which one face stays in view",
         )
-    return assemble(
+    tracks = assemble(
         observation,
         canonicalised(observation.mesh_TN3),
         read_levelled(clip).samples_S,
@@ -83,6 +81,11 @@ def prepare_clip(
         framing=framing,
         unfit=looks.unfit,
     )
+    first = tracks.facts.first_frame
+    shot = partial(shot_frames, clip, framing=framing, start=first, stop=first + tracks.frame_count)
+    reference, frames = choose_reference(tracks, shot())
+    named = replace(tracks, facts=replace(tracks.facts, reference_frame=reference))
+    return refine_tracks(named, shot(), reference=reference, reference_HW3=frames[reference]).tracks
 
 
 def observe_shot(
@@ -122,7 +125,7 @@ def shot_frames(clip: Path, *, framing: Framing, start: int, stop: int) -> Itera
 
 def canonicalised(mesh_TN3: Floats) -> tuple[Floats, Floats]:
     """Image meshes (T, 478, 3) to canonical meshes, unsmoothed, and head vectors (T, 7)."""
-    reference_N3 = canonical_mesh()
+    reference_N3 = average_face()
     canonical_TN3, head_T7 = np.empty_like(mesh_TN3), np.empty((len(mesh_TN3), 7), dtype=np.float32)
     for start in range(0, len(mesh_TN3), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -187,8 +190,8 @@ def assemble(
     )
     return ClipTracks(
         facts=facts,
-        canonical_TN3=smooth_rest(canonical_TN3)[kept],
-        head_T7=head_T7[kept],
+        canonical_TN3=smooth_face(canonical_TN3)[kept],
+        head_T7=smooth_head(head_T7)[kept],
         torso_TN3=torso_TN3[kept],
         speech_S=speech_S[: count * SAMPLES_PER_FRAME],
     )

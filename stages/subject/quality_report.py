@@ -37,6 +37,10 @@ class PreparationFigures:
         processor_seconds_per_second: the same over all threads, which other load on the machine does not change.
         peak_memory_mb: most memory the process held.
         reference_frame: frame of the tracks that was chosen as reference picture.
+        head_refined, torso_refined: frames whose pose was corrected on their own picture.
+        head_shift_before_px, torso_shift_before_px: median distance of a frame from the reference, warped to it, as
+            tracked.
+        head_shift_px, torso_shift_px: the same with what is kept.
     """
 
     seconds: float
@@ -50,6 +54,12 @@ class PreparationFigures:
     processor_seconds_per_second: float | None = None
     peak_memory_mb: float | None = None
     reference_frame: int | None = None
+    head_refined: int | None = None
+    head_shift_before_px: float | None = None
+    head_shift_px: float | None = None
+    torso_refined: int | None = None
+    torso_shift_before_px: float | None = None
+    torso_shift_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +145,10 @@ def figure_rows(figures: PreparationFigures) -> Iterator[tuple[str, str]]:
         ("agreement of sound and lips", figures.offset_correlation, "{:.2f}"),
         ("frames corrected", figures.offset_corrected, "{:+d}"),
         ("round trip through canonical space", figures.round_trip_px, "{:.1e} px"),
+        ("face beside the pictures, as tracked", figures.head_shift_before_px, "{:.2f} px"),
+        ("face beside the pictures, refined", figures.head_shift_px, "{:.2f} px"),
+        ("body beside the pictures, as tracked", figures.torso_shift_before_px, "{:.2f} px"),
+        ("body beside the pictures, refined", figures.torso_shift_px, "{:.2f} px"),
         ("time for a second of clip", figures.seconds_per_second, "{:.2f} s"),
         ("of the processor", figures.processor_seconds_per_second, "{:.2f} s"),
         ("peak memory", figures.peak_memory_mb, "{:.0f} MB"),

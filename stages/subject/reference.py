@@ -5,6 +5,7 @@ Legend: T frames, K candidates, H/W pixels, 3 = RGB.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import cv2
@@ -34,6 +35,25 @@ def reference_frame(tracks: ClipTracks, frames_THW3: NDArray[np.uint8], *, stop:
     candidates_K, cost_K = reference_candidates(tracks, stop=stop)
     sharpness_K = np.array([face_sharpness(tracks, int(k), frames_THW3[k]) for k in candidates_K])
     return best_reference(candidates_K, cost_K, sharpness_K)
+
+
+def choose_reference(
+    tracks: ClipTracks, frames: Iterable[NDArray[np.uint8]], *, also: Collection[int] = ()
+) -> tuple[int, dict[int, NDArray[np.uint8]]]:
+    """The reference frame of a clip, among those that training may see, and the frames that were looked at.
+
+    Args:
+        tracks: of the clip.
+        frames: its square RGB frames, in order.
+        also: other frames that are wanted; the reference is among those given back, too.
+    """
+    candidates_K, cost_K = reference_candidates(
+        tracks, stop=tracks.facts.trained_frames or tracks.frame_count
+    )
+    wanted = {*candidates_K.tolist(), *also}
+    seen = {index: frame_HW3 for index, frame_HW3 in enumerate(frames) if index in wanted}
+    sharpness_K = np.array([face_sharpness(tracks, int(k), seen[int(k)]) for k in candidates_K])
+    return best_reference(candidates_K, cost_K, sharpness_K), seen
 
 
 def reference_candidates(tracks: ClipTracks, *, stop: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -90,5 +90,6 @@ def torso_track(heights_T18: Floats, columns_18: Floats, mesh_TN3: NDArray[np.fl
 
 
 def is_moving(torso_TN3: NDArray[np.floating]) -> bool:
-    """Whether the shoulders were seen to move: clips without are left out of the torso loss."""
-    return bool(np.asarray(torso_TN3)[..., 1].std(axis=0).mean() > _MOVING_PX)
+    """Whether the shoulders were seen to move, to any side: clips without are left out of the torso loss."""
+    spread_2 = np.asarray(torso_TN3)[..., :2].std(axis=0).mean(axis=0)
+    return bool(np.linalg.norm(spread_2) > _MOVING_PX)

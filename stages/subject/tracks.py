@@ -15,11 +15,10 @@ from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from stages.errors import SubjectError
 from stages.files import check_types, is_plain_file, read_record
-from stages.geometry.landmarks import EYES, LIPS, REST
+from stages.geometry.landmarks import EYES, LIPS
 from stages.payloads import HEAD_CHANNELS, MESH_POINTS, SAMPLES_PER_FRAME, TORSO_POINTS
 from stages.subject.framing import Framing
 from stages.video.unfit import UnfitFrames, fit_frames
@@ -32,8 +31,8 @@ _FACTS: Final = "clip.json"
 CLIP_FOLDER: Final = "clip"
 """Below a subject's folder: what its renderer is trained on."""
 
-MESH_SMOOTHING_FRAMES: Final = 1.7
-"""Gaussian sigma over time of every vertex but lips and eyes (2 frames at 30 fps, MODA section 8.5)."""
+SCHEMA: Final = "farm.tracks/v2"
+"""Version of what tracks are. Those without one came from a tracker that lags, and lie beside their pictures."""
 
 
 _UNREADABLE: Final = (
@@ -105,17 +104,20 @@ class ClipTracks:
             speech_S=self.speech_S,
         )
         with written_whole(folder / _FACTS) as partial:
-            partial.write_text(json.dumps(asdict(self.facts), indent=2) + "\n")
+            partial.write_text(json.dumps({"schema": SCHEMA, **asdict(self.facts)}, indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read tracks that `save` wrote, from the folder of the clip or of the subject prepared from it.
 
-        Raises SubjectError (``clip_not_prepared``) when there are none.
+        Raises:
+            SubjectError: there are none (``clip_not_prepared``), or those of another version of the farm
+                (``clip_version``).
         """
         home = clip_folder(folder)
         try:
             raw = json.loads(read_record(home / _FACTS))
+            _check_version(raw.pop("schema", "farm.tracks/v1"), folder)
             unfit = tuple(UnfitFrames(**span) for span in raw.get("unfit", ()))
             facts = ClipFacts(**{**raw, "framing": Framing(**raw["framing"]), "unfit": unfit})
             for part in (facts, facts.framing, *unfit):
@@ -140,6 +142,16 @@ class ClipTracks:
         return (clip_folder(folder) / _FACTS).is_file()
 
 
+def _check_version(schema: object, folder: Path) -> None:
+    if schema != SCHEMA:
+        raise SubjectError(
+            code="clip_version",
+            where=str(folder),
+            what=f"its tracks are of version {str(schema)[:40]!r}, and this farm learns from {SCHEMA!r}",
+            hint="prepare it again: farm subject prepare, with --overwrite",
+        )
+
+
 def _check_shapes(tracks: ClipTracks) -> None:
     """Raises ValueError where the tracks do not fit each other."""
     count = tracks.frame_count
@@ -159,13 +171,6 @@ def clip_folder(folder: Path) -> Path:
     """Where the tracks lie: in `folder` itself, or below it where it is a subject's."""
     below = folder / CLIP_FOLDER
     return below if below.is_dir() else folder
-
-
-def smooth_rest(mesh_TN3: Floats, *, sigma: float = MESH_SMOOTHING_FRAMES) -> Floats:
-    """Smooth every vertex over time but those of lips and eyes, which are fast."""
-    smooth_TN3 = mesh_TN3.copy()
-    smooth_TN3[:, REST] = gaussian_filter1d(mesh_TN3[:, REST], sigma, axis=0, mode="nearest")
-    return smooth_TN3
 
 
 def mouth_and_eyes(canonical_TN3: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from motion_clips import moving_clip
 from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
 
-from benchmarks import evaluate_motion, evaluate_renderer, journal_throughput, scheduler_throughput
+from benchmarks import evaluate_motion, evaluate_renderer, journal_throughput, scheduler_throughput, warp_time
 from benchmarks.baselines import make
 from stages.builtin import builtin_weights
 
@@ -76,6 +76,12 @@ def test_baselines_of_an_actor(printed, tmp_path: Path):
     video = tmp_path / "still-picture" / "words.mp4"
     assert out == f"{video}\n"
     assert video.stat().st_size > 0
+
+
+def test_milliseconds_of_a_warp(printed):
+    lines = printed(warp_time, "--rounds", 2).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["points", "raster", "field", "remap", "two references"]
+    assert all(0 < float(line.split()[-2]) < 1000 for line in lines)
 
 
 @pytest.mark.slow

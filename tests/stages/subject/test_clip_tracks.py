@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from stages.errors import SubjectError
-from stages.geometry.landmarks import EYES, LIPS, REST
+from stages.geometry.landmarks import EYES, LIPS
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.subject.framing import Framing
 from stages.subject.template import TEMPLATE_UNIT, Template
-from stages.subject.tracks import ClipFacts, ClipTracks, mouth_and_eyes, smooth_rest
+from stages.subject.tracks import ClipFacts, ClipTracks, mouth_and_eyes
 
 FRAMES = 12
 
@@ -57,12 +57,16 @@ def test_a_folder_is_complete_only_with_its_facts(tmp_path: Path):
     assert not ClipTracks.is_complete(tmp_path)
 
 
-def test_everything_but_lips_and_eyes_is_smoothed():
-    mesh_TN3 = a_clip(frames=60).canonical_TN3
-    smooth_TN3 = smooth_rest(mesh_TN3)
-    for fast in (LIPS, EYES):
-        np.testing.assert_array_equal(smooth_TN3[:, fast], mesh_TN3[:, fast])
-    assert smooth_TN3[:, REST].std(axis=0).mean() < 0.6 * mesh_TN3[:, REST].std(axis=0).mean()
+@pytest.mark.parametrize("schema", [None, "farm.tracks/v9"])
+def test_tracks_of_another_version_are_refused_by_it(tmp_path: Path, schema: str | None):
+    a_clip().save(tmp_path)
+    facts = json.loads((tmp_path / "clip.json").read_text())
+    del facts["schema"]
+    (tmp_path / "clip.json").write_text(json.dumps(facts | ({"schema": schema} if schema else {})))
+    with pytest.raises(SubjectError) as caught:
+        ClipTracks.load(tmp_path)
+    assert caught.value.code == "clip_version"
+    assert "prepare it again" in caught.value.hint
 
 
 def test_mouth_and_eyes_are_in_network_order():
