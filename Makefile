@@ -29,8 +29,9 @@ install: $(VENV)/.all  ## install what every command needs: also preparing, trai
 test: $(VENV)/.dev  ## the default tests
 	$(BIN)/python -m pytest
 
+SLOW ?= slow or chaos
 test-slow: $(VENV)/.dev  ## the long tests, and those that kill processes
-	$(BIN)/python -m pytest -m "slow or chaos"
+	$(BIN)/python -m pytest -m "$(SLOW)"
 
 test-train: $(VENV)/.dev  ## the tests that train on Ray; those that also kill processes are in test-slow
 	$(BIN)/python -m pytest -m "train and not chaos"
