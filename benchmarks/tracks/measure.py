@@ -88,11 +88,11 @@ def _comparisons(
     Amplitudes are shares of the raw tracker's, but where the truth is in the same unit: then of the truth's.
     """
     known = None if truth is None else ActorTruth.load(truth, count=len(raw["pitch"]))
-    true = raw if known is None else known.signals
     line: Line = {"against": "truth" if known else "single frames", "lag": {}, "amplitude": {}, "jitter": {}}
     same_unit = _SIGNALS if known is None else ("pitch",)
     for way, tracks in ways.items():
         signals = signals_of(tracks.canonical_TN3, tracks.head_T7)
+        true = raw if known is None else {**known.signals, "pitch": known.angles(tracks.head_T7)[:, 1]}
         line["lag"][way] = {name: lag(signals[name], true[name]) for name in _SIGNALS}
         line["amplitude"][way] = {
             name: amplitude(signals[name], true[name])

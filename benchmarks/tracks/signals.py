@@ -15,7 +15,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from stages.geometry.canonical import head_rotation
+from stages.geometry.canonical import CANVAS, head_angles, head_rotation
 from stages.geometry.landmarks import UPPER_LID_LOWER_LID
 from stages.metrics.landmarks import mouth_opening
 
@@ -24,6 +24,13 @@ Doubles = NDArray[np.float64]
 
 _REACH: Final = 2.0
 _FINENESS: Final = 0.02
+
+_FOCAL_PX: Final = 2400.0
+"""Focal length of the digital actors' camera, of which their description says nothing.
+
+Points of the faces followed through the pictures, with the true motion known, ask for 1900, 2800 and 5000; poses and
+places together for 1300, 2600 and 3600. Between 1900 and 3600 amplitudes of pitch differ by 4 %.
+"""
 
 
 def signals_of(canonical_TN3: Floats, head_T7: Floats) -> dict[str, Doubles]:
@@ -63,10 +70,10 @@ def jitter(signal_T: Doubles) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActorTruth:
-    """The motion from which a digital actor was rendered.
+    """The motion from which a digital actor was rendered, 512 px wide.
 
     Attributes:
-        signals: as `signals_of` names them, in the rig's units and signs.
+        signals: openings of lips and lids, as `signals_of` names them, in the rig's units and signs.
         head_T33: rotation of the head, and `place_T3` its place, in the rig's space (y up).
     """
 
@@ -83,25 +90,41 @@ class ActorTruth:
             head_T33, place_T3 = stored["R"][:count], stored["t"][:count]
             opening_T = stored["rig_gap"][:count].astype(np.float64)
         lids_T = -sum(weights_TB[:, names.index(name)] for name in ("eyeBlink_L", "eyeBlink_R"))
-        pitch_T = Rotation.from_matrix(head_T33).as_euler("xyz", degrees=True)[:, 0]
         return cls(
-            signals={"opening": opening_T, "lids": np.asarray(lids_T), "pitch": pitch_T},
+            signals={"opening": opening_T, "lids": np.asarray(lids_T)},
             head_T33=head_T33,
             place_T3=place_T3,
         )
 
+    def angles(self, head_T7: Floats) -> Doubles:
+        """(T, 3) yaw, pitch, roll in degrees that tracks should have, in the space in which theirs are told."""
+        return head_angles(self._seen(head_T7).inv())
+
     def rotation_error(self, head_T7: Floats) -> Doubles:
-        """Root mean square (3,) in degrees about the picture's axes; a constant turn on either side is left out."""
-        ours = head_rotation(head_T7[:, :3]).inv()
+        """Root mean square (3,) in degrees about the picture's axes."""
+        error_T3 = (_from_canonical(head_T7).inv() * self._seen(head_T7)).as_rotvec(degrees=True)
+        return np.asarray(np.sqrt((error_T3**2).mean(axis=0)))
+
+    def _seen(self, head_T7: Floats) -> Rotation:
+        """True rotations as the camera sees them from where the head is, constant turns on both sides fitted to tracks.
+
+        A head that goes down is seen more from above, which a tracker without perspective takes for a nod.
+        """
         mirror_33 = np.diag([1.0, -1.0, 1.0])
-        true = Rotation.from_matrix(mirror_33 @ self.head_T33 @ mirror_33)
+        aside_T2 = np.arctan((head_T7[:, 3:5].astype(np.float64) - CANVAS / 2) / _FOCAL_PX)
+        aside = Rotation.from_rotvec(
+            np.stack([-aside_T2[:, 1], aside_T2[:, 0], np.zeros(len(aside_T2))], axis=-1)
+        )
+        true = aside * Rotation.from_matrix(mirror_33 @ self.head_T33 @ mirror_33)
+        ours = _from_canonical(head_T7)
+
+        def turned(turns_6: Doubles) -> Rotation:
+            return Rotation.from_rotvec(turns_6[:3]) * true * Rotation.from_rotvec(turns_6[3:])
 
         def apart(turns_6: Doubles) -> Doubles:
-            outer, inner = Rotation.from_rotvec(turns_6[:3]), Rotation.from_rotvec(turns_6[3:])
-            return np.asarray((ours.inv() * (outer * true * inner)).as_rotvec(degrees=True)).ravel()
+            return np.asarray((ours.inv() * turned(turns_6)).as_rotvec(degrees=True)).ravel()
 
-        error_T3 = least_squares(apart, np.zeros(6)).fun.reshape(-1, 3)
-        return np.asarray(np.sqrt((error_T3**2).mean(axis=0)))
+        return turned(least_squares(apart, np.zeros(6)).x)
 
     def place_error(self, head_T7: Floats) -> Doubles:
         """Root mean square (2,) in px of the head's place, camera and tracked point of the head fitted."""
@@ -114,3 +137,7 @@ class ActorTruth:
 
         fitted = least_squares(apart, np.array([0.0, 0.0, 0.0, 20.0, 256.0, 256.0, 0.0]))
         return np.asarray(np.sqrt((fitted.fun.reshape(2, -1) ** 2).mean(axis=1)))
+
+
+def _from_canonical(head_T7: Floats) -> Rotation:
+    return head_rotation(head_T7[:, :3]).inv()

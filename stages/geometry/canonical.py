@@ -32,13 +32,17 @@ def head_rotation(yaw_pitch_roll_T3: NDArray[np.floating]) -> Rotation:
     return Rotation.from_euler(_EULER_ORDER, np.stack([pitch_T, yaw_T, roll_T], axis=-1), degrees=True)
 
 
+def head_angles(rotation: Rotation) -> Doubles:
+    """Inverse of `head_rotation`: (yaw, pitch, roll) in degrees (..., 3)."""
+    return np.asarray(rotation.as_euler(_EULER_ORDER, degrees=True)[..., [1, 0, 2]])
+
+
 def rigid_rotation(mesh_N3: NDArray[np.floating], canonical_mesh_N3: NDArray[np.floating]) -> Doubles:
     """Best rotation of the rigid vertices onto the canonical mesh (Kabsch), as (yaw, pitch, roll) degrees."""
     source_N3 = np.asarray(mesh_N3, dtype=np.float64)[RIGID]
     target_N3 = np.asarray(canonical_mesh_N3, dtype=np.float64)[RIGID]
     rotation, _ = Rotation.align_vectors(target_N3 - target_N3.mean(0), source_N3 - source_N3.mean(0))
-    pitch, yaw, roll = rotation.as_euler(_EULER_ORDER, degrees=True)
-    return np.array([yaw, pitch, roll])
+    return head_angles(rotation)
 
 
 def canonicalise(

@@ -42,7 +42,7 @@ _STEPS: Final = 2
 _TOLERANCE_PX: Final = 1.0
 """Distance from the common motion at which a point counts half: cheeks move by themselves."""
 
-_CERTAIN_D: Final = np.array([3.0, 3.0, 0.1, 0.0, 0.0, 0.0])
+_CERTAIN_D: Final = np.array([1.5, 1.5, 0.05, 0.0, 0.0, 0.0])
 """How firmly tracked angles are held on to: the weight of a squared degree beside the points' squared px."""
 
 _ANGLE_STEP: Final = 0.05

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stages.errors import SubjectError
 from stages.geometry.canonical import pose
 from stages.subject.pose_refinement import PoseRefiner
+from stages.subject.rigid_bone import on_rigid_bone
 from stages.subject.torso import is_moving
 from stages.subject.torso_refinement import TorsoRefiner
 from stages.subject.tracks import ClipTracks
@@ -28,7 +29,7 @@ _CHIN: Final = 152
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefinedTracks:
-    """Tracks whose head poses and torso lie on the pictures, and what each refinement came to."""
+    """Tracks that lie on the pictures, with a rigid bone, and what the refinement of head and torso came to."""
 
     tracks: ClipTracks
     head: RefinementAccount
@@ -59,6 +60,8 @@ def refine_tracks(
     Raises:
         SubjectError: there are fewer pictures than tracks (``clip_frames_missing``).
     """
+    canonical_TN3, head_T7 = on_rigid_bone(tracks.canonical_TN3, tracks.head_T7)
+    tracks = replace(tracks, canonical_TN3=canonical_TN3, head_T7=head_T7)
     chin_3 = pose(
         tracks.canonical_TN3[reference : reference + 1, _CHIN : _CHIN + 1],
         tracks.head_T7[reference : reference + 1],
