@@ -41,7 +41,7 @@ def test_posed_points_stay_where_they_were(talking_TN3, heads_T7):
     rigid_TN3, rigid_T7 = on_rigid_bone(sway_TN3, heads_T7)
     apart_TN = np.abs(pose(rigid_TN3, rigid_T7) - pose(sway_TN3, heads_T7)).max(axis=-1)
     assert apart_TN[:, [*LIPS, *JAW]].max() < 0.02
-    # Of bone and eyes too, since the sway was all they did; but the mean of turned heads is a little smaller than a head.
+    # Bone and eyes too, since the sway was all they did; but the mean of turned heads is a little smaller.
     assert apart_TN.max() < 0.25
 
 
