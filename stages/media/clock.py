@@ -7,7 +7,7 @@ and they are read in a fraction of the time that decoding takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -58,6 +58,9 @@ class StreamClock:
         end: When its last packet ends, with the offsets, or that before a hole of more than a minute.
         stated: Seconds of it that the file says it holds; None where it says nothing.
         rate_varies: Whether some packet lasts half as long again as the usual one.
+        usual: Seconds from one picture to the next, the median; 0 for sound.
+        holes: Start and length, in seconds and with the offsets, of where pictures are missing: between the end of one
+            that lasts half as long again as usual and the next.
     """
 
     begins: tuple[int, ...] = (0,)
@@ -66,6 +69,8 @@ class StreamClock:
     end: Fraction = Fraction(0)
     stated: Fraction | None = None
     rate_varies: bool = False
+    usual: Fraction = Fraction(0)
+    holes: tuple[tuple[Fraction, Fraction], ...] = ()
 
     def starts_again(self, number: int, *, part: int) -> bool:
         """Whether packet `number`, the next after those of `part`, is the first of another part."""
@@ -208,14 +213,24 @@ class _Track:
             end = part.end * self.tick + offsets[number]
         return Fraction(0) if end is None else end
 
-    def rate_varies(self) -> bool:
+    def usual_gap(self) -> int:
+        """Ticks from one picture to the next, the median; 0 where there are not two."""
+        # Packets lie in the order in which they are decoded, which with B-frames is not that of their times.
         gaps = sorted(
             after - before
             for times in self.times or ()
-            for before, after in pairwise(times)
+            for before, after in pairwise(sorted(times))
             if after > before
         )
-        return bool(gaps) and 2 * gaps[-1] > 3 * gaps[len(gaps) // 2]
+        return gaps[len(gaps) // 2] if gaps else 0
+
+    def holes(self, offsets: list[Fraction]) -> Iterator[tuple[Fraction, Fraction]]:
+        """See `StreamClock`."""
+        usual = self.usual_gap()
+        for number, times in zip(sorted(self.parts), self.times or (), strict=False):
+            for before, after in pairwise(sorted(times)):
+                if 2 * (after - before) > 3 * usual:
+                    yield (before + usual) * self.tick + offsets[number], (after - before - usual) * self.tick
 
 
 def _stated(stream: Stream, formats: set[str], path: Path) -> Fraction | None:
@@ -251,13 +266,16 @@ def _placed(tracks: dict[int, _Track], container: InputContainer, parts: int) ->
     clocks = {}
     for index, track in tracks.items():
         own = sorted(track.parts.items())
+        holes = tuple(track.holes(offsets))
         clocks[index] = StreamClock(
             begins=tuple(part.begin for _, part in own) or (0,),
             offsets=tuple(offsets[number] for number, _ in own) or (Fraction(0),),
             start=own[0][1].lowest * track.tick + offsets[own[0][0]] if own else Fraction(0),
             end=ends[index],
             stated=track.stated_length() if by_file is None else by_file,
-            rate_varies=track.rate_varies(),
+            rate_varies=bool(holes),
+            usual=track.usual_gap() * track.tick,
+            holes=holes,
         )
     return clocks
 

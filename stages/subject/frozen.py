@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from stages.media.account import Stretches
 from stages.payloads import FRAMES_PER_SECOND
@@ -28,6 +29,14 @@ within these limits, in levels: in 130 clips of people who talk and listen never
 _FROZEN_FRAMES: Final = 7
 """Frames that may show the same: recordings of 4 frames a second repeat each six times."""
 
+_AROUND: Final = 9
+_REPEATED_SHARE: Final = 0.12
+_REPEATED_LEVELS: Final = 0.3
+_MOVING_LEVELS: Final = 0.2
+"""A picture shows the one before again where it changes by less than this share of the usual change of the nine
+recorded pictures around it, by no more than encoders refine a picture, and if what is usual is as large as this: below,
+nothing can be told."""
+
 
 class PictureChanges:
     """Takes the pictures of one clip in order, and keeps a tiny copy of each."""
@@ -35,9 +44,14 @@ class PictureChanges:
     def __init__(self) -> None:
         self._tiny: list[NDArray[np.uint8]] = []
         self._changes: list[float] = []
+        self._recorded: list[bool] = []
+        self._last: Picture | None = None
 
     def add(self, picture: Picture) -> None:
         """The next picture."""
+        # One that fills two places of the time grid is the same object.
+        self._recorded.append(picture is not self._last)
+        self._last = picture
         self._tiny.append(picture.thumbnail(size=_TINY))
         self._changes.append(_change(*self._tiny[-2:]) if self._changes else 0.0)
 
@@ -45,6 +59,13 @@ class PictureChanges:
     def changes_T(self) -> NDArray[np.float64]:
         """Mean change (T,) of a colour from the frame before, in levels of 255."""
         return np.array(self._changes)
+
+    def note_repeated(self, notes: ClipNotes) -> None:
+        """Add to what is known of the clip which recorded pictures show the one before them again."""
+        recorded = np.flatnonzero(self._recorded)
+        again = recorded[find_repeated(self.changes_T[recorded])]
+        spans = [UnfitFrames(start=int(frame), stop=int(frame) + 1, reason=Unfit.FROZEN) for frame in again]
+        notes.account = replace(notes.account, repeated=_stretches(spans))
 
     def note_frozen(self, notes: ClipNotes) -> None:
         """Add to what is known of the clip where it stands still."""
@@ -56,6 +77,16 @@ class PictureChanges:
         ]
         notes.unfit = joined([*notes.unfit, *frozen])
         notes.account = replace(notes.account, frozen=_stretches(frozen))
+
+
+def find_repeated(changes_T: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Pictures, among recorded ones with such changes (T,) to the one before, that show that one again amid motion."""
+    if len(changes_T) < 2:
+        return np.zeros(0, dtype=np.int64)
+    around_T = median_filter(changes_T[1:], _AROUND, mode="nearest")
+    most_T = np.minimum(_REPEATED_SHARE * around_T, _REPEATED_LEVELS)
+    is_again_T = (changes_T[1:] < most_T) & (around_T > _MOVING_LEVELS)
+    return 1 + np.flatnonzero(is_again_T)
 
 
 def find_frozen(

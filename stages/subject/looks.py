@@ -116,6 +116,7 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
             if progress is not None:
                 progress(count)
     cuts, jumps = find_cuts(changes.changes_T)
+    changes.note_repeated(notes)
     changes.note_frozen(notes)
     return Looks(
         width=width,

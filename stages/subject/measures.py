@@ -32,6 +32,11 @@ _JUMP_OF_FACE: Final = 0.25
 
 _SHOULDER_BOTTOM: Final = CANVAS - 4
 
+_HAIR, _EARS = 0.3, 0.12
+"""How far a head reaches beyond the points of its face, in heights of the face."""
+_NEAR_BORDER: Final = 0.05
+"""Likewise: what these allowances are off by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackMeasures:
@@ -43,6 +48,9 @@ class TrackMeasures:
         disturbed_share: share of frames in which the rigid vertices are out of shape or the face jumps.
         voiced_share: share of frames with sound.
         shoulders_visible: whether a body was seen at the columns beside the face.
+        face_cut_share: share of frames in which points of the face lie beyond the border.
+        head_cut_share: share of frames in which the border cuts off more of the head, hair included, than usual.
+        shoulders_gone_share: share of frames in which most of the columns that usually show a body show none.
     """
 
     jitter_px: float
@@ -50,6 +58,9 @@ class TrackMeasures:
     disturbed_share: float
     voiced_share: float
     shoulders_visible: bool
+    face_cut_share: float
+    head_cut_share: float
+    shoulders_gone_share: float
 
     @classmethod
     def of(
@@ -77,6 +88,9 @@ class TrackMeasures:
             disturbed_share=float(disturbed_T.mean()),
             voiced_share=voiced_share(speech_S),
             shoulders_visible=bool((np.median(heights_T18, axis=0) < _SHOULDER_BOTTOM).mean() > 0.25),
+            face_cut_share=float((_beyond(mesh_TN3, hair=0.0, ears=0.0) > 0).mean()),
+            head_cut_share=_head_cut_share(mesh_TN3),
+            shoulders_gone_share=_shoulders_gone_share(heights_T18),
         )
 
 
@@ -114,3 +128,32 @@ def _jumps(head_T7: Floats, mesh_TN3: Floats) -> NDArray[np.bool_]:
     height = float(np.median(np.ptp(mesh_TN3[..., 1], axis=1)))
     moved_T = np.linalg.norm(np.diff(head_T7[:, 3:5], axis=0, prepend=head_T7[:1, 3:5]), axis=1)
     return np.asarray(moved_T > _JUMP_OF_FACE * height, dtype=np.bool_)
+
+
+def _beyond(mesh_TN3: Floats, *, hair: float, ears: float) -> Floats:
+    """How far a head reaches beyond the border, in heights of its face; negative inside.
+
+    `hair` and `ears` are how far it reaches beyond the points, above and to either side.
+    """
+    low_T2, high_T2 = mesh_TN3[..., :2].min(axis=1), mesh_TN3[..., :2].max(axis=1)
+    height_T = np.maximum(high_T2[:, 1] - low_T2[:, 1], 1.0)
+    beyond_4T = (
+        ears - low_T2[:, 0] / height_T,
+        hair - low_T2[:, 1] / height_T,
+        ears + (high_T2[:, 0] - CANVAS) / height_T,
+        (high_T2[:, 1] - CANVAS) / height_T,
+    )
+    return np.asarray(np.max(beyond_4T, axis=0), dtype=np.float32)
+
+
+def _head_cut_share(mesh_TN3: Floats) -> float:
+    # What is always cut off is how the clip is framed: it is learnt, and drawn, as it is.
+    beyond_T = _beyond(mesh_TN3, hair=_HAIR, ears=_EARS)
+    return float((beyond_T > max(0.0, float(np.median(beyond_T))) + _NEAR_BORDER).mean())
+
+
+def _shoulders_gone_share(heights_T18: Floats) -> float:
+    usual_18 = np.median(heights_T18, axis=0) < _SHOULDER_BOTTOM
+    if not usual_18.any():
+        return 0.0
+    return float(((heights_T18[:, usual_18] < _SHOULDER_BOTTOM).mean(axis=1) < 0.5).mean())

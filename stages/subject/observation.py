@@ -1,6 +1,7 @@
 """What is seen in every frame of a framed clip, in one pass: face points and the height of the shoulders.
 
-Legend: T frames, N points, H/W pixels, 18 = shoulder columns, 3 = (x, y, z) or RGB.
+Legend: T frames, K of them that were looked at more closely, N points, H/W pixels, 18 = shoulder columns,
+3 = (x, y, z) or RGB.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,10 +18,13 @@ from numpy.typing import NDArray
 
 from stages.errors import SubjectError
 from stages.geometry.canonical import CANVAS
-from stages.subject.face_tracker import FaceTracker, PersonSegmenter
+from stages.subject.camera_motion import Background, BackgroundFollower, CameraMotion
+from stages.subject.face_tracker import FaceTracker, FrameTrack, PersonSegmenter
 from stages.subject.framing import Frame, Framing
+from stages.subject.hands import HandFinder, HandWatch, covered_frames
 from stages.subject.looks import Look
 from stages.subject.torso import shoulder_columns, shoulder_heights
+from stages.video.unfit import UnfitFrames
 from stages.whole_files import written_whole
 
 Floats = NDArray[np.float32]
@@ -34,17 +39,33 @@ class Observation:
         found_T: (T,) whether a face was found.
         heights_T18: (T, 18) heights of the shoulders.
         columns_18: (18,) the columns they belong to.
+        hands_K3: (K, 3) looks for hands, see `HandWatch.seen_K3`.
+        corners_K42: (K, 4, 2) places of the background, see `Background`.
+        pieces_K: (K,) likewise.
     """
 
     mesh_TN3: Floats
     found_T: NDArray[np.bool_]
     heights_T18: Floats
     columns_18: Floats
+    hands_K3: NDArray[np.int32]
+    corners_K42: NDArray[np.float64]
+    pieces_K: NDArray[np.int32]
 
     @property
     def detected(self) -> float:
         """Share of frames in which a face was found."""
         return float(self.found_T.mean())
+
+    @property
+    def camera(self) -> CameraMotion:
+        """How the background moves."""
+        return CameraMotion.of(Background(corners_K42=self.corners_K42, pieces_K=self.pieces_K))
+
+    @property
+    def covered(self) -> tuple[UnfitFrames, ...]:
+        """Frames that may show a hand before the face."""
+        return covered_frames(self.hands_K3, frame_count=len(self.mesh_TN3))
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -56,6 +77,9 @@ class Observation:
                 found_T=self.found_T,
                 heights_T18=self.heights_T18,
                 columns_18=self.columns_18,
+                hands_K3=self.hands_K3,
+                corners_K42=self.corners_K42,
+                pieces_K=self.pieces_K,
             )
 
     @classmethod
@@ -110,44 +134,67 @@ def observe(
     Raises:
         SubjectError: there is no face in any frame (``clip_no_face``).
     """
-    columns_18 = shoulders.columns_18
-    mesh_TN3 = np.empty((frame_count, 478, 3), dtype=np.float32)
-    found_T = np.zeros(frame_count, dtype=np.bool_)
-    heights_T18 = np.empty((frame_count, len(columns_18)), dtype=np.float32)
-    count = 0
-    seen_K = range(0, frame_count, _SHOULDERS_EVERY)
-    with FaceTracker(video=False) as tracker, PersonSegmenter() as segmenter:
-        for frame_HW3 in frames:
-            if count == frame_count:
-                break
-            track = tracker.track(frame_HW3)
-            if track is not None:
-                mesh_TN3[count] = track.mesh_N3
-            elif count:
-                mesh_TN3[count] = mesh_TN3[count - 1]
-            found_T[count] = track is not None
-            if count in seen_K:
-                heights_T18[count] = shoulder_heights(
-                    segmenter.mask(frame_HW3), columns_18, highest=shoulders.highest
-                )
-            count += 1
+    with FaceTracker(video=False) as tracker, PersonSegmenter() as segmenter, HandFinder() as finder:
+        seen = _Seen(shoulders, segmenter, HandWatch(finder), frame_count=frame_count)
+        for frame_HW3 in islice(frames, frame_count):
+            seen.add(frame_HW3, tracker.track(frame_HW3))
             if progress is not None:
-                progress(count)
-    if not found_T[:count].any():
+                progress(seen.count)
+    if not seen.found_T[: seen.count].any():
         raise SubjectError(
             code="clip_no_face",
             where=where,
             what="no face was found in the clip",
             hint="use a clip with one face, seen from the front and well lit",
         )
-    first = int(found_T.argmax())
-    mesh_TN3[:first] = mesh_TN3[first]
-    return Observation(
-        mesh_TN3=mesh_TN3[:count],
-        found_T=found_T[:count],
-        heights_T18=_between(heights_T18[:count]),
-        columns_18=columns_18,
-    )
+    return seen.observation()
+
+
+class _Seen:
+    """What was seen so far."""
+
+    def __init__(
+        self, shoulders: ShoulderPlan, segmenter: PersonSegmenter, hands: HandWatch, *, frame_count: int
+    ) -> None:
+        self.count = 0
+        self.found_T = np.zeros(frame_count, dtype=np.bool_)
+        self._mesh_TN3 = np.empty((frame_count, 478, 3), dtype=np.float32)
+        self._heights_T18 = np.empty((frame_count, len(shoulders.columns_18)), dtype=np.float32)
+        self._shoulders, self._segmenter, self._hands = shoulders, segmenter, hands
+        self._background = BackgroundFollower()
+
+    def add(self, frame_HW3: Frame, track: FrameTrack | None) -> None:
+        """The next frame, and the face in it."""
+        index = self.count
+        if track is not None:
+            self._mesh_TN3[index] = track.mesh_N3
+        elif index:
+            self._mesh_TN3[index] = self._mesh_TN3[index - 1]
+        self.found_T[index] = track is not None
+        if index % _SHOULDERS_EVERY == 0:
+            person_HW = self._segmenter.mask(frame_HW3)
+            self._heights_T18[index] = shoulder_heights(
+                person_HW, self._shoulders.columns_18, highest=self._shoulders.highest
+            )
+            self._background.add(frame_HW3, person_HW)
+        if self.found_T[: index + 1].any():
+            # A face that a hand covers is often not found: it is where it was.
+            self._hands.add(index, frame_HW3, self._mesh_TN3[index, :, :2])
+        self.count += 1
+
+    def observation(self) -> Observation:
+        """All of it, at least one face found."""
+        first, behind = int(self.found_T.argmax()), self._background.places()
+        self._mesh_TN3[:first] = self._mesh_TN3[first]
+        return Observation(
+            mesh_TN3=self._mesh_TN3[: self.count],
+            found_T=self.found_T[: self.count],
+            heights_T18=_between(self._heights_T18[: self.count]),
+            columns_18=self._shoulders.columns_18,
+            hands_K3=self._hands.seen_K3(),
+            corners_K42=behind.corners_K42,
+            pieces_K=behind.pieces_K,
+        )
 
 
 def _between(heights_T18: Floats) -> Floats:

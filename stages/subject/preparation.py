@@ -58,6 +58,7 @@ from stages.subject.refinement import refine_tracks
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
+from stages.subject.view_verdicts import judge_camera, judge_hands, judge_square
 from stages.training.split import HELD_OUT_SHARE
 from stages.video.decoding import read_facts, read_frames
 
@@ -270,7 +271,18 @@ class _Preparation:
             speech_S=speech_S,
         )
         self.figures = replace(self.figures, detected=observation.detected, jitter_px=measures.jitter_px)
-        self._judge(judge_tracks(measures, detected=observation.detected))
+        self._judge(
+            [
+                *judge_tracks(measures, detected=observation.detected),
+                judge_camera(observation.camera),
+                judge_hands(
+                    observation.hands_K3,
+                    covered=observation.covered,
+                    frame_count=len(observation.mesh_TN3),
+                ),
+                judge_square(measures),
+            ]
+        )
 
     def _write_pictures(self, tracks: ClipTracks, *, shot: range) -> None:
         """Bring the pictures, which are those of the whole shot, in line with the tracks."""

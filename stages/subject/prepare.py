@@ -31,7 +31,7 @@ from stages.subject.torso import is_moving, torso_track
 from stages.subject.tracks import ClipFacts, ClipTracks
 from stages.training.split import training_frames
 from stages.video.ahead import read_ahead
-from stages.video.unfit import UnfitFrames, within
+from stages.video.unfit import UnfitFrames, joined, within
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -168,7 +168,7 @@ def assemble(
         source: the clip's file.
         speaker: who speaks.
         framing: the square of the source.
-        unfit: frames of the source that nothing is to be learnt from.
+        unfit: frames of the source that nothing is to be learnt from, beside those that were observed to be so.
     """
     canonical_TN3, head_T7 = face
     skipped = max(0, -audio_lag)
@@ -186,7 +186,12 @@ def assemble(
         detected=observation.detected,
         torso_moves=is_moving(torso_TN3[kept]) if count else False,
         trained_frames=training_frames(count),
-        unfit=within(unfit, start=shot_start + skipped, stop=shot_start + skipped + count),
+        unfit=joined(
+            [
+                *within(unfit, start=shot_start + skipped, stop=shot_start + skipped + count),
+                *within(observation.covered, start=skipped, stop=skipped + count),
+            ]
+        ),
     )
     return ClipTracks(
         facts=facts,

@@ -19,6 +19,8 @@ from stages.video.unfit import Unfit, fit_frames
 
 _SHORTEST_SECONDS: Final = 2
 _MOST_DAMAGED: Final = 0.5
+_MOST_LOST: Final = 0.01
+"""Of the pictures: encoders repeat one in 200 that shows next to no motion."""
 
 
 class Level(StrEnum):
@@ -63,7 +65,7 @@ def refuse(verdicts: Sequence[Verdict], *, where: str) -> None:
 def judge_file(facts: VideoFacts) -> list[Verdict]:
     """What can be said without reading the pictures."""
     return [
-        _graded(
+        graded(
             "no_sound",
             refused=not facts.has_sound,
             measured="sound" if facts.has_sound else "no sound",
@@ -76,7 +78,7 @@ def judge_file(facts: VideoFacts) -> list[Verdict]:
             measured=f"{float(facts.fps):.2f} fps{', varying' if facts.rate_varies else ''}",
             threshold=f"put on {FRAMES_PER_SECOND} fps by its timestamps",
         ),
-        _graded(
+        graded(
             "orientation",
             warned=facts.rendering.orientation.is_odd,
             measured=facts.rendering.orientation.sentence() or "stored upright",
@@ -104,7 +106,8 @@ def judge_looks(looks: Looks) -> list[Verdict]:
         _combing(chosen),
         _frozen(looks),
         _damage(looks),
-        _graded(
+        _frames_lost(looks),
+        graded(
             "too_short",
             refused=seconds < _SHORTEST_SECONDS,
             warned=seconds < 30,
@@ -117,7 +120,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
     if not heights:
         # First: whatever else is wrong with it, it is no clip of a person.
         return [
-            _graded(
+            graded(
                 "no_face",
                 refused=True,
                 measured="no face in any of the looks",
@@ -129,7 +132,7 @@ def judge_looks(looks: Looks) -> list[Verdict]:
     height = heights[len(heights) // 2]
     return [
         *verdicts,
-        _graded(
+        graded(
             "low_resolution",
             refused=height < 64,
             warned=height < 200,
@@ -148,7 +151,7 @@ def judge_faces(looks: Sequence[Look]) -> list[Verdict]:
 def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
     """What the tracks tell."""
     return [
-        _graded(
+        graded(
             "face_lost",
             refused=detected < 0.9,
             warned=detected < 0.99,
@@ -156,7 +159,7 @@ def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
             threshold="at least 90 %, better 99 % or more",
             advice="use a clip in which one face stays in view",
         ),
-        _graded(
+        graded(
             "profile",
             refused=measures.profile_share > 0.5,
             warned=measures.profile_share > 0.05,
@@ -164,28 +167,28 @@ def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
             threshold="at most 50 %, better 5 % or less",
             advice="record from the front: a mesh seen from the side is half guessed",
         ),
-        _graded(
+        graded(
             "occlusion",
             warned=measures.disturbed_share > 0.01,
             measured=f"face out of shape or jumping in {measures.disturbed_share:.1%} of the frames",
             threshold="better 1 % or less",
             advice="keep hands, microphones and hair out of the face; look at the pictures below",
         ),
-        _graded(
+        graded(
             "shaky",
             warned=measures.jitter_px > 1.0,
             measured=f"jitter of the points {measures.jitter_px:.2f} px at 120 px between the eyes",
             threshold="better 1 px or less",
             advice="more light, less compression, a camera on a stand",
         ),
-        _graded(
+        graded(
             "shoulders",
             warned=not measures.shoulders_visible,
             measured="visible" if measures.shoulders_visible else "not visible",
             threshold="better visible",
             advice="the subject will be rendered without shoulder motion; frame wider to have it",
         ),
-        _graded(
+        graded(
             "silence",
             refused=measures.voiced_share < 0.1,
             warned=measures.voiced_share < 0.4,
@@ -207,7 +210,7 @@ def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
     advice = "if that is wrong, prepare again with --audio-lag"
     if unclear:
         advice = "check that the one in view is the one heard; give --audio-lag if you know it"
-    return _graded(
+    return graded(
         "sound_offset",
         warned=unclear or corrected != 0,
         measured=found,
@@ -219,7 +222,7 @@ def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
 def judge_overlap(frame_count: int) -> Verdict:
     """Whether enough is left where picture and sound overlap."""
     seconds = frame_count / FRAMES_PER_SECOND
-    return _graded(
+    return graded(
         "overlap",
         refused=seconds < _SHORTEST_SECONDS,
         measured=f"picture and sound together {seconds:.1f} s",
@@ -232,7 +235,7 @@ def _cuts(looks: Looks) -> Verdict:
     start, stop = looks.longest_shot
     if looks.cuts:
         times = ", ".join(f"{frame / FRAMES_PER_SECOND:.2f} s" for frame in looks.cuts[:5])
-        return _graded(
+        return graded(
             "cuts",
             warned=True,
             measured=f"{len(looks.cuts)} cuts, at {times}{' ...' if len(looks.cuts) > 5 else ''}",
@@ -241,7 +244,7 @@ def _cuts(looks: Looks) -> Verdict:
             f"from {start / FRAMES_PER_SECOND:.2f} to {stop / FRAMES_PER_SECOND:.2f} s",
         )
     times = ", ".join(f"{frame / FRAMES_PER_SECOND:.2f} s" for frame in looks.jumps[:5])
-    return _graded(
+    return graded(
         "cuts",
         warned=bool(looks.jumps),
         measured=f"no cut, but a jump at {times}" if looks.jumps else "no cut",
@@ -252,7 +255,7 @@ def _cuts(looks: Looks) -> Verdict:
 
 def _colours(rendering: Rendering) -> Verdict:
     told = "BT.709" if rendering.tone_map is None else rendering.tone_map.sentence()
-    return _graded(
+    return graded(
         "colours",
         warned=rendering.has_alpha,
         measured=f"{told}; with a channel of opacity" if rendering.has_alpha else told,
@@ -263,7 +266,7 @@ def _colours(rendering: Rendering) -> Verdict:
 
 def _combing(looks: Sequence[Look]) -> Verdict:
     combing = median([look.combing for look in looks] or [0.0])
-    return _graded(
+    return graded(
         "combing",
         warned=combing > 3e-4,
         measured=f"lines of two moments in {combing:.3%} of the picture",
@@ -276,7 +279,7 @@ def _damage(looks: Looks) -> Verdict:
     start, stop = looks.longest_shot
     spans = [span for span in looks.unfit if span.reason in (Unfit.LOST, Unfit.DAMAGED)]
     share = 1 - len(fit_frames(spans, start=start, stop=stop)) / max(1, stop - start)
-    return _graded(
+    return graded(
         "damaged",
         refused=share > _MOST_DAMAGED,
         warned=share > 0,
@@ -286,12 +289,32 @@ def _damage(looks: Looks) -> Verdict:
     )
 
 
+def _frames_lost(looks: Looks) -> Verdict:
+    """Never refused: where much is lost at once, the picture is damaged or frozen."""
+    account = looks.account
+    lost, repeated = account.lost, account.repeated
+    share = float((lost.seconds + repeated.seconds) / account.read) if account.read else 0.0
+    found = []
+    if lost:
+        found.append(f"{account.lost_pictures} by the clock, {lost.places()}")
+    if repeated:
+        found.append(f"at least {repeated.count} of which the one before is shown again, {repeated.places()}")
+    return graded(
+        "frames_lost",
+        warned=share > _MOST_LOST,
+        measured=f"{share:.1%}: {'; '.join(found)}" if found else "none",
+        threshold=f"better {_MOST_LOST:.0%} or less",
+        advice="lips stand still there while the speech goes on: hand in the recording at its own frame rate; "
+        "more light and a faster disk keep a camera from dropping frames",
+    )
+
+
 def _frozen(looks: Looks) -> Verdict:
     start, stop = looks.longest_shot
     spans = [span for span in looks.unfit if span.reason == Unfit.FROZEN]
     frozen = stop - start - len(fit_frames(spans, start=start, stop=stop))
     still = looks.account.frozen
-    return _graded(
+    return graded(
         "frozen",
         refused=2 * frozen > stop - start,
         warned=frozen > 0,
@@ -305,7 +328,7 @@ def _frozen(looks: Looks) -> Verdict:
 
 def _way_up(looks: Sequence[Look]) -> Verdict:
     lean = median([abs(look.lean) for look in looks if look.lean is not None] or [0.0])
-    return _graded(
+    return graded(
         "upside_down",
         refused=lean > 75,
         warned=lean > 45,
@@ -319,7 +342,7 @@ def _several_faces(looks: Sequence[Look]) -> Verdict:
     second = [look.heights[1] / look.heights[0] if len(look.heights) > 1 else 0.0 for look in looks]
     rivals = sum(share >= 0.5 for share in second) / max(1, len(second))
     any_other = sum(share > 0.0 for share in second) / max(1, len(second))
-    return _graded(
+    return graded(
         "several_faces",
         refused=rivals > 0.5,
         warned=any_other > 0,
@@ -329,9 +352,10 @@ def _several_faces(looks: Sequence[Look]) -> Verdict:
     )
 
 
-def _graded(
+def graded(
     code: str, *, measured: str, threshold: str, advice: str = "", refused: bool = False, warned: bool = False
 ) -> Verdict:
+    """A verdict of the worst level that holds, with its advice where it is not well."""
     level = Level.REFUSED if refused else Level.WARNING if warned else Level.OK
     return Verdict(
         code=code,

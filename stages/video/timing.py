@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stages.errors import SubjectError
-from stages.media.account import PictureAccount
+from stages.media.account import PictureAccount, Stretches
 from stages.media.clock import StreamClock
 from stages.media.container import drained, packets_of, reading
 from stages.payloads import FRAMES_PER_SECOND
@@ -64,7 +64,7 @@ class TimedFrames:
     ) -> None:
         """Times count from `origin`, in seconds of the file's clock."""
         self.frame_length = usual_length(stream)
-        self.account = PictureAccount(stated=clock.stated)
+        self.account = _account(clock, origin)
         self._container, self._stream, self._clock, self._path = container, stream, clock, path
         self._offsets = [offset - origin for offset in clock.offsets]
         self.reach = clock.end - origin
@@ -224,3 +224,12 @@ class GridNotes:
 def usual_length(stream: VideoStream) -> Fraction:
     """Seconds that a frame of a stream usually lasts."""
     return 1 / Fraction(stream.average_rate or stream.guessed_rate or FRAMES_PER_SECOND)
+
+
+def _account(clock: StreamClock, origin: Fraction) -> PictureAccount:
+    """What the clock alone tells, in seconds from `origin`."""
+    lost, pictures = Stretches(), 0
+    for start, length in clock.holes:
+        lost = lost.with_one(start - origin, length)
+        pictures += round(length / clock.usual)
+    return PictureAccount(stated=clock.stated, lost=lost, lost_pictures=pictures)

@@ -16,6 +16,8 @@ class Unfit(StrEnum):
     """Its picture was decoded from damaged data."""
     FROZEN = "frozen"
     """The picture stands still although time goes on."""
+    COVERED = "covered"
+    """A hand is before the face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

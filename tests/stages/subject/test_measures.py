@@ -62,6 +62,35 @@ def test_without_a_body_no_shoulders_are_visible():
     assert not measured(heights_T18=np.full((FRAMES, 18), 512, np.float32)).shoulders_visible
 
 
+def placed(x: np.ndarray) -> np.ndarray:
+    """Head vectors of a head whose middle is at such places (T,) across the picture, px."""
+    head_T7 = clip_tracks(FRAMES).head_T7
+    mesh_TN3 = pose(clip_tracks(FRAMES).canonical_TN3, head_T7)
+    head_T7[:, 3] += x - mesh_TN3[..., 0].mean(axis=1)
+    return head_T7
+
+
+def test_a_face_that_walks_out_of_its_square_is_counted_by_frames():
+    inside = measured()
+    assert (inside.face_cut_share, inside.head_cut_share, inside.shoulders_gone_share) == (0, 0, 0)
+    x_T = np.full(FRAMES, 256.0)
+    x_T[:20] = 500
+    measures = measured(head_T7=placed(x_T))
+    assert (measures.face_cut_share, measures.head_cut_share) == pytest.approx((0.2, 0.2))
+
+
+def test_what_is_always_cut_off_is_framing_and_no_motion():
+    measures = measured(head_T7=placed(np.full(FRAMES, 500.0)))
+    assert (measures.face_cut_share, measures.head_cut_share) == (1, 0)
+
+
+def test_a_body_that_leaves_is_counted_where_most_of_its_columns_are_bare():
+    heights_T18 = np.full((FRAMES, 18), 400, np.float32)
+    heights_T18[:30, 5:] = 512
+    heights_T18[30:50, 12:] = 512
+    assert measured(heights_T18=heights_T18).shoulders_gone_share == pytest.approx(0.3)
+
+
 def test_only_frames_with_sound_count_as_voiced():
     speech_S = np.zeros(FRAMES * 640, np.float32)
     assert voiced_share(speech_S) == 0

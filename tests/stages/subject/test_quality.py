@@ -67,6 +67,9 @@ GOOD = {
     "disturbed_share": 0.0,
     "voiced_share": 0.8,
     "shoulders_visible": True,
+    "face_cut_share": 0.0,
+    "head_cut_share": 0.0,
+    "shoulders_gone_share": 0.0,
 }
 
 
