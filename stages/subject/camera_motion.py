@@ -29,8 +29,8 @@ _MARGIN: Final = 17
 
 _MOST_POINTS: Final = 150
 _FEWEST_POINTS: Final = 12
-_OUT_OF_NOISE: Final = 5e-5
-"""Smaller eigenvalue of a corner, as OpenCV scales it: noise of compressed, evenly lit walls stays below 4.5e-5."""
+_OUT_OF_NOISE: Final = 3e-6
+_FOLLOWED_SHARE: Final = 0.5
 _RETURNS_PX: Final = 0.3
 """A point that is followed there and back comes back as near as this, or was lost."""
 _AGREES_PX: Final = 0.8
@@ -145,7 +145,9 @@ class BackgroundFollower:
         """The next picture (512, 512, 3), and the confidence (512, 512) that a pixel belongs to a person."""
         small_HW3 = cv2.resize(frame_HW3, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)
         grey_HW = np.asarray(cv2.cvtColor(small_HW3, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        behind_HW = _behind(person_HW)
+        self._take(grey_HW, _behind(person_HW))
+
+    def _take(self, grey_HW: Frame, behind_HW: Frame) -> None:
         points_P2 = _points(grey_HW, behind_HW)
         moved_23 = self._follow(self._anchor, grey_HW, behind_HW)
         if moved_23 is None and self._before is not self._anchor:
@@ -178,8 +180,9 @@ class BackgroundFollower:
         if anchor is None:
             return None
         there_P2, good_P = _tracked(anchor.grey_HW, grey_HW, anchor.points_P2)
-        good_P &= _lies_in(behind_HW, there_P2)
-        if not _is_enough(there_P2[good_P]):
+        in_view_P = _lies_in(behind_HW, there_P2)
+        good_P &= in_view_P
+        if not _is_enough(there_P2[good_P]) or good_P.sum() < _FOLLOWED_SHARE * in_view_P.sum():
             return None
         moved_23, agrees_P1 = cv2.estimateAffinePartial2D(
             anchor.points_P2[good_P], there_P2[good_P], ransacReprojThreshold=_AGREES_PX
