@@ -125,7 +125,7 @@ class RendererClip:
             raise SubjectError(
                 code="clip_unfit",
                 where=self.speaker,
-                what="every frame that training may see is lost, damaged or frozen",
+                what="every frame that training may see is lost, damaged, frozen or behind a hand",
                 hint="prepare the subject from another clip",
             )
         return frames
