@@ -31,7 +31,7 @@ _MOST_POINTS: Final = 150
 _FEWEST_POINTS: Final = 12
 _OUT_OF_NOISE: Final = 3e-6
 """Smaller eigenvalue of a corner, as OpenCV scales it: what steps of a single level leave on an even wall is below."""
-_FOLLOWED_SHARE: Final = 0.5
+_FOLLOWED_SHARE: Final = 0.35
 """Of the points that should still be in view so many are followed where there is something to follow; of the noise of
 compressed, evenly lit walls, less."""
 _RETURNS_PX: Final = 0.3
