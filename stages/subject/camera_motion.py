@@ -30,7 +30,7 @@ _MARGIN: Final = 17
 _MOST_POINTS: Final = 150
 _FEWEST_POINTS: Final = 12
 _OUT_OF_NOISE: Final = 3e-6
-"""Smaller eigenvalue of a corner, as OpenCV scales it: what steps of a single level leave on an even wall is below."""
+"""Smaller eigenvalue of a corner, as OpenCV scales it: less is what rounding to levels leaves of an even wall."""
 _FOLLOWED_SHARE: Final = 0.35
 """Of the points that should still be in view so many are followed where there is something to follow; of the noise of
 compressed, evenly lit walls, less."""
@@ -132,13 +132,19 @@ class _Anchor:
     points_P2: NDArray[np.float32]
     moved_23: Floats
 
+    @classmethod
+    def of(cls, grey_HW: Frame, behind_HW: Frame, moved_23: Floats) -> Self | None:
+        """None where too few points lie behind the person."""
+        points_P2 = _points(grey_HW, behind_HW)
+        return cls(grey_HW, points_P2, moved_23) if _is_enough(points_P2) else None
+
 
 class BackgroundFollower:
     """Takes framed pictures at five a second, each with the person in it, and follows what lies behind."""
 
     def __init__(self) -> None:
         self._anchor: _Anchor | None = None
-        self._before: _Anchor | None = None
+        self._before: tuple[Frame, Frame, Floats] | None = None
         self._corners_42 = np.zeros((4, 2))
         self._places: list[Floats] = []
         self._pieces: list[int] = []
@@ -151,24 +157,25 @@ class BackgroundFollower:
         self._take(grey_HW, _behind(person_HW))
 
     def _take(self, grey_HW: Frame, behind_HW: Frame) -> None:
-        points_P2 = _points(grey_HW, behind_HW)
         moved_23 = self._follow(self._anchor, grey_HW, behind_HW)
-        if moved_23 is None and self._before is not self._anchor:
-            self._anchor = self._before
+        if moved_23 is None and self._before is not None:
+            self._anchor = _Anchor.of(*self._before)
             moved_23 = self._follow(self._anchor, grey_HW, behind_HW)
-        is_enough = _is_enough(points_P2)
-        if moved_23 is None and is_enough:
-            # What came before cannot be compared with what follows.
-            moved_23, self._anchor = np.eye(2, 3), None
-            self._corners_42, self._piece = _corners(points_P2), self._piece + 1
-        if moved_23 is None:
-            self._anchor = self._before = None
+        self._before = None
+        if moved_23 is not None:
+            # Its points are looked for when they are needed.
+            self._before = (grey_HW, behind_HW, moved_23)
+            self._places.append(_moved(moved_23, self._corners_42) * _TO_CANVAS)
+            self._pieces.append(self._piece)
+            return
+        # What came before cannot be compared with what follows.
+        self._anchor = _Anchor.of(grey_HW, behind_HW, np.eye(2, 3))
+        if self._anchor is None:
             self._places.append(np.full((4, 2), np.nan))
             self._pieces.append(-1)
             return
-        self._before = _Anchor(grey_HW, points_P2, moved_23) if is_enough else self._anchor
-        self._anchor = self._anchor or self._before
-        self._places.append(_moved(moved_23, self._corners_42) * _TO_CANVAS)
+        self._piece, self._corners_42 = self._piece + 1, _corners(self._anchor.points_P2)
+        self._places.append(self._corners_42 * _TO_CANVAS)
         self._pieces.append(self._piece)
 
     def places(self) -> Background:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from prepared_clip import clip_tracks
 
 from stages.builtin import builtin_subject
+from stages.geometry.canonical import pose
+from stages.subject.framing import Framing
 from stages.subject.hands import HandFinder, HandWatch, covered_frames, covered_share
+from stages.subject.observation import Observation
 from stages.subject.package import SubjectPackage
+from stages.subject.prepare import assemble
 from stages.video.unfit import Unfit, UnfitFrames
 
 FRAMES = 120
@@ -87,6 +94,32 @@ def test_frames_between_looks_without_a_hand_are_left_out():
     assert covered_frames(looks_K3, frame_count=FRAMES) == tuple(
         UnfitFrames(start=start, stop=stop, reason=Unfit.COVERED) for start, stop in spans
     )
+
+
+def test_what_hands_cover_is_kept_from_training_beside_what_else_is_unfit():
+    tracks = clip_tracks(FRAMES)
+    observation = Observation(
+        mesh_TN3=pose(tracks.canonical_TN3, tracks.head_T7),
+        found_T=np.ones(FRAMES, np.bool_),
+        heights_T18=tracks.torso_TN3[..., 1],
+        columns_18=tracks.torso_TN3[0, :, 0],
+        hands_K3=np.array([[12 * k, k == 4, k == 4] for k in range(10)], dtype=np.int32),
+        corners_K42=np.zeros((0, 4, 2)),
+        pieces_K=np.zeros(0, np.int32),
+    )
+    aligned = assemble(
+        observation,
+        (tracks.canonical_TN3, tracks.head_T7),
+        np.ones(640 * (FRAMES + 50), np.float32),
+        audio_lag=-5,
+        shot_start=50,
+        source=Path("a.mp4"),
+        speaker="actor",
+        framing=Framing(left=0, top=0, side=512),
+        unfit=(UnfitFrames(start=60, stop=65, reason=Unfit.FROZEN),),
+    )
+    left_out = {*range(60 - 55, 65 - 55), *range(37 - 5, 60 - 5)}
+    assert set(range(FRAMES - 5)) - set(aligned.learnable()) == left_out
 
 
 @pytest.mark.parametrize("actor", ["actor-a", "actor-b", "actor-c"])
