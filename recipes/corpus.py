@@ -18,13 +18,13 @@ class CorpusClip:
     Attributes:
         path: below the data folder.
         speaker: who speaks.
-        lag: frames by which the sound lags the lips.
+        lag: frames by which the sound lags the lips, in parts of one.
         held_out: kept for validation.
     """
 
     path: str
     speaker: str
-    lag: int = 0
+    lag: float = 0.0
     held_out: bool = False
 
     def folder(self, work: Path) -> Path:
@@ -34,7 +34,12 @@ class CorpusClip:
 
 def corpus_clips() -> tuple[CorpusClip, ...]:
     """The corpus list beside this file."""
-    listed = yaml.safe_load(Path(__file__).with_name("corpus.yaml").read_text())
+    return listed_clips(Path(__file__).with_name("corpus.yaml"))
+
+
+def listed_clips(path: Path) -> tuple[CorpusClip, ...]:
+    """The clips of a list in the form of the corpus's."""
+    listed = yaml.safe_load(path.read_text())
     return tuple(CorpusClip(**entry) for entry in listed["clips"])
 
 

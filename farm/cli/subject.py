@@ -35,11 +35,11 @@ def _prepare(
     consent: Annotated[Path, option("--consent", "FILE", "The document in which the person agrees.")],
     out: Annotated[Path, option("--out", "DIR", "Folder of the subject package.")],
     audio_lag: Annotated[
-        int | None,
+        float | None,
         option(
             "--audio-lag",
             "N",
-            "Frames (of 40 ms) by which the sound lags the lips; 0 leaves it. Default: found out.",
+            "Frames of 40 ms, in parts of one, by which the sound lags the lips; 0 leaves it. Default: found out.",
             least=-250,
             most=250,
         ),

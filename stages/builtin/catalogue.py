@@ -8,7 +8,7 @@ from typing import Literal
 
 from stages.errors import SubjectError
 
-BuiltinNetwork = Literal["moda", "faco", "encoder", "renderer", "sync"]
+BuiltinNetwork = Literal["moda", "faco", "encoder", "renderer", "sync", "lip_predictor"]
 
 
 def _root() -> Path:

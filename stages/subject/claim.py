@@ -44,7 +44,7 @@ _LARGEST_RECORD: Final = 1 << 30
 _LOOKED_AT: Final = 1_000_000
 """Bytes of a consent record, of which some must be more than blanks."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Counted up when preparation changes what it writes: work begun by another version is not gone on with."""
 
 
@@ -57,7 +57,7 @@ class Claim:
         clip_sha256: of its bytes.
         name: of the subject.
         consent_sha256: of the consent record.
-        audio_lag: frames by which the user says the sound lags; None to find out.
+        audio_lag: frames, in parts of one, by which the user says the sound lags; None to find out.
         audio_track: the audio track that the user names; None where none is named.
         seconds: spent so far.
         processor_seconds: spent so far, over all threads.
@@ -69,7 +69,7 @@ class Claim:
     clip_sha256: str
     name: str
     consent_sha256: str
-    audio_lag: int | None
+    audio_lag: float | None
     audio_track: int | str | None = None
     seconds: float = 0.0
     processor_seconds: float = 0.0

@@ -64,9 +64,10 @@ from stages.video.decoding import read_facts, read_frames
 
 Floats = NDArray[np.float32]
 
+LONGEST_TOLD_LAG: Final = 250
+"""Frames: ten seconds."""
+
 _OBSERVED: Final = "observed.npz"
-_CORRECTED_FROM: Final = 2
-"""Frames: an offset of one is within what the estimate and a viewer can tell."""
 
 
 class PrepareStep(StrEnum):
@@ -93,7 +94,7 @@ class SubjectRequest:
         name: of the subject.
         consent: document in which the person agrees.
         out: folder of the package to be.
-        audio_lag: frames by which the sound lags the lips; None to find out.
+        audio_lag: frames, in parts of one, by which the sound lags the lips; None to find out.
         audio_track: number of the audio track that is heard, from 1, or its language tag; None: by the rule of
             `stages.media.tracks`.
         overwrite: whether what the folder holds of another subject is removed.
@@ -103,7 +104,7 @@ class SubjectRequest:
     name: str
     consent: Path
     out: Path
-    audio_lag: int | None = None
+    audio_lag: float | None = None
     audio_track: int | str | None = None
     overwrite: bool = False
 
@@ -121,8 +122,8 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
     A clip that is refused leaves its report, and no package.
 
     Raises:
-        SubjectError: no consent (``subject_no_consent``), an occupied folder (``subject_occupied``), an unusable or
-            refused clip (``clip_*``).
+        SubjectError: no consent (``subject_no_consent``), no such lag (``subject_bad_lag``), an occupied
+            folder (``subject_occupied``), an unusable or refused clip (``clip_*``).
         SpeechError: no usable sound.
         WeightsError: the models for tracking or listening are not installed.
     """
@@ -130,6 +131,13 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
     if not request.name.strip() or not is_text(request.name):
         raise SubjectError(
             code="subject_no_name", what="a subject needs a name", hint="give one with --name", where="--name"
+        )
+    if request.audio_lag is not None and not abs(request.audio_lag) <= LONGEST_TOLD_LAG:
+        raise SubjectError(
+            code="subject_bad_lag",
+            what=f"sound cannot lag by {request.audio_lag:g} frames",
+            hint=f"give a number from -{LONGEST_TOLD_LAG} to {LONGEST_TOLD_LAG}",
+            where="--audio-lag",
         )
     # Before its bytes are hashed: of gigabytes that are no clip, or whose sound nobody can decode, one hears at once.
     if read_facts(request.clip).has_sound:
@@ -228,21 +236,12 @@ class _Preparation:
         )
         self._judge_tracks(observation, face, speech_S[shot])
         # Compared as recorded, so that the lag is that of the clip.
-        template = Template(
-            mesh_N3=face[0].mean(axis=0), head_7=face[1].mean(axis=0), torso_N3=np.zeros((18, 3), np.float32)
-        )
-        offset = audio_offset(face[0], speech_S[shot], template=template, weights=builtin_weights("moda"))
+        offset = audio_offset(face[0], speech_S[shot], weights=builtin_weights("lip_predictor"))
         told = self.request.audio_lag
-        lag = (
-            told
-            if told is not None
-            else offset.lag
-            if offset.is_clear and abs(offset.lag) >= _CORRECTED_FROM
-            else 0
-        )
+        lag = offset.correction if told is None else told
         self.figures = replace(
             self.figures,
-            offset_frames=offset.lag,
+            offset_frames=round(offset.lag, 2),
             offset_correlation=offset.correlation,
             offset_corrected=lag,
         )

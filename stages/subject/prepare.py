@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +44,7 @@ _BLOCK: Final = 250
 
 
 def prepare_clip(
-    clip: Path, *, speaker: str, audio_lag: int = 0, progress: Progress | None = None
+    clip: Path, *, speaker: str, audio_lag: float = 0.0, progress: Progress | None = None
 ) -> ClipTracks:
     """Track a clip whose offset of sound is known, and bring it into canonical space.
 
@@ -52,7 +53,7 @@ def prepare_clip(
     Args:
         clip: a video of one speaker with sound.
         speaker: who speaks.
-        audio_lag: how many frames the sound lags the lips (negative: leads); undone here.
+        audio_lag: how many frames, in parts of one, the sound lags the lips (negative: leads); undone here.
         progress: called with the number of frames tracked so far.
 
     Raises:
@@ -150,7 +151,7 @@ def assemble(
     face: tuple[Floats, Floats],
     speech_S: Floats,
     *,
-    audio_lag: int,
+    audio_lag: float,
     shot_start: int,
     source: Path,
     speaker: str,
@@ -163,7 +164,7 @@ def assemble(
         observation: of the frames from `shot_start` of the source on.
         face: canonical meshes, unsmoothed, and head vectors of the same frames.
         speech_S: of the whole source, at 16 kHz.
-        audio_lag: frames by which the sound lags the lips.
+        audio_lag: frames, in parts of one, by which the sound lags the lips.
         shot_start: first frame of the source that was observed.
         source: the clip's file.
         speaker: who speaks.
@@ -171,8 +172,9 @@ def assemble(
         unfit: frames of the source that nothing is to be learnt from, beside those that were observed to be so.
     """
     canonical_TN3, head_T7 = face
-    skipped = max(0, -audio_lag)
-    dropped_samples = (shot_start + max(0, audio_lag)) * SAMPLES_PER_FRAME
+    # Sound that leads loses less than a frame, beside pictures that are lost whole.
+    skipped = max(0, ceil(-audio_lag))
+    dropped_samples = round((shot_start + skipped + audio_lag) * SAMPLES_PER_FRAME)
     speech_S = speech_S[dropped_samples:]
     count = max(0, min(len(canonical_TN3) - skipped, len(speech_S) // SAMPLES_PER_FRAME))
     torso_TN3 = torso_track(observation.heights_T18, observation.columns_18, observation.mesh_TN3)

@@ -10,7 +10,7 @@ from typing import Final
 
 from stages.errors import SubjectError
 from stages.payloads import FRAMES_PER_SECOND
-from stages.subject.audio_offset import AudioOffset
+from stages.subject.audio_offset import CLEAR_CORRELATION, CORRECTED_FROM, AudioOffset
 from stages.subject.looks import Look, Looks
 from stages.subject.measures import TrackMeasures
 from stages.video.decoding import VideoFacts as VideoFacts
@@ -199,14 +199,16 @@ def judge_tracks(measures: TrackMeasures, *, detected: float) -> list[Verdict]:
     ]
 
 
-def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
+def judge_offset(offset: AudioOffset, *, corrected: float, told: bool) -> Verdict:
     """How sound and lips fit. `corrected` frames were taken out, which the user was asked for where `told`."""
-    found = f"the sound lags the lips by {offset.lag} frames (agreement {offset.correlation:.2f})"
+    # Without a minus before nothing.
+    lag = round(offset.lag, 1) + 0.0
+    found = f"the sound lags the lips by {lag:.1f} frames (agreement {offset.correlation:.2f})"
     unclear = not offset.is_clear
     if unclear:
-        found = f"not clear, best at {offset.lag} frames (agreement {offset.correlation:.2f})"
+        found = f"not clear, best at {lag:.1f} frames (agreement {offset.correlation:.2f})"
     if corrected:
-        found += f"; {corrected} corrected{', as told' if told else ''}"
+        found += f"; {corrected:g} corrected{', as told' if told else ''}"
     advice = "if that is wrong, prepare again with --audio-lag"
     if unclear:
         advice = "check that the one in view is the one heard; give --audio-lag if you know it"
@@ -214,7 +216,8 @@ def judge_offset(offset: AudioOffset, *, corrected: int, told: bool) -> Verdict:
         "sound_offset",
         warned=unclear or corrected != 0,
         measured=found,
-        threshold="clear from an agreement of 0.5 on; 2 frames or more are corrected",
+        threshold=f"clear from an agreement of {CLEAR_CORRELATION:g} on; "
+        f"{CORRECTED_FROM:g} frames or more are corrected",
         advice=advice,
     )
 

@@ -29,7 +29,7 @@ class PreparationFigures:
         seconds: length of what was prepared.
         detected: share of frames with a face.
         jitter_px: see `TrackMeasures`.
-        offset_frames: frames by which the sound was found to lag the lips.
+        offset_frames: frames, in parts of one, by which the sound was found to lag the lips.
         offset_correlation: how well speech and lips agree at that lag.
         offset_corrected: frames that were taken out.
         round_trip_px: the largest error from canonical space to the picture and back.
@@ -46,9 +46,9 @@ class PreparationFigures:
     seconds: float
     detected: float | None = None
     jitter_px: float | None = None
-    offset_frames: int | None = None
+    offset_frames: float | None = None
     offset_correlation: float | None = None
-    offset_corrected: int | None = None
+    offset_corrected: float | None = None
     round_trip_px: float | None = None
     seconds_per_second: float | None = None
     processor_seconds_per_second: float | None = None
@@ -141,9 +141,9 @@ def figure_rows(figures: PreparationFigures) -> Iterator[tuple[str, str]]:
         ("length", figures.seconds, "{:.2f} s"),
         ("frames with a face", figures.detected, "{:.2%}"),
         ("jitter", figures.jitter_px, "{:.2f} px"),
-        ("sound lags the lips by", figures.offset_frames, "{:+d} frames"),
+        ("sound lags the lips by", figures.offset_frames, "{:+.3g} frames"),
         ("agreement of sound and lips", figures.offset_correlation, "{:.2f}"),
-        ("frames corrected", figures.offset_corrected, "{:+d}"),
+        ("frames corrected", figures.offset_corrected, "{:+.3g}"),
         ("round trip through canonical space", figures.round_trip_px, "{:.1e} px"),
         ("face beside the pictures, as tracked", figures.head_shift_before_px, "{:.2f} px"),
         ("face beside the pictures, refined", figures.head_shift_px, "{:.2f} px"),

@@ -6,16 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made_voices import RATE, MadeTrack, voice, write_tracks
 from numpy.typing import NDArray
 
 from stages.builtin import builtin_subject, builtin_weights
 from stages.geometry.landmarks import LIPS
 from stages.metrics.landmarks import mouth_opening
+from stages.moda.network import Moda, ModaConfig
 from stages.speech.decode import Speech, read_levelled, read_speech
+from stages.speech.encoder import encode_speech
 from stages.speech.level import TRAINING_LEVEL_DB, LevelAccount, speech_level_db
-from stages.subject.audio_offset import predicted_lips
+from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
+from stages.training.motion_prediction import predict_take
+from stages.weights import load_weights
+from stages.weights_header import read_header, read_sizes
 
 VOICE_S = voice(4.0)
 QUIET_HISS_S = np.random.default_rng(3).normal(0, 3e-4, len(VOICE_S)).astype(np.float32)
@@ -151,13 +157,16 @@ def test_neither_a_voice_nor_a_tone_at_full_scale_is_called_clipped(tmp_path: Pa
 
 
 def opening_px(path: Path) -> float:
-    lips_TN3 = predicted_lips(
-        read_levelled(path).samples_S,
-        template=SubjectPackage.load(builtin_subject("actor-a")).template,
-        weights=builtin_weights("moda"),
-    )
-    mesh_TN3 = np.zeros((len(lips_TN3), 478, 3), np.float32)
-    mesh_TN3[:, LIPS] = lips_TN3
+    weights = builtin_weights("moda")
+    encoder = load_encoder(read_header(weights).encoder, device=torch.device("cpu"))
+    network = Moda(read_sizes(weights, ModaConfig)).eval().requires_grad_(False)
+    load_weights(weights, network, expected={"architecture": "moda", "encoder": encoder.name})
+    template = SubjectPackage.load(builtin_subject("actor-a")).template
+    samples_S = read_levelled(path).samples_S
+    features_TD = encode_speech(encoder, samples_S[: len(samples_S) // 640 * 640])
+    moved_TC = predict_take(network, features_TD, template).as_rows()
+    mesh_TN3 = np.zeros((len(moved_TC), 478, 3), np.float32)
+    mesh_TN3[:, LIPS] = moved_TC[:, : 3 * len(LIPS)].reshape(-1, len(LIPS), 3) + template.mesh_N3[LIPS]
     return float(mouth_opening(mesh_TN3).mean())
 
 

@@ -80,3 +80,10 @@ def test_a_clip_that_is_not_there_is_said_so(tmp_path: Path):
     with pytest.raises(SubjectError) as caught:
         file_sha256(tmp_path / "none.mp4")
     assert code_of(caught) == "clip_not_found"
+
+
+def test_a_lag_that_was_told_in_whole_frames_is_still_read(tmp_path: Path):
+    replace(CLAIM, audio_lag=3).save(tmp_path)
+    held = Claim.load(tmp_path)
+    assert held is not None
+    assert held.same_inputs(replace(CLAIM, audio_lag=3.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import islice
+from math import ceil, nan
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ from stages.subject.package import SubjectPackage
 from stages.subject.tracks import ClipTracks
 from stages.video.decoding import read_frames
 
-FRAMES, LAG = 90, 5
+FRAMES, LAG = 90, 4.6
 
 
 def write(path: Path, frames_HW3: list[np.ndarray], samples_S: np.ndarray | None) -> Path:
@@ -82,11 +83,12 @@ class Steps:
 @pytest.mark.slow
 @pytest.mark.parametrize("lag", [LAG, -LAG], ids=["late sound", "early sound"])
 def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
-    preparation, actor, consent: Path, tmp_path: Path, lag: int
+    preparation, actor, consent: Path, tmp_path: Path, lag: float
 ):
     frames_HW3, speech_S = actor
-    silence_S = np.zeros(LAG * 640, np.float32)
-    moved_S = np.concatenate([silence_S, speech_S] if lag > 0 else [speech_S[LAG * 640 :], silence_S])
+    shift = round(LAG * 640)
+    silence_S = np.zeros(shift, np.float32)
+    moved_S = np.concatenate([silence_S, speech_S] if lag > 0 else [speech_S[shift:], silence_S])
     clip = write(tmp_path / "moved.mkv", frames_HW3, moved_S[: FRAMES * 640])
     request = preparation.SubjectRequest(clip=clip, name="Moved", consent=consent, out=tmp_path / "moved")
     with pytest.raises(KeyboardInterrupt):
@@ -100,14 +102,17 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
     again = Steps()
     report = preparation.prepare_subject(request, progress=again)
     assert again.counted["track"] == 1, "what was tracked before is not tracked again"
-    assert report.figures.offset_frames == pytest.approx(lag, abs=1)
-    assert report.figures.offset_corrected == report.figures.offset_frames
+    assert report.figures.offset_frames == pytest.approx(lag, abs=0.6)
+    corrected = report.figures.offset_corrected
+    assert corrected == report.figures.offset_frames
     assert report.figures.detected == 1.0
     assert report.figures.round_trip_px < 1e-3
 
     tracks = ClipTracks.load(request.out)
-    skipped = max(0, -report.figures.offset_frames)
-    assert tracks.frame_count == FRAMES - abs(report.figures.offset_frames)
+    skipped = max(0, ceil(-corrected))
+    assert tracks.frame_count == FRAMES - ceil(abs(corrected))
+    assert tracks.facts.first_frame == skipped
+    assert tracks.facts.dropped_samples == round((skipped + corrected) * 640)
     assert tracks.facts.trained_frames == int(0.85 * tracks.frame_count)
     assert len(tracks.speech_S) == 640 * tracks.frame_count
     stored = list(read_frames(request.out / "clip" / "frames.mp4"))
@@ -136,6 +141,17 @@ def test_no_consent_refuses_before_the_clip_is_touched(preparation, tmp_path: Pa
     with pytest.raises(SubjectError) as caught:
         preparation.prepare_subject(request, progress=Steps())
     assert caught.value.code == "subject_no_consent"
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("lag", [nan, 1e9, -251])
+def test_a_lag_that_is_none_is_refused_before_the_clip_is_touched(preparation, consent, tmp_path: Path, lag):
+    request = preparation.SubjectRequest(
+        clip=tmp_path / "none.mp4", name="X", consent=consent, out=tmp_path / "x", audio_lag=lag
+    )
+    with pytest.raises(SubjectError) as caught:
+        preparation.prepare_subject(request, progress=Steps())
+    assert caught.value.code == "subject_bad_lag"
     assert not (tmp_path / "x").exists()
 
 

@@ -101,7 +101,7 @@ def test_lost_faces_are_judged(detected: float, level: Level):
     assert level_of(judge_tracks(TrackMeasures(**GOOD), detected=detected), "face_lost") is level
 
 
-def offset(lag: int, *, correlation: float = 0.8) -> AudioOffset:
+def offset(lag: float, *, correlation: float = 0.8) -> AudioOffset:
     return AudioOffset(lag=lag, correlation=correlation, margin=correlation - 0.1, by_lag=())
 
 
@@ -114,6 +114,15 @@ def test_an_offset_is_told_whether_corrected_unclear_or_as_told():
     assert unclear.level is Level.WARNING
     assert "not clear" in unclear.measured
     assert "as told" in judge_offset(offset(4), corrected=-2, told=True).measured
+
+
+def test_an_offset_is_told_in_parts_of_a_frame():
+    late = judge_offset(offset(2.63, correlation=0.74), corrected=2.63, told=False)
+    assert "the sound lags the lips by 2.6 frames (agreement 0.74); 2.63 corrected" in late.measured
+    assert "0.3 frames or more are corrected" in late.threshold
+    assert "lags the lips by -0.7 frames" in judge_offset(offset(-0.72), corrected=-0.72, told=False).measured
+    assert "0.0 frames" in judge_offset(offset(-0.01), corrected=0, told=False).measured
+    assert "-0.0" not in judge_offset(offset(-0.01), corrected=0, told=False).measured
 
 
 @pytest.mark.parametrize(("frames", "level"), [(49, Level.REFUSED), (50, Level.OK)])

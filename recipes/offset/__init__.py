@@ -1,0 +1,1 @@
+"""How the judge of the sound's offset was made."""
