@@ -13,6 +13,7 @@
 | `benchmarks.compare_runs` | quality against training time of several runs |
 | `benchmarks.warp_time` | milliseconds to move references of a subject to a mesh |
 | `benchmarks.tracks.measure` | lag, amplitude, noise and misplacement of tracks, before and after refinement |
+| `benchmarks.audio_offset` | how exactly the offset of the sound is found, and how often another's speech passes |
 | `benchmarks.sync.evaluate` | how far the judge of lip-sync may be trusted |
 | `benchmarks.baselines.make` | the names of the videos that it makes, for an EvaluateJob to compare with (Table 1) |
 

@@ -142,10 +142,11 @@ def main() -> None:
     clear = [clip for clip, offset in zip(clips, found, strict=True) if offset.is_clear]
     say(_shift_table(network, clips, clear))
     halves_N = np.abs(half_differences(network, clips))
-    say(
-        f"halves of {len(halves_N)} clips differ by {np.median(halves_N):.2f} frames in the median,"
-        f" {np.quantile(halves_N, 0.9):.2f} in nine of ten"
-    )
+    if len(halves_N):
+        say(
+            f"halves of {len(halves_N)} clips differ by {np.median(halves_N):.2f} frames in the median,"
+            f" {np.quantile(halves_N, 0.9):.2f} in nine of ten"
+        )
     short = [part_of(clip, 0, _SHORT) for clip in clips]
     for name, chosen in (("whole clips", clips), ("three seconds", short)):
         known = sum(offset_of(network, clip.seen_T3, clip.speech_S).is_clear for clip in chosen)

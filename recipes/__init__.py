@@ -7,6 +7,7 @@
 | `recipes.encoder.speech_prompts` | text for speech synthesisers to read |
 | `recipes.encoder.distil` | the compact speech encoder, from Whisper and much speech |
 | `recipes.sync.train` | the judge of lip-sync |
+| `recipes.offset.fit` | the judge of the sound's offset, and the lags of the clips that it learnt from |
 | `recipes.average_face` | the average face on which head poses are fitted |
 | `recipes.publish` | the files in `stages/builtin`: weights, and the packages of the digital actors |
 | `recipes.errors_page` | docs/errors.md, from the sources that raise errors |

@@ -12,7 +12,14 @@ from motion_clips import moving_clip
 from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
 
-from benchmarks import evaluate_motion, evaluate_renderer, journal_throughput, scheduler_throughput, warp_time
+from benchmarks import (
+    audio_offset,
+    evaluate_motion,
+    evaluate_renderer,
+    journal_throughput,
+    scheduler_throughput,
+    warp_time,
+)
 from benchmarks.baselines import make
 from stages.builtin import builtin_weights
 
@@ -93,3 +100,22 @@ def test_seconds_from_speech_to_video(printed):
     out = printed(inference_times, "--seconds", 1)
     assert re.search(r"\| 1 s +\| +[\d.]+ \|", out)
     assert np.isfinite(float(out.splitlines()[-1].split("|")[2]))
+
+
+def test_the_offset_of_sound(printed, tmp_path: Path):
+    generator = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        seen_T3, speech_S = generator.normal(size=(140, 3)), generator.normal(0, 0.1, 140 * 640)
+        np.savez(tmp_path / f"made_{name}.mp4.npz", seen_T3=seen_T3, speech_S=speech_S.astype(np.float32))
+    clips = [f"made/{name}.mp4" for name in "abc"]
+    out = printed(
+        audio_offset, *clips, "--data", tmp_path, "--cache", tmp_path, "--out", tmp_path / "lines.tsv"
+    )
+    assert [line.split()[1] for line in out.splitlines() if re.match(r"\| [+-]", line)] == [
+        "-3.3",
+        "-0.7",
+        "+0.4",
+        "+2.6",
+    ]
+    assert "whole clips: 0 of 3 clear; held against others' speech 0 of 6" in out
+    assert [line.split("\t")[0] for line in (tmp_path / "lines.tsv").read_text().splitlines()] == clips
