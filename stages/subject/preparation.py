@@ -335,6 +335,7 @@ class _Preparation:
         return refined.tracks
 
     def _write_package(self, tracks: ClipTracks, reference_HW3: Frame) -> None:
+        self.progress(PrepareStep.REPORT, 0, 1)
         record = keep_consent(self.request.consent, self.request.out)
         SubjectPackage.write(
             self.request.out,

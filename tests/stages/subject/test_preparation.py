@@ -102,7 +102,8 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
     again = Steps()
     report = preparation.prepare_subject(request, progress=again)
     assert again.counted["track"] == 1, "what was tracked before is not tracked again"
-    assert report.figures.offset_frames == pytest.approx(lag, abs=0.6)
+    # The actor's own sound leads by about half a frame.
+    assert report.figures.offset_frames == pytest.approx(lag - 0.5, abs=0.6)
     corrected = report.figures.offset_corrected
     assert corrected == report.figures.offset_frames
     assert report.figures.detected == 1.0
