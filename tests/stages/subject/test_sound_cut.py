@@ -33,6 +33,9 @@ def assembled(prepare, lag: float, *, shot_start: int = 0, samples: int = FRAMES
         found_T=np.ones(FRAMES, np.bool_),
         heights_T18=np.full((FRAMES, 18), 400, np.float32),
         columns_18=np.linspace(50, 450, 18).astype(np.float32),
+        hands_K3=np.zeros((0, 3), np.int32),
+        corners_K42=np.zeros((0, 4, 2)),
+        pieces_K=np.zeros(0, np.int32),
     )
     return prepare.assemble(
         observation,
