@@ -44,7 +44,7 @@ _FAR: Final = 5
 
 CLEAR_CORRELATION: Final = 0.4
 CLEAR_MARGIN: Final = 0.25
-"""Of 61 clips that were never learnt from, 58 are as clear. Held against others' speech, 96 in 100 are not, and 90 in
+"""Of 61 clips that were never learnt from, 55 are as clear. Held against others' speech, 99 in 100 are not, and 94 in
 100 of three seconds (`benchmarks.audio_offset`)."""
 
 CORRECTED_FROM: Final = 0.3
