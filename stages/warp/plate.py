@@ -1,0 +1,115 @@
+"""The background alone, from pictures in which a person hides another part of it each time.
+
+Legend: R pictures, S side of a picture (512 px), 3 = RGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+_FREE_BELOW: Final = 40
+"""Level of a mask below which a pixel shows no person."""
+
+_GROWN_PX: Final = 9
+"""By which a mask is grown: the segmenter's edge wanders, and hair lets the background through."""
+
+_ROWS: Final = 32
+"""Handled at once, so that memory does not grow with the picture."""
+
+_TAKEN: Final = 256
+"""Stands for a hidden pixel: above every level, so that sorting puts it last."""
+
+_RESTLESS_LEVELS: Final = 8
+_RESTLESS_SHARE: Final = 0.1
+"""Noise of a camera stays below these levels nearly everywhere; a background that moves does not."""
+
+_FILLED_AT: Final = 4
+_FILL_RADIUS: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundPlate:
+    """What is behind a person.
+
+    Attributes:
+        picture_SS3: the background; where it was never seen, what lies around spread over it.
+        unseen: share of its pixels that were never seen.
+        restless: share of the pixels seen twice or more that half of the time differ by more than a camera's noise.
+    """
+
+    picture_SS3: Picture
+    unseen: float
+    restless: float
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a background at all: one that moves has no picture of its own."""
+        return self.restless <= _RESTLESS_SHARE
+
+    @classmethod
+    def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
+        """The plate of pictures of one person before one background.
+
+        Args:
+            pictures_RSS3: pictures (R, S, S, 3).
+            masks_RSS: how much of each pixel is the person's (R, S, S): 0 nothing, 255 all of it.
+        """
+        grown = np.ones((_GROWN_PX, _GROWN_PX), dtype=np.uint8)
+        free_RSS = np.stack([cv2.dilate(mask_SS, grown) < _FREE_BELOW for mask_SS in masks_RSS])
+        plate_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
+        is_restless_SS = np.zeros(plate_SS3.shape[:2], dtype=np.bool_)
+        for top in range(0, len(plate_SS3), _ROWS):
+            rows = slice(top, top + _ROWS)
+            plate_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
+        seen_SS = free_RSS.sum(axis=0)
+        compared = int((seen_SS > 1).sum())
+        return cls(
+            picture_SS3=_filled(plate_SS3, hole_SS=seen_SS == 0),
+            unseen=float((seen_SS == 0).mean()),
+            restless=float(is_restless_SS.sum() / compared) if compared else 0.0,
+        )
+
+
+def _medians(
+    pictures_RHS3: Picture, free_RHS: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Medians (H, S, 3) of the free pixels, 0 where there is none, and whether half of them lie far off (H, S)."""
+    hidden_RHS1 = ~free_RHS[..., None]
+    levels_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), pictures_RHS3)
+    middle_HS3 = _middle(levels_RHS3, free_RHS)
+    apart_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), np.abs(levels_RHS3 - middle_HS3))
+    seen_HS = free_RHS.sum(axis=0)
+    is_restless_HS = (_middle(apart_RHS3, free_RHS).mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
+    return np.where(seen_HS[..., None] > 0, middle_HS3, 0).astype(np.uint8), is_restless_HS
+
+
+def _middle(levels_RHS3: NDArray[np.int16], free_RHS: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """The lower median over the free ones, which sort before those that are hidden."""
+    place_HS = np.maximum(free_RHS.sum(axis=0) - 1, 0) // 2
+    ordered_RHS3 = np.sort(levels_RHS3, axis=0)
+    middle_1HS3 = np.take_along_axis(ordered_RHS3, place_HS[None, ..., None], axis=0)
+    return middle_1HS3[0]
+
+
+def _filled(plate_SS3: Picture, *, hole_SS: NDArray[np.bool_]) -> Picture:
+    """The plate with smooth continuations of what is around its holes."""
+    if not hole_SS.any():
+        return plate_SS3
+    if hole_SS.all():
+        return np.full_like(plate_SS3, 128)
+    side = len(plate_SS3)
+    small = (side // _FILLED_AT, side // _FILLED_AT)
+    # Nothing of a hole may colour its neighbours: they are sampled, not averaged.
+    coarse_DD3 = cv2.resize(plate_SS3, small, interpolation=cv2.INTER_NEAREST)
+    coarse_hole_DD = cv2.resize(hole_SS.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
+    spread_DD = cv2.dilate(coarse_hole_DD, np.ones((3, 3), dtype=np.uint8))
+    whole_DD3 = cv2.inpaint(coarse_DD3, spread_DD, _FILL_RADIUS, cv2.INPAINT_TELEA)
+    fill_SS3 = cv2.resize(whole_DD3, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.where(hole_SS[..., None], fill_SS3, plate_SS3).astype(np.uint8)
