@@ -56,7 +56,7 @@ def _joined(*parts_TP2: Floats) -> Floats:
 
 def openings(mouth_TK: Floats) -> Floats:
     """How far mouths are open (T,), px of the canonical face, from their keys."""
-    inner_TI2 = mouth_TK[:, :_INNER].reshape(len(mouth_TK), -1, 2)
+    inner_TI2 = mouth_TK[:, :_INNER].reshape(len(mouth_TK), len(INNER_LIP_RING), 2)
     top_T2, bottom_T2 = (inner_TI2[:, place] for place in _TOP_AND_BOTTOM)
     return np.sqrt(((top_T2 - bottom_T2) ** 2).sum(axis=1))
 

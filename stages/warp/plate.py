@@ -27,8 +27,10 @@ _TAKEN: Final = 256
 """Stands for a hidden pixel: above every level, so that sorting puts it last."""
 
 _RESTLESS_LEVELS: Final = 8
+_RESTLESS_TIME: Final = 0.3
 _RESTLESS_SHARE: Final = 0.1
-"""Noise of a camera stays below these levels nearly everywhere; a background that moves does not."""
+"""Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share of
+the time at least, at more than that share of the places."""
 
 _FILLED_AT: Final = 4
 _FILL_RADIUS: Final = 4.0
@@ -41,7 +43,7 @@ class BackgroundPlate:
     Attributes:
         picture_SS3: the background; where it was never seen, what lies around spread over it.
         unseen: share of its pixels that were never seen.
-        restless: share of the pixels seen twice or more that half of the time differ by more than a camera's noise.
+        restless: share of the pixels seen twice or more that often differ by more than a camera's noise.
     """
 
     picture_SS3: Picture
@@ -80,22 +82,25 @@ class BackgroundPlate:
 def _medians(
     pictures_RHS3: Picture, free_RHS: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Medians (H, S, 3) of the free pixels, 0 where there is none, and whether half of them lie far off (H, S)."""
+    """Medians (H, S, 3) of the free pixels, 0 where there is none, and where they often lie far off (H, S)."""
     hidden_RHS1 = ~free_RHS[..., None]
     levels_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), pictures_RHS3)
-    middle_HS3 = _middle(levels_RHS3, free_RHS)
+    middle_HS3 = _ranked(levels_RHS3, free_RHS, share=0.5)
     apart_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), np.abs(levels_RHS3 - middle_HS3))
     seen_HS = free_RHS.sum(axis=0)
-    is_restless_HS = (_middle(apart_RHS3, free_RHS).mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
+    usual_HS3 = _ranked(apart_RHS3, free_RHS, share=1 - _RESTLESS_TIME)
+    is_restless_HS = (usual_HS3.mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
     return np.where(seen_HS[..., None] > 0, middle_HS3, 0).astype(np.uint8), is_restless_HS
 
 
-def _middle(levels_RHS3: NDArray[np.int16], free_RHS: NDArray[np.bool_]) -> NDArray[np.int16]:
-    """The lower median over the free ones, which sort before those that are hidden."""
-    place_HS = np.maximum(free_RHS.sum(axis=0) - 1, 0) // 2
+def _ranked(
+    levels_RHS3: NDArray[np.int16], free_RHS: NDArray[np.bool_], *, share: float
+) -> NDArray[np.int16]:
+    """The level below which that share of the free ones lies; they sort before those that are hidden."""
+    place_HS = (np.maximum(free_RHS.sum(axis=0) - 1, 0) * share).astype(np.intp)
     ordered_RHS3 = np.sort(levels_RHS3, axis=0)
-    middle_1HS3 = np.take_along_axis(ordered_RHS3, place_HS[None, ..., None], axis=0)
-    return middle_1HS3[0]
+    ranked_1HS3 = np.take_along_axis(ordered_RHS3, place_HS[None, ..., None], axis=0)
+    return np.asarray(ranked_1HS3[0], dtype=np.int16)
 
 
 def _filled(plate_SS3: Picture, *, hole_SS: NDArray[np.bool_]) -> Picture:
