@@ -42,9 +42,7 @@ def template_of(actor: PosedActor) -> Template:
 
 
 def still_plate(colour: tuple[int, int, int] = PLATE) -> BackgroundPlate:
-    return BackgroundPlate(
-        picture_SS3=np.full((512, 512, 3), colour, np.uint8), unseen=0.25, restless=0.0
-    )
+    return BackgroundPlate(picture_SS3=np.full((512, 512, 3), colour, np.uint8), unseen=0.25, restless=0.0)
 
 
 def person_mask(mesh_N3: np.ndarray) -> np.ndarray:
@@ -70,9 +68,7 @@ def made_references(actor: PosedActor, *, plate: BackgroundPlate | None = None) 
         meshes.append(mesh_N3)
         pictures.append(picture)
         masks.append(cv2.resize(person_mask(mesh_N3), (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA))
-        points.append(
-            actor.control.points(mesh_N3=mesh_N3, head_7=actor.head_7, torso_18x3=actor.torso_18x3)
-        )
+        points.append(actor.control.points(mesh_N3=mesh_N3, head_7=actor.head_7, torso_18x3=actor.torso_18x3))
     canonical_TN3, head_T7 = straightened(np.stack(meshes), template_N3=actor.canonical_N3)
     return StoredReferences(
         plate=plate or still_plate(),

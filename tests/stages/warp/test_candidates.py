@@ -40,9 +40,7 @@ def made(
     head_7 = actor.head_7 if head_7 is None else head_7
     canonical_N3 = with_lids(with_mouth(actor.canonical_N3, opening), opening / 3)
     mesh_N3 = pose(canonical_N3[None], head_7[None])[0]
-    return maker.make(
-        mesh_N3=mesh_N3, head_7=head_7, torso_18x3=actor.torso_18x3, mouth=mouth, eyes=eyes
-    )
+    return maker.make(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=actor.torso_18x3, mouth=mouth, eyes=eyes)
 
 
 def inside(actor: PosedActor, opening: float, ring: np.ndarray) -> tuple[int, int]:
