@@ -61,6 +61,7 @@ class StoredReferences:
         plate: the background.
         pictures_RSS3: references as they were filmed; where a mask is empty nothing depends on them.
         masks_RMM: how much of each pixel is the person's.
+        frames_R: which frame of the prepared clip each is; a network that repairs may not learn a frame from itself.
         points_RP2: control points in each, px on the 512 canvas.
         mouths_RK, eyes_RK: keys of `stages.warp.keys`.
     """
@@ -68,6 +69,7 @@ class StoredReferences:
     plate: BackgroundPlate
     pictures_RSS3: Picture
     masks_RMM: Picture
+    frames_R: NDArray[np.int32]
     points_RP2: NDArray[np.float32]
     mouths_RK: NDArray[np.float32]
     eyes_RK: NDArray[np.float32]
@@ -116,6 +118,7 @@ def write_library(path: Path, references: StoredReferences, *, template: Templat
         tensors = {
             **_packed("pictures", pictures),
             **_packed("masks", masks),
+            "frames": references.frames_R,
             "points": references.points_RP2,
             "mouths": references.mouths_RK,
             "eyes": references.eyes_RK,
@@ -180,6 +183,7 @@ _TENSORS: Final[Mapping[str, tuple[str, tuple[int | None, ...]]]] = {
     "picture_sizes": ("I32", (None,)),
     "masks": ("U8", (None,)),
     "mask_sizes": ("I32", (None,)),
+    "frames": ("I32", (None,)),
     "points": ("F32", (None, None, 2)),
     "mouths": ("F32", (None, MOUTH_KEY_SIZE)),
     "eyes": ("F32", (None, EYES_KEY_SIZE)),
@@ -241,6 +245,7 @@ def _check_sizes(tensors: Mapping[str, NDArray[Any]]) -> None:
     if not (1 <= count <= MOST_REFERENCES and 1 <= points <= _MOST_POINTS):
         raise ValueError(f"{count} references with {points} points")
     for name, wanted in (
+        ("frames", count),
         ("mouths", count),
         ("eyes", count),
         ("mask_sizes", count),
@@ -273,6 +278,7 @@ def _decoded(header: _LibraryHeader, tensors: Mapping[str, NDArray[Any]]) -> Sto
         plate=BackgroundPlate(picture_SS3=pictures[0], unseen=header.unseen, restless=header.restless),
         pictures_RSS3=pictures[1:],
         masks_RMM=_unpacked(tensors["masks"], tensors["mask_sizes"], size=MASK_SIZE, kind=GREY),
+        frames_R=tensors["frames"],
         points_RP2=tensors["points"],
         mouths_RK=tensors["mouths"],
         eyes_RK=tensors["eyes"],

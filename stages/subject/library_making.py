@@ -147,6 +147,7 @@ def make_references(
         masks_RMM=np.stack(
             [cv2.resize(mask_SS, half, interpolation=cv2.INTER_AREA) for mask_SS in masks_RSS]
         ),
+        frames_R=np.array(plan.frames, dtype=np.int32),
         points_RP2=plan.points_RP2,
         mouths_RK=plan.mouths_RK,
         eyes_RK=plan.eyes_RK,

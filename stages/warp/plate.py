@@ -29,8 +29,8 @@ _TAKEN: Final = 256
 _RESTLESS_LEVELS: Final = 8
 _RESTLESS_TIME: Final = 0.3
 _RESTLESS_SHARE: Final = 0.1
-"""Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share of
-the time at least, at more than that share of the places."""
+"""Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
+of the time at least, at more than that share of the places."""
 
 _FILLED_AT: Final = 4
 _FILL_RADIUS: Final = 4.0

@@ -74,6 +74,7 @@ def made_references(actor: PosedActor, *, plate: BackgroundPlate | None = None) 
         plate=plate or still_plate(),
         pictures_RSS3=np.stack(pictures),
         masks_RMM=np.stack(masks),
+        frames_R=np.arange(len(OPENINGS), dtype=np.int32),
         points_RP2=np.stack(points),
         mouths_RK=mouth_keys(canonical_TN3, head_T7),
         eyes_RK=eye_keys(canonical_TN3, head_T7),

@@ -59,7 +59,7 @@ def refusal(path: Path, actor: PosedActor) -> SubjectError:
 
 def test_a_library_is_read_as_it_was_written(written: Path, references: StoredReferences, actor: PosedActor):
     back = read_library(written, template=template_of(actor))
-    for name in ("points_RP2", "mouths_RK", "eyes_RK"):
+    for name in ("frames_R", "points_RP2", "mouths_RK", "eyes_RK"):
         assert np.array_equal(getattr(back, name), getattr(references, name))
     assert (back.plate.unseen, back.plate.restless) == (references.plate.unseen, references.plate.restless)
     for name, least in (("pictures_RSS3", 40), ("masks_RMM", 45)):
@@ -118,6 +118,7 @@ def spoilt(tensor: np.ndarray) -> np.ndarray:
         {"mouths": spoilt},
         {"mouths": lambda tensor: tensor[:, :-1]},
         {"eyes": shorter},
+        {"frames": shorter},
         {"eyes": lambda tensor: tensor * np.inf},
         {"picture_sizes": shorter},
         {"picture_sizes": lambda sizes: -sizes},
