@@ -24,11 +24,11 @@ class Architecture(StrEnum):
     """By a network that repairs warped references; the package needs a reference library."""
 
 
-EXPECTED: Final[Mapping[str, Scalar]] = {"architecture": Architecture.DRAWN, "fps": FRAMES_PER_SECOND}
+EXPECTED: Final[Mapping[str, Scalar]] = {"architecture": Architecture.DRAWN.value, "fps": FRAMES_PER_SECOND}
 """What the header of the weights of the paper's renderer holds."""
 
 EXPECTED_WARPED: Final[Mapping[str, Scalar]] = {
-    "architecture": Architecture.WARPED,
+    "architecture": Architecture.WARPED.value,
     "fps": FRAMES_PER_SECOND,
 }
 """What the header of the weights of a network that repairs holds."""
