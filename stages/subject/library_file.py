@@ -37,7 +37,7 @@ SCHEMA: Final = "farm.references/v1"
 """Version of the file's form."""
 
 MASK_SIZE: Final = 256
-"""Side of a stored mask: the segmenter does not see more."""
+"""Side of a stored mask: half that of a picture, as fine as the segmenter sees."""
 
 LARGEST_LIBRARY: Final = 3_400_000
 """Bytes of the file: with reference image and weights of 4 MB a package stays below 8 MB."""

@@ -23,6 +23,7 @@ from stages.subject.tracks import ClipTracks
 from stages.training.split import training_frames
 from stages.warp.control_mesh import ControlMesh
 from stages.warp.keys import eye_keys, farthest_points, mouth_keys
+from stages.warp.matte import whole_masks
 from stages.warp.plate import BackgroundPlate
 
 Floats = NDArray[np.float32]
@@ -136,7 +137,8 @@ def make_references(
             hint="prepare the clip again",
         )
     pictures_RSS3 = np.stack([found[index] for index in plan.frames])
-    masks_RSS = np.stack([_levels(segmenter.mask(picture_SS3)) for picture_SS3 in pictures_RSS3])
+    segmented_RSS = np.stack([_levels(segmenter.mask(picture_SS3)) for picture_SS3 in pictures_RSS3])
+    masks_RSS = whole_masks(pictures_RSS3, segmented_RSS)
     plate = BackgroundPlate.of(pictures_RSS3, masks_RSS)
     if plate.is_still:
         pictures_RSS3 = _without_background(pictures_RSS3, masks_RSS, plate=plate)

@@ -20,6 +20,9 @@ _FREE_BELOW: Final = 40
 _GROWN_PX: Final = 9
 """By which a mask is grown: the segmenter's edge wanders, and hair lets the background through."""
 
+_AROUND_PX: Final = 5
+"""Side of the brush by which restless places are grown: at their edges there is little to tell them by."""
+
 _ROWS: Final = 32
 """Handled at once, so that memory does not grow with the picture."""
 
@@ -42,7 +45,7 @@ class BackgroundPlate:
 
     Attributes:
         picture_SS3: the background; where it was never seen, what lies around spread over it.
-        unseen: share of its pixels that were never seen.
+        unseen: share of its pixels that were never seen, or show what cannot be believed.
         restless: share of the pixels seen twice or more that often differ by more than a camera's noise.
     """
 
@@ -53,7 +56,7 @@ class BackgroundPlate:
     @property
     def is_still(self) -> bool:
         """Whether it is a background at all: one that moves has no picture of its own."""
-        return self.restless <= _RESTLESS_SHARE
+        return is_still(self.restless)
 
     @classmethod
     def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
@@ -63,20 +66,58 @@ class BackgroundPlate:
             pictures_RSS3: pictures (R, S, S, 3).
             masks_RSS: how much of each pixel is the person's (R, S, S): 0 nothing, 255 all of it.
         """
+        return cls.from_seen(SeenBackground.of(pictures_RSS3, masks_RSS))
+
+    @classmethod
+    def from_seen(cls, seen: SeenBackground) -> Self:
+        """The plate of what was seen."""
+        return cls(
+            picture_SS3=_filled(seen.levels_SS3, hole_SS=~seen.seen_SS),
+            unseen=float((~seen.seen_SS).mean()),
+            restless=seen.restless,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenBackground:
+    """What pictures show of the background.
+
+    Attributes:
+        levels_SS3: the median of the pixels that are free of the person.
+        seen_SS: where there are any that can be believed.
+        free_RSS: where each picture is free.
+        restless: see `BackgroundPlate`.
+    """
+
+    levels_SS3: Picture
+    seen_SS: NDArray[np.bool_]
+    free_RSS: NDArray[np.bool_]
+    restless: float
+
+    @classmethod
+    def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
+        """See `BackgroundPlate.of`."""
         grown = np.ones((_GROWN_PX, _GROWN_PX), dtype=np.uint8)
         free_RSS = np.stack([cv2.dilate(mask_SS, grown) < _FREE_BELOW for mask_SS in masks_RSS])
-        plate_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
-        is_restless_SS = np.zeros(plate_SS3.shape[:2], dtype=np.bool_)
-        for top in range(0, len(plate_SS3), _ROWS):
+        levels_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
+        is_restless_SS = np.zeros(levels_SS3.shape[:2], dtype=np.bool_)
+        for top in range(0, len(levels_SS3), _ROWS):
             rows = slice(top, top + _ROWS)
-            plate_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
-        seen_SS = free_RSS.sum(axis=0)
-        compared = int((seen_SS > 1).sum())
-        return cls(
-            picture_SS3=_filled(plate_SS3, hole_SS=seen_SS == 0),
-            unseen=float((seen_SS == 0).mean()),
-            restless=float(is_restless_SS.sum() / compared) if compared else 0.0,
-        )
+            levels_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
+        count_SS = free_RSS.sum(axis=0)
+        compared = int((count_SS > 1).sum())
+        restless = float(is_restless_SS.sum() / compared) if compared else 0.0
+        seen_SS = count_SS > 0
+        if is_still(restless):
+            # Before a background that is still, what moves is the person's: hair that a segmenter took for none.
+            around = np.ones((_AROUND_PX, _AROUND_PX), dtype=np.uint8)
+            seen_SS &= cv2.dilate(is_restless_SS.astype(np.uint8), around) == 0
+        return cls(levels_SS3=levels_SS3, seen_SS=seen_SS, free_RSS=free_RSS, restless=restless)
+
+
+def is_still(restless: float) -> bool:
+    """Whether a background of which such a share is restless stands still."""
+    return restless <= _RESTLESS_SHARE
 
 
 def _medians(
