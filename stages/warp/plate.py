@@ -33,7 +33,14 @@ _RESTLESS_LEVELS: Final = 8
 _RESTLESS_TIME: Final = 0.3
 _RESTLESS_SHARE: Final = 0.1
 """Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
-of the time at least, at more than that share of the places."""
+of the time at least, at more than that share of the places where it could be seen to move."""
+
+_ALWAYS: Final = 0.95
+"""Where a person is this rarely, what moves is not theirs."""
+
+_TEXTURE_LEVELS: Final = 10.0
+_FEWEST_TEXTURED: Final = 500
+"""Slope per px by which a motion would show, and pixels of it that make up for all others."""
 
 _FILLED_AT: Final = 4
 _FILL_RADIUS: Final = 4.0
@@ -46,7 +53,8 @@ class BackgroundPlate:
     Attributes:
         picture_SS3: the background; where it was never seen, what lies around spread over it.
         unseen: share of its pixels that were never seen, or show what cannot be believed.
-        restless: share of the pixels seen twice or more that often differ by more than a camera's noise.
+        restless: share of the pixels far from the person that often differ by more than a camera's noise; of those with
+            texture where there are enough of them, since a wall may move and look the same.
     """
 
     picture_SS3: Picture
@@ -105,8 +113,7 @@ class SeenBackground:
             rows = slice(top, top + _ROWS)
             levels_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
         count_SS = free_RSS.sum(axis=0)
-        compared = int((count_SS > 1).sum())
-        restless = float(is_restless_SS.sum() / compared) if compared else 0.0
+        restless = _restless_share(levels_SS3, is_restless_SS, count_SS >= _ALWAYS * len(pictures_RSS3))
         seen_SS = count_SS > 0
         if is_still(restless):
             # Before a background that is still, what moves is the person's: hair that a segmenter took for none.
@@ -118,6 +125,17 @@ class SeenBackground:
 def is_still(restless: float) -> bool:
     """Whether a background of which such a share is restless stands still."""
     return restless <= _RESTLESS_SHARE
+
+
+def _restless_share(
+    levels_SS3: Picture, is_restless_SS: NDArray[np.bool_], is_free_SS: NDArray[np.bool_]
+) -> float:
+    """How much of what is always free is restless."""
+    grey_SS = cv2.cvtColor(levels_SS3, cv2.COLOR_RGB2GRAY)
+    slopes = [cv2.Scharr(grey_SS, cv2.CV_32F, *axis, scale=1 / 32) for axis in ((1, 0), (0, 1))]
+    is_textured_SS = is_free_SS & (np.hypot(*slopes) > _TEXTURE_LEVELS)
+    is_telling_SS = is_textured_SS if is_textured_SS.sum() >= _FEWEST_TEXTURED else is_free_SS
+    return float(is_restless_SS[is_telling_SS].mean()) if is_telling_SS.any() else 0.0
 
 
 def _medians(

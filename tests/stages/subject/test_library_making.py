@@ -116,9 +116,9 @@ def test_only_chosen_pictures_are_segmented_and_kept(plan: LibraryPlan):
 def test_far_from_a_person_who_is_cut_out_all_pictures_are_the_plate(plan: LibraryPlan):
     def same_wall():
         for picture in numbered_pictures(FRAMES):
-            picture[:, 400:] = np.random.default_rng(0).integers(99, 101, (512, 112, 3), dtype=np.uint8)
-            picture[:, :60] = 120
-            picture[:90] = 90
+            picture[:, 392:] = np.random.default_rng(0).integers(99, 101, (512, 120, 3), dtype=np.uint8)
+            picture[:, :68] = 120
+            picture[:98] = 90
             yield picture
 
     def segment(frame_HW3: np.ndarray) -> np.ndarray:

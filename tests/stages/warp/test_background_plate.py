@@ -62,6 +62,19 @@ def test_a_background_that_moves_is_told(step: int):
     assert not plate.is_still
 
 
+def test_a_dark_wall_with_one_bright_picture_that_moves_is_told():
+    stripes = np.where(np.arange(SIZE) % 24 < 12, 220, 3).astype(np.uint8)[:, None].repeat(3, axis=1)
+    behind = []
+    for index in range(8):
+        wall = np.full((SIZE, SIZE, 3), 3, np.uint8)
+        for row in range(2, 26, 6):
+            wall[row : row + 2] = np.roll(stripes, 3 * index, axis=0)
+        behind.append(wall)
+    still = BackgroundPlate.of(*filmed([10, 60] * 4, behind=[behind[0]] * 8))
+    moved = BackgroundPlate.of(*filmed([10, 60] * 4, behind=behind))
+    assert (still.is_still, moved.is_still) == (True, False)
+
+
 def test_a_lamp_that_flickers_is_no_background_that_moves():
     behind = [background() for _ in range(8)]
     for index, picture in enumerate(behind):
