@@ -24,6 +24,7 @@ from stages.subject.package import LIBRARY_FILE, SubjectPackage
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training import warped_trainer as trainer_module
+from stages.training.build import TrainingRequest, build_trainer
 from stages.training.split import HELD_OUT_SHARE
 from stages.training.trainer import Workers
 from stages.training.warped_config import WarpedTraining
@@ -181,6 +182,16 @@ def test_what_is_exported_draws(clip: WarpedClip, folder: Path, tmp_path: Path):
     (picture,) = load_renderer(subject=subject, device="cpu").render(face, first_frame=0)
     assert picture.shape == (512, 512, 3)
     assert trainer(clip, start_from=path).step == 0
+
+
+def test_it_is_built_on_request(folder: Path):
+    request = TrainingRequest(stage="renderer", clips=(folder,), warped=True, steps=3, seed=5)
+    built = build_trainer(request, workers=Workers(), device="cpu")
+    assert isinstance(built, WarpedTrainer)
+    assert (built.steps, built.config.seed, list(built.clips)) == (3, 5, ["nobody"])
+    with pytest.raises(SubjectError) as caught:
+        build_trainer(replace(request, clips=(folder, folder)), workers=Workers(), device="cpu")
+    assert (caught.value.code, caught.value.where) == ("clip_same_subject", "nobody")
 
 
 def test_weights_of_the_papers_renderer_are_no_beginning(clip: WarpedClip):
