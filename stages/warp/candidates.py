@@ -43,7 +43,8 @@ class Candidates:
 
     Attributes:
         fixed_SS3: the fixed reference with the mouth's inside and the eyes of those chosen: all that is known.
-        mouth_SS3: the reference of the mouth as a whole.
+        mouth_SS3: the reference of the mouth as a whole, with the same eyes. Its pose is nearer to the frame's, which
+            mostly makes it the better picture; but it changes with the mouth.
         mask_SS: how much of each pixel of the first is the person's; 255 is all of it.
     """
 
@@ -90,7 +91,9 @@ class CandidateMaker:
         for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
             if eyes != FIXED and (eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)):
                 part = raster.within(*(slice(side.start // _CELL, side.stop // _CELL) for side in eye.box))
-                eye.paste(self._moved(part, eyes)[..., :3], onto_SS3=fixed_SS3)
+                moved_HW3 = self._moved(part, eyes)[..., :3]
+                eye.paste(moved_HW3, onto_SS3=fixed_SS3)
+                eye.paste(moved_HW3, onto_SS3=mouth_SS3)
         mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
         return Candidates(fixed_SS3=fixed_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
 
