@@ -17,6 +17,7 @@ from benchmarks import (
     evaluate_motion,
     evaluate_renderer,
     journal_throughput,
+    reference_coding,
     scheduler_throughput,
     warp_time,
 )
@@ -119,3 +120,22 @@ def test_the_offset_of_sound(printed, tmp_path: Path):
     ]
     assert "whole clips: 0 of 3 clear; held against others' speech 0 of 6" in out
     assert [line.split("\t")[0] for line in (tmp_path / "lines.tsv").read_text().splitlines()] == clips
+
+
+def test_codings_of_references(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Nobody:
+        def __enter__(self) -> Nobody:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def mask(self, frame_HW3: np.ndarray) -> np.ndarray:
+            return np.zeros(frame_HW3.shape[:2], np.float32)
+
+    save_with_pictures(tmp_path, frames=14)
+    monkeypatch.setattr("stages.training.warped_data.PersonSegmenter", Nobody)
+    out = printed(reference_coding, tmp_path, "--every", 2)
+    assert re.search(r"\| PNG +\| +[\d.]+ \| +99.0 \|", out)
+    assert re.search(r"\| H.264, 18 +\|", out)
+    assert re.search(r"\| mouth +\|", out)
