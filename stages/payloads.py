@@ -127,7 +127,7 @@ class PosedFace:
         for each in fields(self):
             array = getattr(self, each.name)
             digest.update(f"{each.name} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f4"))
+            digest.update(np.ascontiguousarray(array, dtype="<f4").data)
         return digest.hexdigest()
 
 

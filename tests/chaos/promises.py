@@ -48,7 +48,7 @@ def broken_bookkeeping(farm: StormyFarm, *, segments: int) -> Iterator[str]:
         yield "the journal does not fold to what is known of it"
     records = {event.record.key: event.record for event in events if isinstance(event, SegmentCommitted)}
     store = open_store(farm.store)
-    held = {key for key in store.list("") if "/segment-" in key and key.endswith(".mp4")}
+    held = {key for key in store.list("segments/") if key.endswith(".mp4")}
     if held != set(records) or len(held) != segments:
         yield f"{segments} segments are planned, {len(records)} in the journal and {len(held)} in the store"
     for key in held & set(records):
