@@ -187,9 +187,7 @@ def prepare_job(
             not be used.
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
-    plan = make_plan(
-        loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner
-    )
+    plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
     if is_new:
         for take in plan.take_numbers:
             check_master(loaded, take=take, known=partial(_kept_master, plan, take=take, store=store))

@@ -49,9 +49,7 @@ def parse_document(
     return replace(loaded, overwrite=overwrite)
 
 
-def plan_job(
-    name: str, loaded: LoadedJob, *, studio: str, services: FarmServices, is_new: bool
-) -> JobRun:
+def plan_job(name: str, loaded: LoadedJob, *, studio: str, services: FarmServices, is_new: bool) -> JobRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
 
     Args:
@@ -287,9 +285,7 @@ def _note_move(
 def _plan(farm: CoordinatorState, job: PlanningJob, *, after_s: float = 0.0) -> None:
     farm.planning[job.name] = job
     farm.background.ask(
-        partial(
-            plan_job, job.name, job.loaded, studio=job.studio, services=farm.services, is_new=True
-        ),
+        partial(plan_job, job.name, job.loaded, studio=job.studio, services=farm.services, is_new=True),
         callback_of(farm, job.name, partial(_planned, farm, job)),
         kind=WorkKind.PLAN,
         after_s=after_s,

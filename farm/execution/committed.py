@@ -94,9 +94,7 @@ def find_segment(
     is_flagged = record.inspection is not None and record.inspection.flagged
     if is_flagged and policy is not InspectionPolicy.WARN:
         return None
-    link = keep_link(
-        SegmentLink(key=key, found=True), key=plan.link_key(take=take, index=index), store=store
-    )
+    link = keep_link(SegmentLink(key=key, found=True), key=plan.link_key(take=take, index=index), store=store)
     return record.model_copy(update={"found": link.found})
 
 

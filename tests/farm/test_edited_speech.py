@@ -57,7 +57,9 @@ def bytes_of(report: RenderReport) -> list[tuple[str, str]]:
 
 
 def in_an_empty_store(render: Any, job: Any, tmp_path: Path, name: str = "fresh") -> RenderReport:
-    report: RenderReport = render(job, settings=FarmSettings(store=str(tmp_path / name), cache=tmp_path / "cache"))
+    report: RenderReport = render(
+        job, settings=FarmSettings(store=str(tmp_path / name), cache=tmp_path / "cache")
+    )
     return report
 
 

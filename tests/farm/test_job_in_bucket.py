@@ -86,7 +86,9 @@ def test_a_segment_that_is_damaged_in_the_store_is_one_error(
     bucket: Bucket, render: Any, tmp_path: Path
 ) -> None:
     render(bucket.job, settings=bucket.settings)
-    key = next(key for key in objects_in(bucket.client, bucket.name) if "/segments/" in key and key.endswith(".mp4"))
+    key = next(
+        key for key in objects_in(bucket.client, bucket.name) if "/segments/" in key and key.endswith(".mp4")
+    )
     facts = bucket.client.head_object(Bucket=bucket.name, Key=key)
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"damage", Metadata=facts["Metadata"])
     with pytest.raises(FarmError) as caught:

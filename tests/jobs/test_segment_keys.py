@@ -110,7 +110,9 @@ def test_keys_are_equal_just_where_first_frame_and_faces_are(
     assert (keys[0] == keys[1]) == (first == second)
 
 
-@given(one=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True), other=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True))
+@given(
+    one=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True), other=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
+)
 def test_two_studios_share_no_key_and_no_folder(one: str, other: str) -> None:
     plans = [a_plan(owner=owner) for owner in (one, other)]
     keys = [
@@ -122,4 +124,7 @@ def test_two_studios_share_no_key_and_no_folder(one: str, other: str) -> None:
 
 def test_a_key_is_written_down_so_that_it_cannot_drift() -> None:
     # A change here means that nothing rendered before is found again: raise the schema's version with it.
-    assert key(a_plan()) == "segments/north/08/08b3f6740563542b974118a2a7f36e0e9900f381ec98ee6a9e48b80b972df350.mp4"
+    assert (
+        key(a_plan())
+        == "segments/north/08/08b3f6740563542b974118a2a7f36e0e9900f381ec98ee6a9e48b80b972df350.mp4"
+    )
