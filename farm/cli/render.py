@@ -119,6 +119,8 @@ def _show_report(report: RenderReport, terminal: Terminal) -> None:
     table.add_row("wall clock", f"{report.wall_seconds:.2f}", f"{report.seconds_per_second:.2f}")
     table.add_row("start-up before", f"{report.startup_seconds:.2f}", "")
     terminal.out.print(table)
+    found = report.segments_found
+    terminal.out.print(f"segments: {report.segments_total - found} rendered, {found} found", markup=False)
     terminal.out.print(f"pictures: {report.inspection.line()}", markup=False)
     terminal.out.print(
         "Steps work at the same time in several processes: their work may exceed the wall clock.", style="dim"

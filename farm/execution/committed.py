@@ -42,13 +42,11 @@ def committed_segment(plan: RenderPlan, *, take: int, index: int, store: ObjectS
         StoreError: The store failed, or holds something else.
     """
     key = plan.link_key(take=take, index=index)
-    if store.head(key) is None:
-        return None
     try:
-        link = SegmentLink.from_json(store.get(key), where=key)
+        data = store.get(key)
     except ObjectNotFound:
-        # It was swept in between, and its segment with it.
         return None
+    link = SegmentLink.from_json(data, where=key)
     return _linked_segment(plan, link, index=index, store=store)
 
 

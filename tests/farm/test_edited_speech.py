@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import wave
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from fake_stages import FakeStages, Fault
 from farm.render_report import RenderReport
 from infra.settings import FarmSettings
 from infra.storage import open_store
+from infra.storage.folder import FolderStore
 from jobs.errors import SegmentDivergence, SegmentRejected
 from jobs.manifest import Manifest, SegmentRecord
 from jobs.segment_link import SegmentLink
@@ -202,3 +205,61 @@ def test_segments_of_stores_before_keys_by_content_are_rendered_again_and_left_a
     store.put_if_absent(old, b"as an earlier version kept it")
     assert rendered(render(make_job())) == list(range(SEGMENTS))
     assert store.get(old) == b"as an earlier version kept it"
+
+
+class Dies:
+    """Ends the process, as far as a test can, before or after one of the writes to the store."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.puts: list[str] = []
+        self.die_at: tuple[int, bool] | None = None
+        put = FolderStore.put_if_absent
+
+        def put_or_die(store: FolderStore, key: str, *arguments: Any, **options: Any) -> Any:
+            number = len(self.puts)
+            self.puts.append(key)
+            if self.die_at == (number, False):
+                raise KeyboardInterrupt
+            outcome = put(store, key, *arguments, **options)
+            if self.die_at == (number, True):
+                raise KeyboardInterrupt
+            return outcome
+
+        monkeypatch.setattr(FolderStore, "put_if_absent", put_or_die)
+
+
+def test_a_render_that_dies_at_any_write_goes_on_to_the_same_master_and_manifest(
+    speak: Speak,
+    make_job: Any,
+    render: Any,
+    settings: FarmSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speak(seconds=6)
+    render(make_job())
+    speak(seconds=6, word_at_s=2.8)
+    before, out, dies = tmp_path / "before", tmp_path / "out" / "hello.mp4", Dies(monkeypatch)
+    shutil.copytree(settings.store, before)
+
+    def started_anew() -> FakeStages:
+        shutil.rmtree(settings.store)
+        shutil.copytree(before, settings.store)
+        out.unlink()
+        dies.puts.clear()
+        return FakeStages.in_folder(tmp_path / f"stages-{dies.die_at}")
+
+    calm = render(make_job(), stages=started_anew())
+    said, puts = manifest(calm).to_json(), len(dies.puts)
+    assert rendered(calm) == [1]
+    assert puts == 2 + 3 + 2, "two links; inspection, link and segment; master and manifest"
+    for number, is_after in product(range(puts), (False, True)):
+        dies.die_at = (number, is_after)
+        stages = started_anew()
+        with pytest.raises(KeyboardInterrupt):
+            render(make_job(), stages=stages)
+        is_committed = manifest(calm).segments[1].key in dies.puts[: number + is_after]
+        dies.die_at = None
+        again = render(make_job(), stages=stages)
+        assert (again.takes[0].sha256, manifest(again).to_json()) == (calm.takes[0].sha256, said)
+        assert stages.noted("render-") <= 1 + (not is_committed), "what was committed is not rendered again"
