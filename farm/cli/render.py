@@ -184,13 +184,14 @@ def _plan_facts(
         ("plan hash", plan.plan_hash),
         ("store", store),
         ("folder of the plan", plan.prefix),
-        ("committed", f"{found} of {total} segments{_unknown(total - found)}"),
+        ("committed", f"{found} of {total} segments"),
+        # Segments are found by their faces, which are not made yet.
+        *(
+            [("not known", f"whether other plans rendered any of the {total - found}")]
+            if found < total
+            else []
+        ),
     ]
-
-
-def _unknown(missing: int) -> str:
-    """What a plan cannot say: segments are found by their faces, which are not made yet."""
-    return f"; other plans may have rendered some of the {missing}: a render finds them" if missing else ""
 
 
 def _short(sha256: str) -> str:
