@@ -35,8 +35,8 @@ _ADDED_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Studio:
-    """What makes faces here."""
+class FaceMaker:
+    """The shipped networks, loaded for one subject."""
 
     stages: RealStages
     motion: MotionPredictor
@@ -72,24 +72,24 @@ class Faces:
         return found
 
 
-def make_faces(samples_S: Floats, *, gain_db: int, studio: Studio) -> Faces:
+def make_faces(samples_S: Floats, *, gain_db: int, maker: FaceMaker) -> Faces:
     """The faces of a speech, as the coordinator has them made."""
     samples_S = samples_S.copy()
     apply_gain(samples_S, gain_db=gain_db)
     frame_count = -(-len(samples_S) // SAMPLES_PER_FRAME)
-    context = studio.stages.context_frames()
+    context = maker.stages.context_frames()
     started = time.perf_counter()
     windows = {
-        window.frames.start: _motion(samples_S, window.frames.start, len(window.frames), studio)
+        window.frames.start: _motion(samples_S, window.frames.start, len(window.frames), maker)
         for window in plan_windows(frame_count)
     }
     composing = time.perf_counter()
     segments = [
-        studio.composer.compose(
+        maker.composer.compose(
             merge_windows(windows, start=segment.motion.start, stop=segment.motion.stop),
             lead=segment.frames.start - segment.motion.start,
             frame_count=len(segment.frames),
-            subject=studio.subject,
+            subject=maker.subject,
             head=1.0,
             blink=1.0,
             torso=1.0,
@@ -103,15 +103,15 @@ def make_faces(samples_S: Floats, *, gain_db: int, studio: Studio) -> Faces:
     )
 
 
-def _motion(samples_S: Floats, first_frame: int, frame_count: int, studio: Studio) -> Motion:
+def _motion(samples_S: Floats, first_frame: int, frame_count: int, maker: FaceMaker) -> Motion:
     slice_S = speech_slice(
         samples_S,
         first_frame=first_frame,
         frame_count=frame_count,
-        context_frames=studio.stages.context_frames().speech,
+        context_frames=maker.stages.context_frames().speech,
     )
-    return studio.motion.predict_window(
-        slice_S, first_frame=first_frame, frame_count=frame_count, subject=studio.subject, seed=7, take=1
+    return maker.motion.predict_window(
+        slice_S, first_frame=first_frame, frame_count=frame_count, subject=maker.subject, seed=7, take=1
     )
 
 
@@ -124,10 +124,10 @@ def edited(samples_S: Floats) -> Floats:
     return changed_S
 
 
-def _open(subject: str) -> Studio:
+def _open(subject: str) -> FaceMaker:
     stages = RealStages()
     weights = stages.shared_weights()
-    return Studio(
+    return FaceMaker(
         stages=stages,
         motion=stages.load_motion(weights=weights.motion, device="cpu"),
         composer=stages.load_composer(weights=weights.composer, device="cpu"),
@@ -149,14 +149,14 @@ def main() -> None:
     parser.add_argument("--subject", default="actor-a", help="of those that ship")
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    studio = _open(options.subject)
+    maker = _open(options.subject)
     longer_S = np.resize(
         read_speech(options.speech).samples_S, (options.seconds + _ADDED_S) * SAMPLE_RATE
     ).astype(np.float32)
     speech_S = longer_S[: options.seconds * SAMPLE_RATE]
     edit_S = edited(speech_S)
     gain_db, own_db = (gain_to_training_level(speech_level_db(each_S)) for each_S in (speech_S, edit_S))
-    before = make_faces(speech_S, gain_db=gain_db, studio=studio)
+    before = make_faces(speech_S, gain_db=gain_db, maker=maker)
     speeches = {
         "the same again": (speech_S, gain_db),
         "one word, the gain kept": (edit_S, gain_db),
@@ -165,7 +165,7 @@ def main() -> None:
         f"{_ADDED_S} s at its end": (longer_S, gain_db),
     }
     rows = [
-        _row(name, make_faces(samples_S, gain_db=gain, studio=studio), before)
+        _row(name, make_faces(samples_S, gain_db=gain, maker=maker), before)
         for name, (samples_S, gain) in speeches.items()
     ]
     columns = ["edit", "segments rendered", "frames changed", "motion + faces, s"]

@@ -265,6 +265,7 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missi
         need_bytes = segment_bytes + plan.takes * master_bytes
         check_destination(Path(store.uri, "probe"), need_bytes=need_bytes, where="store")
     store.refuses_second_copies(below=plan.prefix, size_bytes=master_bytes)
+    store.refuses_second_copies(below=plan.segment_folder)
 
 
 def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:

@@ -75,7 +75,8 @@ def sweep(store: ObjectStore, *, let_go: Collection[str] = (), is_rehearsal: boo
             name segments cannot be read (``bad_link``, ``bad_manifest``), and no segment is removed.
     """
     # First: what is committed from here on is not among them.
-    held = [key for key in store.list(SEGMENTS) if key.endswith(".mp4")]
+    everything = list(store.list(SEGMENTS))
+    held = [key for key in everything if key.endswith(".mp4")]
     folders: dict[str, list[str]] = {folder: list(store.list(folder)) for folder in let_go}
     for folder, keys in folders.items():
         if not keys:
@@ -90,12 +91,11 @@ def sweep(store: ObjectStore, *, let_go: Collection[str] = (), is_rehearsal: boo
     unnamed = [key for key in held if key not in named]
     sizes = [facts.size_bytes for key in unnamed if (facts := store.head(key)) is not None]
     if not is_rehearsal:
-        for key in sorted(gone):
+        stay = named | {inspection_key(key) for key in named}
+        doomed = [key for key in everything if key not in stay]
+        # Segments before their inspections: what is committed has always been inspected.
+        for key in [*sorted(gone), *sorted(doomed, key=lambda key: not key.endswith(".mp4"))]:
             store.delete(key)
-        for key in unnamed:
-            # The segment first: what is committed has always been inspected.
-            store.delete(key)
-            store.delete(inspection_key(key))
     return Swept(
         let_go=len(gone), kept=len(held) - len(unnamed), removed=len(unnamed), removed_bytes=sum(sizes)
     )

@@ -141,6 +141,11 @@ class RenderPlan:
         """The takes, counted from 1."""
         return range(1, self.takes + 1)
 
+    @property
+    def segment_folder(self) -> str:
+        """Where the store keeps the segments of the plan's owner, without a slash at the end."""
+        return f"segments/{self.owner}"
+
     def segment_key(self, *, index: int, faces_sha256: str) -> str:
         """Where a segment is committed.
 
@@ -164,7 +169,7 @@ class RenderPlan:
                 "device": identities.device_kind,
             }
         )
-        return f"segments/{self.owner}/{digest[:2]}/{digest}.mp4"
+        return f"{self.segment_folder}/{digest[:2]}/{digest}.mp4"
 
     def link_key(self, *, take: int, index: int) -> str:
         """Where the plan's folder says which segment is used."""

@@ -150,7 +150,8 @@ def _looked_for(
     farm: CoordinatorState, run: JobRun, face: Unit, found: SegmentRecord | FarmError | None
 ) -> None:
     if isinstance(found, SegmentRecord):
-        run.found += (face.take, face.index) not in run.records
+        if (face.take, face.index) not in run.records:
+            run.found += 1
         _take_in(farm, run, Unit(face.take, face.index, Stage.RENDER), found)
         return
     if isinstance(found, FarmError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import wave
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_stages import FakeStages, Fault
+from test_rendering import DyingPools
 
+from farm.config import PoolSizes
 from farm.render_report import RenderReport
+from farm.scheduling.units import Stage, Unit
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from infra.storage.folder import FolderStore
@@ -83,6 +87,19 @@ def test_a_word_changed_at_the_same_length_renders_the_segments_it_changed(
     assert stages.noted("render-") == SEGMENTS + 1
     whole = in_an_empty_store(render, make_job(output={"uri": "whole/hello.mp4"}), tmp_path)
     assert whole.takes[0].sha256 == edit.takes[0].sha256, "found or rendered, the master is the same"
+
+
+def test_two_replicas_and_losses_among_them_change_no_byte_of_an_edit(
+    speak: Speak, make_job: Any, render: Any, stages: FakeStages, tmp_path: Path
+) -> None:
+    render(make_job())
+    speak(word_at_s=7.0)
+    losses = {Unit(1, 1, Stage.MOTION): 1, Unit(1, 2, Stage.FACE): 1, Unit(1, 3, Stage.RENDER): 1}
+    pools = DyingPools(stages=stages, losses=losses)
+    edit = render(make_job(), pools=PoolSizes(render=2), open_backend=lambda: nullcontext(pools))
+    assert rendered(edit) == [3]
+    whole = in_an_empty_store(render, make_job(output={"uri": "whole/hello.mp4"}), tmp_path)
+    assert bytes_of(whole) == bytes_of(edit)
 
 
 def test_a_speech_that_grows_at_its_end_renders_its_new_end(
