@@ -164,3 +164,13 @@ def test_two_equal_jobs_at_the_same_time_commit_every_segment_once(farm: SmallFa
     assert SEGMENTS <= farm.renders() <= 2 * SEGMENTS
     ledger, _ = load_ledger(farm.journal)
     assert {ledger.jobs[name].counts()[SegmentState.COMMITTED] for name in names} == {SEGMENTS}
+
+
+@pytest.mark.parametrize("studio", ["", "north/south", "../north", ".north", "n" * 64])
+def test_a_studio_whose_name_cannot_be_part_of_a_key_is_refused(farm: SmallFarm, studio: str) -> None:
+    farm.submit(studio=studio)
+    farm.run()
+    error = farm.answer(1).error
+    assert error is not None
+    assert error["code"] == "bad_studio"
+    assert not farm.journal_jobs()
