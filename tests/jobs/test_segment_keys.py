@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.parse import parse_job
@@ -102,6 +102,7 @@ def test_what_decides_nothing_but_the_faces_leaves_the_key(what: str) -> None:
 
 
 @given(first=st.tuples(st.integers(0, 5), SHA), second=st.tuples(st.integers(0, 5), SHA))
+@settings(deadline=None)
 def test_keys_are_equal_just_where_first_frame_and_faces_are(
     first: tuple[int, str], second: tuple[int, str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_keys_are_equal_just_where_first_frame_and_faces_are(
 @given(
     one=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True), other=st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 )
+@settings(deadline=None)
 def test_two_studios_share_no_key_and_no_folder(one: str, other: str) -> None:
     plans = [a_plan(owner=owner) for owner in (one, other)]
     keys = [
