@@ -23,6 +23,7 @@ from jobs.farm_requests import PauseRequest, ResumeRequest
 from jobs.journal_events import SegmentCommitted, event_from_json
 from jobs.lifecycle import JobState, SegmentState
 from jobs.manifest import Manifest, SegmentRecord
+from jobs.plan import RenderPlan
 
 SECONDS = 9
 SEGMENTS = 5
@@ -142,10 +143,10 @@ def test_a_job_that_is_paused_while_it_looks_goes_on_with_what_was_found(edited:
 def test_a_store_that_cannot_be_asked_costs_renders_and_no_job(
     edited: SmallFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object, index: int, **options: Any) -> SegmentRecord | None:
+    def away(plan: RenderPlan, *, index: int, **options: Any) -> SegmentRecord | None:
         if index % 2:
             raise StoreUnavailable("does not answer", where="store")
-        return find_segment(*_, index=index, **options)  # type: ignore[arg-type]
+        return find_segment(plan, index=index, **options)
 
     monkeypatch.setattr(segments, "find_segment", away)
     name = edited.submit("edit", speech="edit.wav")
