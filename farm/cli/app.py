@@ -20,6 +20,7 @@ from farm.cli import (
     shared_farm,
     simulate,
     subject,
+    sweep,
     train,
 )
 from farm.cli.guarding import EPILOG, Guard
@@ -42,7 +43,7 @@ app = typer.Typer(
 for family in (render, train, evaluate, simulate, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
-for family in (shared_farm, overview, control, replay):
+for family in (shared_farm, overview, control, replay, sweep):
     app.add_typer(family.app)
 app.add_typer(journal.app, name="journal")
 

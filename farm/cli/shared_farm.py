@@ -25,6 +25,7 @@ from jobs.farm_spec import FarmSpec
 from jobs.locations import is_slug
 from jobs.parse import LoadedJob, load_farm, load_job
 from jobs.places import PlacesInHand, find_places
+from jobs.plan import DEFAULT_STUDIO
 
 if TYPE_CHECKING:
     from infra.journal import Journal
@@ -83,7 +84,7 @@ def _run(
 class SubmitOptions:
     """What the command line says beside the jobs."""
 
-    studio: Annotated[str, option("--studio", "NAME", "Who pays.", shows_default=True)] = "default"
+    studio: Annotated[str, option("--studio", "NAME", "Who pays.", shows_default=True)] = DEFAULT_STUDIO
     hold: Annotated[bool, flag("--hold", "The jobs wait for farm resume.")] = False
     token: Annotated[
         str | None,

@@ -31,6 +31,7 @@ from jobs.farm_requests import (
     request_from_json,
 )
 from jobs.lifecycle import JobState, SegmentState
+from jobs.locations import is_slug
 
 _SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
 _RESTING = frozenset({JobState.HELD, JobState.PAUSED})
@@ -169,6 +170,14 @@ def _planning(patience: Patience, sentence: str) -> str:
 
 def _submit(farm: CoordinatorState, request: SubmitRequest, *, number: int) -> RequestAnswer:
     name = future_name(request, number)
+    if not is_slug(request.studio):
+        # It is part of every key of the job.
+        raise RequestRefused(
+            f"'{request.studio[:80]}' is no name of a studio",
+            where=name,
+            code="bad_studio",
+            hint="1 to 63 letters, digits, '.', '_' or '-', as in north",
+        )
     receive(
         farm,
         name,

@@ -148,7 +148,9 @@ def _append(_: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[i
 def _kind(key: str) -> str:
     if key.endswith(".inspection.json"):
         return "inspection"
-    return "segment" if "segment-" in key else "manifest" if key.endswith(".json") else "master"
+    if "/segment-" in key:
+        return "link"
+    return "segment" if "segments/" in key else "manifest" if key.endswith(".json") else "master"
 
 
 def _renaming(what: str, place: str) -> str:
