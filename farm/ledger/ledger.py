@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from types import MappingProxyType
 
 from farm.ledger.job import LedgerJob
@@ -48,15 +49,19 @@ class Ledger:
         self._sequence = 0
 
     @classmethod
-    def fold(cls, events: Iterable[AnyJournalEvent]) -> Ledger:
+    def fold(cls, events: Iterable[AnyJournalEvent], *, at: Iterable[float] | None = None) -> Ledger:
         """The ledger of all events from the journal's first on.
+
+        Args:
+            events: What happened.
+            at: When each did; nobody asks for it where it is not given.
 
         Raises:
             JournalCorrupt: An event cannot have happened.
         """
         ledger = cls()
-        for event in events:
-            ledger.take(event)
+        for event, moment in zip(events, repeat(0.0) if at is None else at, strict=False):
+            ledger.take(event, at=moment)
         return ledger
 
     @property

@@ -5,4 +5,13 @@ from infra.journal.keys import KeyTable
 from infra.journal.opening import open_journal
 from infra.journal.patience import DatabasePatience
 
-__all__ = ["Asked", "DatabasePatience", "Entry", "Heartbeat", "Journal", "KeyTable", "Snapshot", "open_journal"]
+__all__ = [
+    "Asked",
+    "DatabasePatience",
+    "Entry",
+    "Heartbeat",
+    "Journal",
+    "KeyTable",
+    "Snapshot",
+    "open_journal",
+]

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from infra.journal.keys import KeyTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,11 @@ class Journal(Protocol):
     @property
     def address(self) -> str:
         """Where it is, without a password."""
+        ...
+
+    @property
+    def keys(self) -> KeyTable:
+        """The keys of the API, which lie beside it: whoever reaches one reaches the other."""
         ...
 
     def begin_epoch(self, owner: str) -> int:

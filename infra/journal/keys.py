@@ -85,7 +85,9 @@ class KeyTable:
                 _note(connection, key_id, "revoked", by=by, at=now)
             row = connection.execute(select(api_keys).where(this)).one_or_none()
             if row is None:
-                raise UnknownKey("there is no such key", where=key_id[:40], hint="farm key list shows the names")
+                raise UnknownKey(
+                    "there is no such key", where=key_id[:40], hint="farm key list shows the names"
+                )
             return _key(row)
 
         return self._database.write(write)
@@ -108,7 +110,8 @@ class KeyTable:
         every = select(key_changes).order_by(key_changes.c.change)
         rows = self._database.read(lambda connection: connection.execute(every).all())
         return [
-            KeyChange(number=row.change, at=row.at, key_id=row.key_id, what=row.what, by=row.by) for row in rows
+            KeyChange(number=row.change, at=row.at, key_id=row.key_id, what=row.what, by=row.by)
+            for row in rows
         ]
 
     def last_change(self) -> int:

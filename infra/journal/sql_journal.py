@@ -49,7 +49,7 @@ class SqlJournal:
 
     @property
     def keys(self) -> KeyTable:
-        """The keys of the API, which lie beside the journal: whoever reaches one reaches the other."""
+        """The keys of the API, see `Journal`."""
         return KeyTable(self._database, clock=self._clock)
 
     def begin_epoch(self, owner: str) -> int:

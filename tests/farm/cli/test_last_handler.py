@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
         "farm.cli.subject.check_places",
     ),
     "subject table": (("subject", "table", "OUT"), "stages.subject.quality_report.QualityReport.load"),
-    "run": (("run", "--until-done"), "farm.shared_farm.run_farm"),
+    "serve": (("serve", "--until-done", "--port", "0"), "farm.shared_farm.run_farm"),
     "submit": (("submit", "SPEC"), "farm.asking.put_request"),
     "list": (("list",), "farm.ledger.load_ledger"),
     "status": (("status", "hello-1"), "farm.ledger.load_ledger"),

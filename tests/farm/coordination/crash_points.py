@@ -134,7 +134,12 @@ class BackgroundInStep:
 
 
 def _append(
-    _: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = (), at: float | None = None
+    _: Any,
+    __: int,
+    bodies: Sequence[str],
+    *,
+    answers: Sequence[tuple[int, str]] = (),
+    at: float | None = None,
 ) -> str:
     """Named after what matters most in it."""
     events = [event_from_json(body) for body in bodies]

@@ -117,7 +117,7 @@ def live(farm: SmallFarm, *, then: Callable[[FarmCoordinator], None] | None = No
 
 def check_journal(farm: SmallFarm) -> None:
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    assert Ledger.fold(events) == load_ledger(farm.journal)[0]
+    assert Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) == load_ledger(farm.journal)[0]
     assert farm.journal.asked() == ()
     assert not list(farm.folder.rglob("*.part"))
 

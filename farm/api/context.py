@@ -1,0 +1,64 @@
+"""What every address works with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from farm.api.following import FollowedJournal
+from farm.api.studio_files import StudioFiles
+from infra.journal.base import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiLimits:
+    """What one request may take.
+
+    Attributes:
+        body_bytes: Of a JSON or YAML body.
+        upload_bytes: Of an upload.
+        silence_s: A body of which nothing comes for so long is given up.
+        answer_s: How long to wait for the farm's answer before saying that the request is kept.
+        absent_s: The farm is taken for gone once nothing was heard of it for so long.
+    """
+
+    body_bytes: int = 1_000_000
+    upload_bytes: int = 1_000_000_000
+    silence_s: float = 30.0
+    answer_s: float = 5.0
+    absent_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiContext:
+    """One process of the API.
+
+    Attributes:
+        journal: Open; closed by whoever opened it.
+        followed: What it tells.
+        files: Of the studios.
+        cache: Where tracebacks are kept, and uploads until they are whole.
+        clock: Seconds since 1970.
+    """
+
+    journal: Journal
+    followed: FollowedJournal
+    files: StudioFiles
+    cache: Path
+    limits: ApiLimits = ApiLimits()
+    clock: Callable[[], float] = time.time
+
+
+def context_of(request: Request) -> ApiContext:
+    """The context of the process that answers."""
+    context = request.app.state.context
+    assert isinstance(context, ApiContext)
+    return context
+
+
+Context = Annotated[ApiContext, Depends(context_of)]

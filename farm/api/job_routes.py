@@ -1,0 +1,262 @@
+"""/v1/jobs: hand jobs in, look at them, change them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from farm.api.access import Reader, Writer
+from farm.api.context import Context
+from farm.api.job_answers import STATES, JobAnswer, JobPage, WhyAnswer
+from farm.api.problems import BadRequest, documented
+from farm.api.studio_jobs import JobFilter, StudioJobs
+from farm.asking import future_name
+from jobs.farm_requests import (
+    AnyRequest,
+    CancelRequest,
+    PauseRequest,
+    RequeueRequest,
+    ResumeRequest,
+    RetryRequest,
+    SubmitRequest,
+    WaiveRequest,
+)
+from jobs.scheduling_spec import GpuSeconds
+from jobs.spec import RenderJob
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_EXAMPLE: Final = {
+    "apiVersion": "farm/v1",
+    "kind": "RenderJob",
+    "metadata": {"name": "hello", "project": "demo"},
+    "spec": {
+        "speech": "upload:2cf24dba5fb0a30e26e83b2ac5b9e29e",
+        "subject": "builtin:actor-a",
+        "seed": 7,
+        "output": {"profile": "preview"},
+    },
+}
+_JOB_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "The job as its file holds it; speech is an upload, subject a builtin one, no output.uri.",
+        "content": {
+            "application/json": {
+                "schema": RenderJob.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "example": _EXAMPLE,
+            },
+            "application/yaml": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same request is one request, for ever; with another it is refused.",
+    ),
+]
+StateFilter = Annotated[
+    str | None, Query(json_schema_extra={"enum": list(STATES)}, pattern=f"^({'|'.join(STATES)})$")
+]
+
+
+class AskedAnswer(BaseModel):
+    """What came of a request.
+
+    Attributes:
+        answered: False where no farm answered in time: the request is kept, and carried out later.
+        request: Its number.
+    """
+
+    job: str
+    answered: bool
+    text: str
+    request: int
+
+
+class ResumeBody(BaseModel):
+    """How a job goes on; with a larger budget where its old one is spent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_gpu_seconds: GpuSeconds | None = None
+
+
+class FramesBody(BaseModel):
+    """Frames, counted from 0; both of them are meant, and every segment that has one of those between."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"first_frame": 100, "last_frame": 149}}
+    )
+
+    first_frame: Annotated[int, Field(ge=0, le=999_999_999)]
+    last_frame: Annotated[int, Field(ge=0, le=999_999_999)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=documented(409, 415, 429)
+    | {202: {"model": JobAnswer, "description": "Kept; no farm has taken it in yet"}},
+    openapi_extra=_JOB_BODY,
+)
+async def create_job(
+    request: Request,
+    response: Response,
+    context: Context,
+    key: Writer,
+    idempotency_key: IdempotencyKey = None,
+    hold: Annotated[bool, Query(description="It waits for a resume.")] = False,
+) -> JobAnswer:
+    """Hand in a render job."""
+    is_yaml = _is_yaml(request)
+    text = _text_of(await request.body())
+    token = _token(key.studio, idempotency_key)
+    document = context.files.document_for_farm(
+        text, json_only=not is_yaml, studio=key.studio, place=hashlib.sha256(token.encode()).hexdigest()[:24]
+    )
+    submit = SubmitRequest(
+        document=document, folder=str(context.files.folder(key.studio)), studio=key.studio, on_hold=hold
+    )
+    jobs = StudioJobs(context, key.studio)
+    number, answer = await jobs.ask(submit, token=token)
+    name = future_name(submit, number)
+    response.headers["Location"] = f"/v1/jobs/{name}"
+    response.status_code = 202 if answer is None else 201
+    return await jobs.one(name)
+
+
+@router.get("", responses=documented())
+async def list_jobs(
+    context: Context,
+    key: Reader,
+    state: StateFilter = None,
+    name: Annotated[str | None, Query(max_length=63)] = None,
+    project: Annotated[str | None, Query(max_length=63)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> JobPage:
+    """The studio's jobs, the newest first."""
+    wanted = JobFilter(state=state, name=name, project=project)
+    return await StudioJobs(context, key.studio).page(wanted, limit=limit, cursor=cursor)
+
+
+@router.get("/{job}", responses=documented(404))
+async def get_job(job: str, context: Context, key: Reader) -> JobAnswer:
+    """One job: where it stands and why, how far it is, its masters."""
+    return await StudioJobs(context, key.studio).one(job)
+
+
+@router.get("/{job}/why", responses=documented(404))
+async def why(job: str, context: Context, key: Reader) -> WhyAnswer:
+    """Why nothing, or nothing more, of the job runs."""
+    found = await StudioJobs(context, key.studio).one(job)
+    return found.why or WhyAnswer(code="over", sentence=f"It is {found.state}.")
+
+
+_CHANGES: Final[dict[str, type[PauseRequest | CancelRequest | RetryRequest]]] = {"pause": PauseRequest, "cancel": CancelRequest, "retry": RetryRequest}
+_Changed = documented(404, 409) | {
+    202: {"model": AskedAnswer, "description": "Kept; no farm has answered yet"}
+}
+
+
+@router.post("/{job}/resume", responses=_Changed)
+async def resume(
+    job: str,
+    context: Context,
+    key: Writer,
+    response: Response,
+    body: ResumeBody | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> AskedAnswer:
+    """Go on with a job that is paused or held."""
+    budget = body.max_gpu_seconds if body else None
+    return await _ask(
+        ResumeRequest(job=job, max_gpu_seconds=budget), context, key.studio, response, idempotency_key
+    )
+
+
+@router.post("/{job}/{change}", responses=_Changed)
+async def change(
+    job: str,
+    change: Literal["pause", "cancel", "retry"],
+    context: Context,
+    key: Writer,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> AskedAnswer:
+    """Start no other segment of a job (pause), end it (cancel), or try again what failed or was given up (retry)."""
+    return await _ask(_CHANGES[change](job=job), context, key.studio, response, idempotency_key)
+
+
+@router.post("/{job}/segments/{change}", responses=_Changed)
+async def change_segments(
+    job: str,
+    change: Literal["requeue", "waive"],
+    body: FramesBody,
+    context: Context,
+    key: Writer,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> AskedAnswer:
+    """Put segments that were given up or waived back in line (requeue), or do without them (waive), in every take."""
+    if body.last_frame < body.first_frame:
+        raise BadRequest(
+            "the range holds no frame", where="last_frame", hint="it is one of those that are meant"
+        )
+    kind = RequeueRequest if change == "requeue" else WaiveRequest
+    asked: RequeueRequest | WaiveRequest = kind(job=job, first_frame=body.first_frame, stop_frame=body.last_frame + 1)
+    return await _ask(asked, context, key.studio, response, idempotency_key)
+
+
+async def _ask(
+    request: AnyRequest, context: Context, studio: str, response: Response, idempotency_key: str | None
+) -> AskedAnswer:
+    assert not isinstance(request, SubmitRequest)
+    jobs = StudioJobs(context, studio)
+    await jobs.known(request.job)
+    number, answer = await jobs.ask(request, token=_token(studio, idempotency_key))
+    if answer is None:
+        response.status_code = 202
+        return AskedAnswer(job=request.job, answered=False, text="", request=number)
+    text = context.files.public_text(answer.text, studio)
+    return AskedAnswer(job=request.job, answered=True, text=text, request=number)
+
+
+def _token(studio: str, idempotency_key: str | None) -> str:
+    """Of its studio alone: two studios may choose one key, and neither may learn of the other's."""
+    return f"api/{studio}/{idempotency_key or secrets.token_hex(16)}"
+
+
+def _is_yaml(request: Request) -> bool:
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind in {
+        "application/json",
+        "application/x-www-form-urlencoded",
+    }:  # which curl says of whatever it sends
+        return False
+    if kind in {"application/yaml", "text/yaml", "application/x-yaml"}:
+        return True
+    raise BadRequest(
+        f"'{kind[:60]}' is neither JSON nor YAML",
+        where="Content-Type",
+        code="unknown_body",
+        hint="send application/json or application/yaml",
+    )
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadRequest("is not UTF-8 text", where="body", code="not_text", hint="send UTF-8") from None
