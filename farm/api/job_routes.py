@@ -164,7 +164,11 @@ async def why(job: str, context: Context, key: Reader) -> WhyAnswer:
     return found.why or WhyAnswer(code="over", sentence=f"It is {found.state}.")
 
 
-_CHANGES: Final[dict[str, type[PauseRequest | CancelRequest | RetryRequest]]] = {"pause": PauseRequest, "cancel": CancelRequest, "retry": RetryRequest}
+_CHANGES: Final[dict[str, type[PauseRequest | CancelRequest | RetryRequest]]] = {
+    "pause": PauseRequest,
+    "cancel": CancelRequest,
+    "retry": RetryRequest,
+}
 _Changed = documented(404, 409) | {
     202: {"model": AskedAnswer, "description": "Kept; no farm has answered yet"}
 }
@@ -215,7 +219,9 @@ async def change_segments(
             "the range holds no frame", where="last_frame", hint="it is one of those that are meant"
         )
     kind = RequeueRequest if change == "requeue" else WaiveRequest
-    asked: RequeueRequest | WaiveRequest = kind(job=job, first_frame=body.first_frame, stop_frame=body.last_frame + 1)
+    asked: RequeueRequest | WaiveRequest = kind(
+        job=job, first_frame=body.first_frame, stop_frame=body.last_frame + 1
+    )
     return await _ask(asked, context, key.studio, response, idempotency_key)
 
 

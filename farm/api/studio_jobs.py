@@ -21,7 +21,7 @@ from farm.api.problems import BadRequest
 from farm.asking import error_from_record, future_name, number_of, put_request, waiting_submits
 from farm.ledger import LedgerJob
 from farm.scheduling.messages import unknown_job
-from jobs.errors import FarmError
+from jobs.errors import FarmError, TokenTaken
 from jobs.farm_requests import AnyRequest, RequestAnswer, SubmitRequest, request_from_json
 from jobs.standings import standings_from_json
 
@@ -130,7 +130,14 @@ class StudioJobs:
             FarmError: The farm refuses, or the journal cannot be used.
         """
         journal = self.context.journal
-        number = await to_thread.run_sync(lambda: put_request(journal, request, token=token))
+        try:
+            number = await to_thread.run_sync(lambda: put_request(journal, request, token=token))
+        except TokenTaken:
+            raise TokenTaken(
+                "this key belongs to another request",
+                where="Idempotency-Key",
+                hint="choose another for this one",
+            ) from None
         until = time.monotonic() + self.context.limits.answer_s
         while (body := await to_thread.run_sync(journal.answer_to, number)) is None:
             if time.monotonic() >= until:

@@ -31,7 +31,10 @@ ADDRESSES = {
     ("DELETE", "/v1/keys/{key_id}"): Scope.ADMIN,
 }
 OPEN = {("GET", "/v1/health"), ("GET", "/v1/ready"), ("GET", "/v1/errors/{code}")}
-BODIES = {"/v1/jobs/{job}/segments/{change}": {"first_frame": 0, "last_frame": 1}, "/v1/keys": {"studio": "north"}}
+BODIES = {
+    "/v1/jobs/{job}/segments/{change}": {"first_frame": 0, "last_frame": 1},
+    "/v1/keys": {"studio": "north"},
+}
 
 
 def filled(address: str, job: str = "hello-1") -> str:
@@ -40,7 +43,9 @@ def filled(address: str, job: str = "hello-1") -> str:
 
 
 def asked(client: httpx.Client, method: str, address: str, job: str = "hello-1") -> httpx.Response:
-    with client.stream(method, filled(address, job), json=BODIES.get(address) if method == "POST" else None) as answer:
+    with client.stream(
+        method, filled(address, job), json=BODIES.get(address) if method == "POST" else None
+    ) as answer:
         if answer.headers["content-type"].startswith("application/json"):
             answer.read()
         return answer
