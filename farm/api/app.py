@@ -27,7 +27,7 @@ from jobs.spec import RenderJob
 from jobs.version import engine_version
 
 _DESCRIPTION = """Speech and a subject in, a finished video out: upload a recording, hand in a job, follow its events,
-fetch its master. Every error has one form: `code` keeps its meaning, `retry` says whether the same request can succeed."""
+fetch its master. Every error has one form: its `code` keeps its meaning, `retry` says whether asking again can help."""
 
 
 def make_app(context: ApiContext) -> ASGIApp:

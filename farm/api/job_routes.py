@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Annotated, Any, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from farm.api.access import Reader, Writer
@@ -102,6 +103,18 @@ class FramesBody(BaseModel):
     first_frame: Annotated[int, Field(ge=0, le=999_999_999)]
     last_frame: Annotated[int, Field(ge=0, le=999_999_999)]
 
+    def span(self) -> tuple[int, int]:
+        """The first frame, and the one after the last.
+
+        Raises:
+            BadRequest: There is none between them.
+        """
+        if self.last_frame < self.first_frame:
+            raise BadRequest(
+                "the range holds no frame", where="last_frame", hint="it is one of those that are meant"
+            )
+        return self.first_frame, self.last_frame + 1
+
 
 @router.post(
     "",
@@ -164,79 +177,74 @@ async def why(job: str, context: Context, key: Reader) -> WhyAnswer:
     return found.why or WhyAnswer(code="over", sentence=f"It is {found.state}.")
 
 
-_CHANGES: Final[dict[str, type[PauseRequest | CancelRequest | RetryRequest]]] = {
-    "pause": PauseRequest,
-    "cancel": CancelRequest,
-    "retry": RetryRequest,
-}
-_Changed = documented(404, 409) | {
+_CHANGED: Final = documented(404, 409) | {
     202: {"model": AskedAnswer, "description": "Kept; no farm has answered yet"}
 }
 
 
-@router.post("/{job}/resume", responses=_Changed)
-async def resume(
-    job: str,
-    context: Context,
-    key: Writer,
-    response: Response,
-    body: ResumeBody | None = None,
-    idempotency_key: IdempotencyKey = None,
-) -> AskedAnswer:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that is asked of a job, from whom, and where the status of the answer goes."""
+
+    job: str
+    context: Context
+    key: Writer
+    response: Response
+    idempotency_key: IdempotencyKey = None
+
+
+AskedChange = Annotated[Change, Depends()]
+
+
+@router.post("/{job}/pause", responses=_CHANGED)
+async def pause(change: AskedChange) -> AskedAnswer:
+    """Start no other segment of a job; those that run finish."""
+    return await _ask(change, PauseRequest(job=change.job))
+
+
+@router.post("/{job}/resume", responses=_CHANGED)
+async def resume(change: AskedChange, body: ResumeBody | None = None) -> AskedAnswer:
     """Go on with a job that is paused or held."""
     budget = body.max_gpu_seconds if body else None
-    return await _ask(
-        ResumeRequest(job=job, max_gpu_seconds=budget), context, key.studio, response, idempotency_key
-    )
+    return await _ask(change, ResumeRequest(job=change.job, max_gpu_seconds=budget))
 
 
-@router.post("/{job}/{change}", responses=_Changed)
-async def change(
-    job: str,
-    change: Literal["pause", "cancel", "retry"],
-    context: Context,
-    key: Writer,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> AskedAnswer:
-    """Start no other segment of a job (pause), end it (cancel), or try again what failed or was given up (retry)."""
-    return await _ask(_CHANGES[change](job=job), context, key.studio, response, idempotency_key)
+@router.post("/{job}/cancel", responses=_CHANGED)
+async def cancel(change: AskedChange) -> AskedAnswer:
+    """End a job; what it committed stays in the store."""
+    return await _ask(change, CancelRequest(job=change.job))
 
 
-@router.post("/{job}/segments/{change}", responses=_Changed)
-async def change_segments(
-    job: str,
-    change: Literal["requeue", "waive"],
-    body: FramesBody,
-    context: Context,
-    key: Writer,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> AskedAnswer:
-    """Put segments that were given up or waived back in line (requeue), or do without them (waive), in every take."""
-    if body.last_frame < body.first_frame:
-        raise BadRequest(
-            "the range holds no frame", where="last_frame", hint="it is one of those that are meant"
-        )
-    kind = RequeueRequest if change == "requeue" else WaiveRequest
-    asked: RequeueRequest | WaiveRequest = kind(
-        job=job, first_frame=body.first_frame, stop_frame=body.last_frame + 1
-    )
-    return await _ask(asked, context, key.studio, response, idempotency_key)
+@router.post("/{job}/retry", responses=_CHANGED)
+async def retry(change: AskedChange) -> AskedAnswer:
+    """Try again what failed or was given up."""
+    return await _ask(change, RetryRequest(job=change.job))
 
 
-async def _ask(
-    request: AnyRequest, context: Context, studio: str, response: Response, idempotency_key: str | None
-) -> AskedAnswer:
-    assert not isinstance(request, SubmitRequest)
-    jobs = StudioJobs(context, studio)
-    await jobs.known(request.job)
-    number, answer = await jobs.ask(request, token=_token(studio, idempotency_key))
+@router.post("/{job}/segments/requeue", responses=_CHANGED)
+async def requeue(change: AskedChange, body: FramesBody) -> AskedAnswer:
+    """Put segments with these frames that were given up or waived back in line, in every take."""
+    first, stop = body.span()
+    return await _ask(change, RequeueRequest(job=change.job, first_frame=first, stop_frame=stop))
+
+
+@router.post("/{job}/segments/waive", responses=_CHANGED)
+async def waive(change: AskedChange, body: FramesBody) -> AskedAnswer:
+    """Do without the segments with these frames, in every take: a picture stands still there."""
+    first, stop = body.span()
+    return await _ask(change, WaiveRequest(job=change.job, first_frame=first, stop_frame=stop))
+
+
+async def _ask(change: Change, request: AnyRequest) -> AskedAnswer:
+    studio = change.key.studio
+    jobs = StudioJobs(change.context, studio)
+    await jobs.known(change.job)
+    number, answer = await jobs.ask(request, token=_token(studio, change.idempotency_key))
     if answer is None:
-        response.status_code = 202
-        return AskedAnswer(job=request.job, answered=False, text="", request=number)
-    text = context.files.public_text(answer.text, studio)
-    return AskedAnswer(job=request.job, answered=True, text=text, request=number)
+        change.response.status_code = 202
+        return AskedAnswer(job=change.job, answered=False, text="", request=number)
+    text = change.context.files.public_text(answer.text, studio)
+    return AskedAnswer(job=change.job, answered=True, text=text, request=number)
 
 
 def _token(studio: str, idempotency_key: str | None) -> str:

@@ -45,7 +45,7 @@ async def master(job: str, take: int, context: Context, key: Reader) -> FileResp
     )
 
 
-@router.get("/{take}/manifest", responses=documented(404))
+@router.get("/{take}/manifest", responses=documented(404, 410))
 async def manifest(job: str, take: int, context: Context, key: Reader) -> dict[str, Any]:
     """The manifest of a take's master: what it was made from, segment by segment."""
     found = _delivered(await StudioJobs(context, key.studio).known(job), take)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from farm.api.context import context_of
 from farm.crashes import name_file
@@ -134,6 +135,8 @@ def handle_errors(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, FarmError):
             return answer(request, error.__cause__)  # raised while a body was read
+        if error.status_code == 400:
+            return answer(request, BadRequest("is no JSON", where="body", code="bad_json", hint="send JSON"))
         codes = {404: "unknown_address", 405: "method_not_allowed"}
         refused = BadRequest(
             str(error.detail).lower(),
@@ -141,13 +144,25 @@ def handle_errors(app: FastAPI) -> None:
             code=codes.get(error.status_code, "bad_request"),
             hint="/openapi.json lists every address",
         )
-        return answer(request, refused, status=error.status_code, headers=dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(request))
+        return answer(request, refused, status=error.status_code, headers=headers)
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         internal = translate(error, where=request.url.path, otherwise=InternalError)
         name_file(internal, cache=context_of(request).cache, what="api")
         return answer(request, internal)
+
+
+def _methods(request: Request) -> list[str]:
+    """What an address takes; each method has a route of its own, and the first to match knows only of its own."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def answer(

@@ -37,7 +37,12 @@ class UploadAnswer(BaseModel):
     size_bytes: int
 
 
-@router.post("", status_code=201, responses=documented(507), openapi_extra=_BODY)
+_KNOWN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": UploadAnswer, "description": "The studio has uploaded these bytes before"}
+}
+
+
+@router.post("", status_code=201, responses=documented(507) | _KNOWN, openapi_extra=_BODY)
 async def upload(request: Request, response: Response, context: Context, key: Writer) -> UploadAnswer:
     """Upload a recording: the body is the file. The same bytes are the same upload, however often they come."""
     with _incoming(context.cache / "incoming") as path:

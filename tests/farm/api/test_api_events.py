@@ -87,11 +87,14 @@ def test_a_watcher_that_was_cut_off_before_the_first_event_misses_none(api: Api,
 
 
 def test_a_studio_hears_of_no_other(api: Api, farm: StandInFarm) -> None:
-    with api.client("north") as north, api.client("south") as south:
-        with stream(south, "/v1/events?after=0") as events:
-            submitted(north)
-            theirs = submitted(south)
-            assert [next(events).data["job"] for _ in range(5)] == [theirs] * 5
+    with (
+        api.client("north") as north,
+        api.client("south") as south,
+        stream(south, "/v1/events?after=0") as events,
+    ):
+        submitted(north)
+        theirs = submitted(south)
+        assert [next(events).data["job"] for _ in range(5)] == [theirs] * 5
 
 
 def test_what_is_told_of_an_error_names_no_folder_of_the_farm(api: Api, farm: StandInFarm) -> None:
@@ -114,13 +117,17 @@ def test_what_is_told_of_an_error_names_no_folder_of_the_farm(api: Api, farm: St
 def test_a_stream_ends_with_its_key(api: Api, farm: StandInFarm) -> None:
     text = api.key("north", Scope.READ)
     short = api.key("north", Scope.READ, expires_at=time.time() + 3)
-    with api.client(key=text) as client, api.client(key=short) as other:
-        with stream(client, "/v1/events?after=0") as events, stream(other, "/v1/events?after=0") as theirs:
-            api.journal.keys.revoke(text[5:17], by="a test")
-            begun = time.monotonic()
-            assert list(events) == []
-            assert time.monotonic() - begun < 4
-            assert list(theirs) == []
+    with (
+        api.client(key=text) as client,
+        api.client(key=short) as other,
+        stream(client, "/v1/events?after=0") as events,
+        stream(other, "/v1/events?after=0") as theirs,
+    ):
+        api.journal.keys.revoke(text[5:17], by="a test")
+        begun = time.monotonic()
+        assert list(events) == []
+        assert time.monotonic() - begun < 4
+        assert list(theirs) == []
 
 
 def test_watchers_lose_and_double_nothing_while_servers_come_and_go(tmp_path: Path) -> None:
@@ -140,16 +147,18 @@ def test_watchers_lose_and_double_nothing_while_servers_come_and_go(tmp_path: Pa
                 address = addresses[own.randrange(2)]
                 headers = {"Authorization": f"Bearer {keys[studio]}", "Last-Event-ID": str(last)}
                 try:
-                    with httpx.Client(base_url=address, headers=headers, timeout=2) as client:
-                        with client.stream("GET", "/v1/events") as answer:
-                            if answer.status_code != 200:
-                                failures.append(str(answer.status_code))
-                                return
-                            for event in told(answer.iter_lines()):
-                                mine.append(event.id)
-                                last = event.id
-                                if own.random() < 0.05:
-                                    break
+                    with (
+                        httpx.Client(base_url=address, headers=headers, timeout=2) as client,
+                        client.stream("GET", "/v1/events") as answer,
+                    ):
+                        if answer.status_code != 200:
+                            failures.append(str(answer.status_code))
+                            return
+                        for event in told(answer.iter_lines()):
+                            mine.append(event.id)
+                            last = event.id
+                            if own.random() < 0.05:
+                                break
                 except (httpx.HTTPError, httpx.InvalidURL):
                     time.sleep(0.05)
 

@@ -1,4 +1,4 @@
-"""Every address against every kind of key: what opens what, and that an ended key opens nothing from the next request on."""
+"""Every address against every kind of key: what opens what, and that an ended key opens nothing any more."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ ADDRESSES = {
     ("GET", "/v1/jobs/{job}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/why"): Scope.READ,
     ("GET", "/v1/jobs/{job}/events"): Scope.READ,
+    ("POST", "/v1/jobs/{job}/pause"): Scope.WRITE,
     ("POST", "/v1/jobs/{job}/resume"): Scope.WRITE,
-    ("POST", "/v1/jobs/{job}/{change}"): Scope.WRITE,
-    ("POST", "/v1/jobs/{job}/segments/{change}"): Scope.WRITE,
+    ("POST", "/v1/jobs/{job}/cancel"): Scope.WRITE,
+    ("POST", "/v1/jobs/{job}/retry"): Scope.WRITE,
+    ("POST", "/v1/jobs/{job}/segments/requeue"): Scope.WRITE,
+    ("POST", "/v1/jobs/{job}/segments/waive"): Scope.WRITE,
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/masters/{take}/manifest"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
@@ -32,14 +35,14 @@ ADDRESSES = {
 }
 OPEN = {("GET", "/v1/health"), ("GET", "/v1/ready"), ("GET", "/v1/errors/{code}")}
 BODIES = {
-    "/v1/jobs/{job}/segments/{change}": {"first_frame": 0, "last_frame": 1},
+    "/v1/jobs/{job}/segments/requeue": {"first_frame": 0, "last_frame": 1},
+    "/v1/jobs/{job}/segments/waive": {"first_frame": 0, "last_frame": 1},
     "/v1/keys": {"studio": "north"},
 }
 
 
 def filled(address: str, job: str = "hello-1") -> str:
-    values = {"job": job, "change": "waive" if "segments" in address else "pause", "take": "1"}
-    return address.format(**values, upload="0" * 32, key_id="0" * 12)
+    return address.format(job=job, take="1", upload="0" * 32, key_id="0" * 12)
 
 
 def asked(client: httpx.Client, method: str, address: str, job: str = "hello-1") -> httpx.Response:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import wave
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,40 +27,35 @@ from jobs.farm_spec import FarmSpec
 
 @contextmanager
 def serving_farm(settings: FarmSettings, stages: FakeStages) -> Iterator[None]:
-    over, raised = threading.Event(), list[BaseException]()
-
-    def serve() -> None:
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        served = pool.submit(
+            run_farm,
+            settings=settings,
+            rules=FarmSpec(),
+            pools=PoolSizes(render=1),
+            stages=stages,
+            open_backend=partial(opened_inline, stages=stages),
+            watcher=Unwatched(),
+            device_kind="cpu test",
+            is_over=lambda _: over.is_set(),
+        )
         try:
-            run_farm(
-                settings=settings,
-                rules=FarmSpec(),
-                pools=PoolSizes(render=1),
-                stages=stages,
-                open_backend=partial(opened_inline, stages=stages),
-                watcher=Unwatched(),
-                device_kind="cpu test",
-                is_over=lambda _: over.is_set(),
-            )
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(60)
-    assert raised == []
+            yield
+        finally:
+            over.set()
+            served.result(60)
 
 
 def ended(client: httpx.Client, job: str) -> dict[str, Any]:
     """The job, once an event says that it is over."""
     with client.stream("GET", f"/v1/jobs/{job}/events", timeout=90) as answer:
         for event in told(answer.iter_lines()):
-            if event.data["kind"] == "moved" and event.data["segment"] is None:
-                if event.data["after"] in {"succeeded", "failed", "rejected", "cancelled"}:
-                    break
+            if (
+                event.data.get("after") in {"succeeded", "failed", "rejected"}
+                and event.data["segment"] is None
+            ):
+                break
     return dict(client.get(f"/v1/jobs/{job}").json())
 
 
@@ -175,8 +171,13 @@ def test_a_body_that_stops_coming_is_given_up(api: Api) -> None:
 
     host, port = api.server.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        head = f"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.key()}\r\nContent-Length: 100\r\n\r\n"
-        connection.sendall(head.encode() + b"only this")
+        lines = [
+            "POST /v1/uploads HTTP/1.1",
+            "Host: x",
+            f"Authorization: Bearer {api.key()}",
+            "Content-Length: 100",
+        ]
+        connection.sendall("\r\n".join([*lines, "", "only this"]).encode())
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"body_too_slow" in answer
