@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -28,6 +28,17 @@ from jobs.version import engine_version
 
 _DESCRIPTION = """Speech and a subject in, a finished video out: upload a recording, hand in a job, follow its events,
 fetch its master. Every error has one form: its `code` keeps its meaning, `retry` says whether asking again can help."""
+
+
+_FAMILIES: Final = (
+    health_routes,
+    error_routes,
+    upload_routes,
+    job_routes,
+    event_routes,
+    master_routes,
+    key_routes,
+)
 
 
 def make_app(context: ApiContext) -> ASGIApp:
@@ -54,17 +65,9 @@ def make_app(context: ApiContext) -> ASGIApp:
         redoc_url=None,
     )
     app.state.context = context
+    app.state.routes = [route for family in _FAMILIES for route in family.router.routes]
     handle_errors(app)
-    # Events before jobs: their addresses are longer.
-    for family in (
-        health_routes,
-        error_routes,
-        event_routes,
-        master_routes,
-        job_routes,
-        upload_routes,
-        key_routes,
-    ):
+    for family in _FAMILIES:
         app.include_router(family.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return BoundedBodies(app, limits=context.limits)

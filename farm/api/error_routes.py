@@ -30,7 +30,12 @@ class CodeAnswer(BaseModel):
     retry: list[str]
 
 
-@router.get("/{code}", responses={404: {"model": ErrorAnswer, "description": "No error has that code"}})
+@router.get(
+    "/{code}",
+    responses={
+        status: {"model": ErrorAnswer, "description": "No error has that code"} for status in (404, 422)
+    },
+)
 async def explain(code: str) -> CodeAnswer:
     """What an error's code means."""
     told = _codes().get(code)

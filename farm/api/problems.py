@@ -8,9 +8,9 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
 
 from farm.api.context import context_of
 from farm.crashes import name_file
@@ -158,11 +158,9 @@ def handle_errors(app: FastAPI) -> None:
 
 def _methods(request: Request) -> list[str]:
     """What an address takes; each method has a route of its own, and the first to match knows only of its own."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    return sorted(found)
+    routes: list[APIRoute] = request.app.state.routes
+    found = [route.methods for route in routes if route.path_regex.match(request.url.path)]
+    return sorted(set().union(*found))
 
 
 def answer(
@@ -204,7 +202,11 @@ def request_id_of(scope: Any) -> str:
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of an address for OpenAPI, with those that every address has."""
     every = sorted({*statuses, 401, 403, 408, 413, 422, 500, 503})
-    return {status: {"model": ErrorAnswer, "description": _MEANING[status]} for status in every}
+    return {status: {"content": _FORM, "description": _MEANING[status]} for status in every}
+
+
+# Not as a model: of an address that answers with a video, its errors would be told as videos too.
+_FORM: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
 
 
 _MEANING: Final = {

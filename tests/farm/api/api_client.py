@@ -53,8 +53,8 @@ def settings_in(folder: Path) -> FarmSettings:
 
 
 @contextmanager
-def running_api(settings: FarmSettings, *, limits: ApiLimits = IMPATIENT) -> Iterator[Api]:
-    with serving(settings, host="127.0.0.1", port=0, limits=limits) as server:
+def running_api(settings: FarmSettings, *, limits: ApiLimits = IMPATIENT, port: int = 0) -> Iterator[Api]:
+    with serving(settings, host="127.0.0.1", port=port, limits=limits) as server:
         journal = open_journal(settings.journal)
         try:
             yield Api(settings, journal, server)
