@@ -241,7 +241,7 @@ class _Waits:
         is_final = isinstance(error, FarmRefused) and error.retry not in ("later", "elsewhere")
         if is_final or time.monotonic() + self._wait_s > self._until:
             if isinstance(error, httpx.TransportError):
-                raise FarmUnreachable(f"nothing answers: {error or type(error).__name__}") from error
+                raise FarmUnreachable(f"nothing answers: {str(error) or type(error).__name__}") from error
             raise error
         time.sleep(self._wait_s)
         self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)

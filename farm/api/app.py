@@ -22,7 +22,7 @@ from farm.api import (
 )
 from farm.api.bodies import BoundedBodies
 from farm.api.context import ApiContext
-from farm.api.problems import handle_errors
+from farm.api.problems import ErrorAnswer, handle_errors
 from jobs.spec import RenderJob
 from jobs.version import engine_version
 
@@ -80,6 +80,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         # A job's body is read by our own parser, which tells every mistake; its parts are named here.
         parts = RenderJob.model_json_schema(ref_template="#/components/schemas/{model}").pop("$defs")
-        schema["components"]["schemas"] |= parts
+        form = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"] |= parts | form.pop("$defs") | {"ErrorAnswer": form}
         app.openapi_schema = schema
     return app.openapi_schema

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from farm.api.problems import BadRequest, ErrorAnswer
+from farm.api.problems import BadRequest, documented
 
 router = APIRouter(prefix="/v1/errors", tags=["errors"])
 
@@ -30,12 +30,7 @@ class CodeAnswer(BaseModel):
     retry: list[str]
 
 
-@router.get(
-    "/{code}",
-    responses={
-        status: {"model": ErrorAnswer, "description": "No error has that code"} for status in (404, 422)
-    },
-)
+@router.get("/{code}", responses=documented(404, needs_key=False))
 async def explain(code: str) -> CodeAnswer:
     """What an error's code means."""
     told = _codes().get(code)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _PAGE: Final = 500
 _RECENT: Final = 20_000
-"""Events kept at hand: whoever was away for longer than these took is served from the database."""
+"""Events kept at hand, at least: whoever was away for longer than these took is served from the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ class FollowedJournal:
         self._look_s = look_s
         self._ledger = Ledger()
         self._by_studio: dict[str, list[LedgerJob]] = {}
-        self._recent: deque[Happened] = deque(maxlen=_RECENT)
+        self._recent: list[Happened] = []
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
         self.key_changes = 0
@@ -142,7 +141,7 @@ class FollowedJournal:
         first = self._recent[0].sequence if self._recent else self.sequence + 1
         if after + 1 >= first:
             # Entries have no gaps, so the place of one is known.
-            events = list(islice(self._recent, after + 1 - first, after + 1 - first + _PAGE))
+            events = self._recent[after + 1 - first : after + 1 - first + _PAGE]
             return events, events[-1].sequence if events else max(after, self.sequence)
         known = self.sequence
         page = [entry for entry in await self._page(after=after) if entry.sequence <= known]
@@ -155,6 +154,8 @@ class FollowedJournal:
         take_entry(self._ledger, entry, where=self._journal.address)
         happened = self._happened(entry)
         self._recent.append(happened)
+        if len(self._recent) > 2 * _RECENT:
+            del self._recent[:_RECENT]
         if isinstance(happened.event, JobReceived):
             job = self._ledger.jobs[happened.job]
             self._by_studio.setdefault(job.studio, []).append(job)

@@ -168,12 +168,14 @@ class JobShower:
         """Why nothing, or nothing more, of it runs; None where it is over."""
         if job.state.is_terminal:
             return None
+        reason = f": {job.reason}" if job.reason else ""
+        state = f"It is {job.state.value}{reason}."
         if not self.presence.is_served:
-            return WhyAnswer(code="no_farm", sentence=self.presence.sentence)
-        known = self.presence.standings.jobs.get(job.name)
-        if known is None:
-            reason = f": {job.reason}" if job.reason else ""
-            known = Standing(code=_code_of(job.state), sentence=f"It is {job.state.value}{reason}.")
+            known = Standing(code="no_farm", sentence=f"{state} {self.presence.sentence}")
+        else:
+            known = self.presence.standings.jobs.get(job.name) or Standing(
+                code=_code_of(job.state), sentence=state
+            )
         return WhyAnswer(
             code=known.code,
             sentence=self.files.public_text(known.sentence, job.studio),

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -135,8 +136,14 @@ async def create_job(
     is_yaml = _is_yaml(request)
     text = _text_of(await request.body())
     token = _token(key.studio, idempotency_key)
-    document = context.files.document_for_farm(
-        text, json_only=not is_yaml, studio=key.studio, place=hashlib.sha256(token.encode()).hexdigest()[:24]
+    # In a thread: to read what somebody made large on purpose takes seconds.
+    document = await to_thread.run_sync(
+        lambda: context.files.document_for_farm(
+            text,
+            json_only=not is_yaml,
+            studio=key.studio,
+            place=hashlib.sha256(token.encode()).hexdigest()[:24],
+        )
     )
     submit = SubmitRequest(
         document=document, folder=str(context.files.folder(key.studio)), studio=key.studio, on_hold=hold

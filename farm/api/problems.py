@@ -159,8 +159,8 @@ def handle_errors(app: FastAPI) -> None:
 def _methods(request: Request) -> list[str]:
     """What an address takes; each method has a route of its own, and the first to match knows only of its own."""
     routes: list[APIRoute] = request.app.state.routes
-    found = [route.methods for route in routes if route.path_regex.match(request.url.path)]
-    return sorted(set().union(*found))
+    found = (route.methods or set() for route in routes if route.path_regex.match(request.url.path))
+    return sorted(set[str]().union(*found))
 
 
 def answer(
@@ -199,9 +199,9 @@ def request_id_of(scope: Any) -> str:
     return str(scope.get("state", {}).get("request_id", ""))
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
     """The errors of an address for OpenAPI, with those that every address has."""
-    every = sorted({*statuses, 401, 403, 408, 413, 422, 500, 503})
+    every = sorted({*statuses, 422, 500, *((401, 403, 408, 413, 503) if needs_key else ())})
     return {status: {"content": _FORM, "description": _MEANING[status]} for status in every}
 
 
