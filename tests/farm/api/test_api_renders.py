@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
+import time
 import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -156,6 +158,10 @@ def test_uploads_are_the_same_for_the_same_bytes_and_bounded(api: Api, tmp_path:
         assert first.json() == again.json() == client.get(first.headers["location"]).json()
         assert first.json()["sha256"] == hashlib.sha256(sound.read_bytes()).hexdigest()
         assert client.post("/v1/uploads", content=b"").json()["code"] == "empty_upload"
+        # Whoever sends much and is refused at once reads why.
+        with httpx.Client(base_url=api.server.address) as stranger:
+            refused = [stranger.post("/v1/uploads", content=bytes(190_000)).json()["code"] for _ in range(5)]
+        assert refused == ["no_key"] * 5
         announced = client.post("/v1/uploads", content=bytes(200_001))
         assert (announced.status_code, announced.json()["code"]) == (413, "body_too_large")
         unannounced = client.post("/v1/uploads", content=iter([bytes(150_000), bytes(150_000)]))
@@ -167,8 +173,6 @@ def test_uploads_are_the_same_for_the_same_bytes_and_bounded(api: Api, tmp_path:
 
 
 def test_a_body_that_stops_coming_is_given_up(api: Api) -> None:
-    import socket
-
     host, port = api.server.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         lines = [
@@ -178,6 +182,29 @@ def test_a_body_that_stops_coming_is_given_up(api: Api) -> None:
             "Content-Length: 100",
         ]
         connection.sendall("\r\n".join([*lines, "", "only this"]).encode())
-        answer = connection.recv(4096)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 408")
     assert b"body_too_slow" in answer
+
+
+def test_a_client_that_goes_away_while_it_sends_leaves_nothing(api: Api, tmp_path: Path) -> None:
+    host, port = api.server.address.removeprefix("http://").split(":")
+    for path, length in (("/v1/uploads", 90_000), ("/v1/jobs", 900), ("/v1/jobs/x-1/resume", 900)):
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            lines = [
+                f"POST {path} HTTP/1.1",
+                "Host: x",
+                "Content-Type: application/json",
+                f"Authorization: Bearer {api.key()}",
+                f"Content-Length: {length}",
+            ]
+            connection.sendall("\r\n".join([*lines, "", "{"]).encode())
+    with api.client() as client:
+        for _ in range(100):
+            left = list((api.settings.cache / "incoming").glob("*"))
+            if not left:
+                break
+            time.sleep(0.05)
+        assert client.get("/v1/jobs").json()["jobs"] == []
+    assert left == []
+    assert not (api.settings.cache / "crashes").exists()
