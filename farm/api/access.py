@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from limits import RateLimitItemPerMinute
 
 from farm.api.context import ApiContext, Context
+from farm.api.problems import BadRequest
 from jobs.access import ApiKey, KeyState, Scope
-from jobs.errors import AccessRefused
+from jobs.errors import AccessRefused, Retry
 
 _BEARER = HTTPBearer(auto_error=False, description="A key, as `farm key create` shows it once.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
@@ -44,9 +48,30 @@ async def checked_key(context: ApiContext, credentials: HTTPAuthorizationCredent
     return key
 
 
+def _check_rate(request: Request, context: ApiContext, studio: str) -> None:
+    """Refuse the requests of a studio that come too fast; its keys share the limit.
+
+    Raises:
+        BadRequest: They do; the answer says when the next may come.
+    """
+    most = RateLimitItemPerMinute(context.limits.requests_per_minute)
+    if context.rates.hit(most, studio):
+        return
+    until = context.rates.get_window_stats(most, studio).reset_time
+    request.state.retry_after_s = max(1, math.ceil(until - time.time()))
+    raise BadRequest(
+        f"more than {most.amount} requests came within a minute",
+        where="requests_per_minute",
+        code="rate_limited",
+        hint="send fewer, or follow events instead of asking again and again",
+        retry=Retry.LATER,
+    )
+
+
 def _with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
-    async def allowed(context: Context, credentials: Credentials) -> ApiKey:
+    async def allowed(request: Request, context: Context, credentials: Credentials) -> ApiKey:
         key = await checked_key(context, credentials)
+        _check_rate(request, context, key.studio)
         if scope not in key.scopes:
             raise AccessRefused(
                 f"may not do this: it lacks the scope '{scope}'",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from farm.api.following import FollowedJournal
 from farm.api.studio_files import StudioFiles
@@ -25,6 +27,7 @@ class ApiLimits:
         silence_s: A body of which nothing comes for so long is given up.
         answer_s: How long to wait for the farm's answer before saying that the request is kept.
         absent_s: The farm is taken for gone once nothing was heard of it for so long.
+        requests_per_minute: Of a studio, in each process; more are refused.
     """
 
     body_bytes: int = 1_000_000
@@ -32,6 +35,7 @@ class ApiLimits:
     silence_s: float = 30.0
     answer_s: float = 5.0
     absent_s: float = 15.0
+    requests_per_minute: int = 1200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class ApiContext:
         journal: Open; closed by whoever opened it.
         followed: What it tells.
         files: Of the studios.
+        rates: How many requests came lately.
         cache: Where tracebacks are kept, and uploads until they are whole.
         clock: Seconds since 1970.
     """
@@ -51,6 +56,7 @@ class ApiContext:
     files: StudioFiles
     cache: Path
     limits: ApiLimits = ApiLimits()
+    rates: RateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
     clock: Callable[[], float] = time.time
 
 

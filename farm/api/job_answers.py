@@ -173,14 +173,19 @@ class JobShower:
         if not self.presence.is_served:
             known = Standing(code="no_farm", sentence=f"{state} {self.presence.sentence}")
         else:
-            known = self.presence.standings.jobs.get(job.name) or Standing(
-                code=_code_of(job.state), sentence=state
-            )
+            known = self._told(job) or Standing(code=_code_of(job.state), sentence=state)
         return WhyAnswer(
             code=known.code,
             sentence=self.files.public_text(known.sentence, job.studio),
             position=known.position,
         )
+
+    def _told(self, job: LedgerJob) -> Standing | None:
+        """What the farm said of it since it came to its state."""
+        since = self.presence.since
+        if since is None or since.timestamp() < job.changed_at:
+            return None
+        return self.presence.standings.jobs.get(job.name)
 
     def _unseen(self) -> WhyAnswer:
         if self.presence.is_served:

@@ -120,7 +120,7 @@ class FramesBody(BaseModel):
 @router.post(
     "",
     status_code=201,
-    responses=documented(409, 415, 429)
+    responses=documented(409, 415)
     | {202: {"model": JobAnswer, "description": "Kept; no farm has taken it in yet"}},
     openapi_extra=_JOB_BODY,
 )

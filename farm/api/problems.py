@@ -78,6 +78,7 @@ _BY_CODE: Final = {
     "token_taken": 409,
     "job_exists": 409,
     "queue_full": 429,
+    "rate_limited": 429,
     "body_too_slow": 408,
     "unknown_body": 415,
     "body_too_large": 413,
@@ -100,7 +101,7 @@ _BY_EXIT_CODE: Final = {
     ExitCode.ACCESS: 401,
     ExitCode.INTERNAL: 500,
 }
-_SECONDS_UNTIL_LATER: Final = "5"
+_SECONDS_UNTIL_LATER: Final = 5
 
 
 def status_of(error: FarmError) -> int:
@@ -195,7 +196,7 @@ def answer(
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
-        headers["Retry-After"] = _SECONDS_UNTIL_LATER
+        headers["Retry-After"] = str(request.scope["state"].get("retry_after_s", _SECONDS_UNTIL_LATER))
     return JSONResponse(jsonable_encoder(told), status_code=status, headers=headers)
 
 
@@ -206,7 +207,7 @@ def request_id_of(scope: Any) -> str:
 
 def documented(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
     """The errors of an address for OpenAPI, with those that every address has."""
-    every = sorted({*statuses, 422, 500, *((401, 403, 408, 413, 503) if needs_key else ())})
+    every = sorted({*statuses, 422, 500, *((401, 403, 408, 413, 429, 503) if needs_key else ())})
     return {status: {"content": _FORM, "description": _MEANING[status]} for status in every}
 
 
@@ -225,7 +226,7 @@ _MEANING: Final = {
     415: "A body of another kind than this address takes",
     416: "No such range",
     422: "The request or the job has mistakes",
-    429: "Too much is queued; Retry-After says when to come back",
+    429: "Too many requests, or too much is queued; `where` names the limit, Retry-After the seconds to wait",
     500: "The farm itself failed",
     503: "The journal cannot be reached for now",
     507: "No space is left where the farm writes",

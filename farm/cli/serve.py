@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from farm.coordination.coordinator import FarmCoordinator
 
 _LOOK_S: Final = 0.2
-_SERVER_EXTRA: Final = ("fastapi", "uvicorn")
+_SERVER_EXTRA: Final = ("fastapi", "limits", "uvicorn")
 _FIRST_STUDIO: Final = "default"
 
 app = typer.Typer()
@@ -48,6 +48,12 @@ class ServeOptions:
     port: Annotated[
         int, option("--port", "N", "0 takes a free one.", least=0, most=65535, shows_default=True)
     ] = 8470
+    requests_per_minute: Annotated[
+        int,
+        option(
+            "--requests-per-minute", "N", "Of each studio; more are refused.", least=1, shows_default=True
+        ),
+    ] = 1200
     api_only: Annotated[
         bool, flag("--api-only", "No farm: answer beside one that serves the same journal.")
     ] = False
@@ -79,7 +85,8 @@ def _serve(
     from farm.api.context import ApiLimits
     from farm.api.server import serving
 
-    with serving(run.settings, host=options.host, port=options.port, limits=ApiLimits()) as server:
+    limits = ApiLimits(requests_per_minute=options.requests_per_minute)
+    with serving(run.settings, host=options.host, port=options.port, limits=limits) as server:
         run.terminal.note(f"serving at {server.address}")
         _make_first_key(run)
         if options.api_only:

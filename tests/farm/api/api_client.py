@@ -17,7 +17,9 @@ from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.access import Scope
 
-IMPATIENT = ApiLimits(answer_s=2.0, body_bytes=20_000, upload_bytes=200_000, silence_s=1.0)
+IMPATIENT = ApiLimits(
+    answer_s=2.0, body_bytes=20_000, upload_bytes=200_000, silence_s=1.0, requests_per_minute=1_000_000
+)
 
 
 @dataclass(slots=True)

@@ -243,6 +243,11 @@ def test_queued_running_and_ended_never_look_alike(api: Api, farm: StandInFarm) 
             "heard_at": "",
             "replicas": 2,
         }
+        # What was said before the job came to its state is not about that state.
+        stale = {"third-3": Standing(code="finishing", sentence="Every segment is settled.")}
+        api.journal.beat(epoch, Standings(owner="a test", replicas=2, jobs=stale).model_dump_json())
+        third = submitted(client, "third")
+        assert client.get(f"/v1/jobs/{third}").json()["why"]["code"] == "queued"
         farm.succeed(first)
         ended = client.get(f"/v1/jobs/{first}").json()
         assert (ended["state"], ended["why"], ended["progress"]["percent"]) == ("succeeded", None, 100.0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
-from api_client import Api, submitted
+from api_client import IMPATIENT, Api, running_api, settings_in, submitted
 from stand_in_farm import StandInFarm
 
 from jobs.access import Scope
@@ -132,3 +134,23 @@ def test_a_key_made_through_the_api_is_shown_once_and_opens(api: Api) -> None:
         ):
             assert admin.post("/v1/keys", json=wrong).status_code == 422, wrong
         assert admin.delete("/v1/keys/000000000000").json()["code"] == "unknown_key"
+
+
+def test_a_studio_that_asks_too_often_is_told_how_long_to_wait_and_no_other_is(tmp_path: Path) -> None:
+    with (
+        running_api(settings_in(tmp_path), limits=replace(IMPATIENT, requests_per_minute=5)) as api,
+        api.client() as one,
+        api.client() as two,
+        api.client("south") as other,
+    ):
+        answers = [client.get("/v1/jobs") for client in (one, two) * 4]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
+        told = answers[-1].json()
+        assert (told["code"], told["where"], told["retry"]) == (
+            "rate_limited",
+            "requests_per_minute",
+            "later",
+        )
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        assert other.get("/v1/jobs").status_code == 200
+        assert one.get("/v1/health").status_code == 200

@@ -277,7 +277,7 @@ def test_a_question_over_which_the_farm_fails_ends_no_job(
 ) -> None:
     farm.submit("good", speech=SPEECH)
     number = farm.ask(WhyRequest(job="good-1"))
-    monkeypatch.setattr(C + "requests.why", raiser(kind))
+    monkeypatch.setattr(C + "requests.standing", raiser(kind))
     live(farm)
     check_error(farm.answer(number).error, kind, farm=farm)
     assert farm.sha256("good") == good_master()
