@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from farm.api.context import ApiLimits
-from farm.api.problems import REQUEST_ID, BadRequest, answer
+from farm.api.problems import BadRequest, answer
 
 UPLOADS: Final = "/v1/uploads"
 
@@ -43,7 +43,7 @@ class BoundedBodies:
             if message["type"] == "http.response.start":
                 has_begun = True
                 await body.discard()
-                MutableHeaders(scope=message)[REQUEST_ID] = scope["state"]["request_id"]
+                MutableHeaders(scope=message)["X-Request-ID"] = scope["state"]["request_id"]
             await send(message)
 
         try:

@@ -18,8 +18,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from farm.api.access import Credentials, Reader
 from farm.api.context import ApiContext, Context
 from farm.api.following import Happened
-from farm.api.job_answers import JobShower
+from farm.api.job_answers import public_cause
 from farm.api.problems import BadRequest, documented
+from farm.api.studio_files import StudioFiles
 from farm.api.studio_jobs import StudioJobs
 from farm.ledger import LedgerJob
 from farm.ledger.sentences import sentence
@@ -82,16 +83,12 @@ class EventStream:
         followed, seen, known_keys = self.context.followed, self.after, self.context.followed.key_changes
         # So that whoever is cut off before the first event comes back to this place.
         yield ServerSentEvent(id=str(seen), comment="begin")
-        shower = JobShower(
-            presence=await StudioJobs(self.context, self.key.studio).presence(), files=self.context.files
-        )
         while not followed.is_closing:
             page, seen = await followed.since(seen)
             for happened in page:
                 if self._is_wanted(happened):
-                    yield ServerSentEvent(
-                        id=str(happened.sequence), data=public_event(happened, shower, self.key.studio)
-                    )
+                    told = public_event(happened, studio=self.key.studio, files=self.context.files)
+                    yield ServerSentEvent(id=str(happened.sequence), data=told)
             if not page:
                 await followed.news(after=seen, key_changes=known_keys, within_s=_LONGEST_WAIT_S)
             if not await self._may_go_on(known_keys):
@@ -155,9 +152,9 @@ async def job_events(stream: Annotated[EventStream, Depends(_of_job)]) -> AsyncI
         yield event
 
 
-def public_event(happened: Happened, shower: JobShower, studio: str) -> dict[str, Any]:
+def public_event(happened: Happened, *, studio: str, files: StudioFiles) -> dict[str, Any]:
     """An event as a studio may see it."""
-    event, files = happened.event, shower.files
+    event = happened.event
     told: dict[str, Any] = {
         "kind": event.kind,
         "job": happened.job,
@@ -184,7 +181,7 @@ def public_event(happened: Happened, shower: JobShower, studio: str) -> dict[str
         url = f"/v1/jobs/{event.job}/masters/{event.take}"
         told |= {"take": event.take, "url": url, "sha256": event.sha256, "size_bytes": event.size_bytes}
     elif isinstance(event, (JobErred, JobWaits)):
-        told |= {"error": shower.cause(event.error, studio).model_dump(mode="json")}
+        told |= {"error": public_cause(event.error, studio=studio, files=files).model_dump(mode="json")}
     elif isinstance(event, BundleWritten):
         told |= {"segment": event.segment}
     elif isinstance(event, JobReceived):

@@ -194,15 +194,16 @@ class JobShower:
 
     def _cause(self, job: LedgerJob) -> CauseAnswer | None:
         record = job.error or (job.waits.error if job.waits else None)
-        return None if record is None else self.cause(record, job.studio)
+        return None if record is None else public_cause(record, studio=job.studio, files=self.files)
 
-    def cause(self, record: Mapping[str, Any], studio: str) -> CauseAnswer:
-        """An error that the journal tells."""
-        texts = {
-            field: self.files.public_text(str(record.get(field, "")), studio)
-            for field in ("code", "message", "where", "hint")
-        }
-        return CauseAnswer(**texts, retry=Retry(record.get("retry", Retry.NEVER)))
+
+def public_cause(record: Mapping[str, Any], *, studio: str, files: StudioFiles) -> CauseAnswer:
+    """An error that the journal tells, as a studio may see it."""
+    texts = {
+        field: files.public_text(str(record.get(field, "")), studio)
+        for field in ("code", "message", "where", "hint")
+    }
+    return CauseAnswer(**texts, retry=Retry(record.get("retry", Retry.NEVER)))
 
 
 def _code_of(state: JobState) -> str:

@@ -14,11 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from farm.api.context import context_of
+from farm.api.studio_files import without_folders
 from farm.crashes import name_file
 from farm.translation import translate
-from jobs.errors import ExitCode, FarmError, InternalError, Retry, SpecError
-
-REQUEST_ID: Final = "X-Request-ID"
+from jobs.errors import ExitCode, FarmError, InternalError, JournalError, Retry, SpecError, StoreError
 
 
 class BadRequest(FarmError):
@@ -112,6 +111,8 @@ def status_of(error: FarmError) -> int:
         return 409
     if error.retry is not Retry.NEVER:
         return 503
+    if isinstance(error, StoreError):
+        return 500
     return _BY_EXIT_CODE.get(error.exit_code, 500)
 
 
@@ -179,30 +180,31 @@ def answer(
 ) -> JSONResponse:
     """An error as an answer."""
     status = status or status_of(error)
-    request_id = request_id_of(request.scope)
     if isinstance(error, SpecError):
         mistakes = [MistakeAnswer(**mistake.as_record()) for mistake in error.mistakes]
+    message, where, hint = error.message, error.where, error.hint
+    if isinstance(error, InternalError):
+        hint = "tell whoever runs the farm, with the request_id"  # its own names a file on this machine
+    if isinstance(error, JournalError):
+        where = "the journal"
+    elif not isinstance(error, BadRequest):
+        message, where = without_folders(message), without_folders(where)
     told = ErrorAnswer(
         code=error.code,
-        message=error.message,
-        where=error.where,
-        hint=error.hint,
+        message=message,
+        where=where,
+        hint=hint,
         retry=error.retry,
         doc_url=f"{str(request.base_url).rstrip('/')}/v1/errors/{error.code}",
-        request_id=request_id,
+        request_id=request.scope["state"]["request_id"],
         mistakes=mistakes or [],
     )
-    headers = {REQUEST_ID: request_id, **(headers or {})}
+    headers = dict(headers or {})
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status in (429, 503):
         headers["Retry-After"] = str(request.scope["state"].get("retry_after_s", _SECONDS_UNTIL_LATER))
     return JSONResponse(jsonable_encoder(told), status_code=status, headers=headers)
-
-
-def request_id_of(scope: Any) -> str:
-    """What `farm.api.bodies` called the request."""
-    return str(scope.get("state", {}).get("request_id", ""))
 
 
 def documented(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:

@@ -113,7 +113,7 @@ class StudioFiles:
     def public_text(self, text: str, studio: str) -> str:
         """What the farm says of a job, without the folders of its machines."""
         text = text.replace(f"{self.folder(studio)}/", "")
-        return _FOLDERS.sub("", _UPLOADED.sub(rf"{UPLOAD_PREFIX}\1", text))
+        return without_folders(_UPLOADED.sub(rf"{UPLOAD_PREFIX}\1", text))
 
     def _mistakes(self, speech: str, subject: str, output: str | None, studio: str) -> Iterator[SpecMistake]:
         found = _UPLOAD.fullmatch(speech)
@@ -127,6 +127,11 @@ class StudioFiles:
         if output is not None:
             hint = "leave it out; GET /v1/jobs/JOB/masters/1 hands the master over"
             yield _mistake("output", "output_is_the_farms", "cannot be chosen over the network", hint, "uri")
+
+
+def without_folders(text: str) -> str:
+    """What is said on a machine, with the last names of its paths alone."""
+    return _FOLDERS.sub("", text)
 
 
 _HINT: Final = "POST the recording to /v1/uploads and name what comes back"
