@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from farm.coordination.state import CoordinatorState
+from farm.crashes import caught, said_by
 from farm.scheduling.failure_policy import Patience
 from jobs.standings import Standing, Standings
+
+logger = logging.getLogger(__name__)
 
 _MOST_TOLD: Final = 500
 """Jobs in a heartbeat, which is written again whenever something happened."""
@@ -61,7 +65,13 @@ class HeartbeatTexts:
         if now == self._told_at and self._unchanged < _REPEATED_AFTER:
             return None
         self._told_at, self._unchanged = now, 0
-        return self._standings(farm).model_dump_json()
+        text = None
+        # Whoever reads it does without; a farm must not end over what it says of itself.
+        with caught() as mishap:
+            text = self._standings(farm).model_dump_json()
+        if mishap.error is not None:
+            logger.warning("where jobs stand cannot be told: %s", said_by(mishap.error))
+        return text
 
     def _standings(self, farm: CoordinatorState) -> Standings:
         live = [name for name, job in farm.scheduler.jobs.items() if not job.state.is_terminal]

@@ -9,6 +9,7 @@ from farm.coordination import standing as module
 from farm.coordination.standing import HeartbeatTexts, standing
 from infra.journal.base import Heartbeat
 from jobs.errors import JournalFenced
+from jobs.lifecycle import JobState
 from jobs.standings import Standings, standings_from_json
 
 
@@ -79,3 +80,18 @@ def test_whoever_is_no_longer_the_writer_finds_out_by_its_heartbeat(farm: SmallF
 )
 def test_a_heartbeat_of_another_version_tells_nothing_and_breaks_nothing(body: str) -> None:
     assert standings_from_json(body).jobs == {}
+
+
+def test_a_farm_goes_on_where_it_cannot_say_where_its_jobs_stand(
+    farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw it")
+
+    monkeypatch.setattr(module, "standing", fail)
+    name = farm.submit()
+    with farm.running(clock=TickingClock()) as coordinator:
+        coordinator.run_until(lambda: coordinator.is_idle)
+    assert farm.job(name).state is JobState.SUCCEEDED
+    assert last(farm)[0].epoch == 1
+    assert "where jobs stand cannot be told: RuntimeError: nobody foresaw it" in caplog.text
