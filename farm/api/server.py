@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -82,9 +82,12 @@ class ApiServer:
 
     def stop(self) -> None:
         """End streams, then everything."""
+        if not self._thread.is_alive():
+            return
         self._server.should_exit = True
-        if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._context.followed.close)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it ended a moment ago
+                self._loop.call_soon_threadsafe(self._context.followed.close)
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
