@@ -14,12 +14,14 @@ from farm.cli import (
     doctor,
     evaluate,
     journal,
+    key,
     overview,
     render,
     replay,
-    shared_farm,
+    serve,
     simulate,
     subject,
+    submit,
     sweep,
     train,
 )
@@ -43,8 +45,9 @@ app = typer.Typer(
 for family in (render, train, evaluate, simulate, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
-for family in (shared_farm, overview, control, replay, sweep):
+for family in (serve, submit, overview, control, replay, sweep):
     app.add_typer(family.app)
+app.add_typer(key.app, name="key")
 app.add_typer(journal.app, name="journal")
 
 

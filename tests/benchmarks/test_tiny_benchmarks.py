@@ -13,6 +13,7 @@ from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
 
 from benchmarks import (
+    api_latency,
     audio_offset,
     evaluate_motion,
     evaluate_renderer,
@@ -40,6 +41,12 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_dispatch_decisions(printed):
     out = printed(scheduler_throughput, "--jobs", 3, "--segments", 4, "--replicas", 2, "--budget", 1e6)
     assert re.fullmatch(r"\d+ dispatches a second\n", out)
+
+
+def test_answers_of_the_api(printed):
+    lines = printed(api_latency, "--jobs", 30, "--segments", 20).splitlines()
+    assert len(lines) == 6
+    assert all(re.fullmatch(r".+ \d+\.\d ms median, +\d+\.\d ms p95", line) for line in lines[2:])
 
 
 def test_events_of_a_journal(printed):

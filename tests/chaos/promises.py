@@ -44,7 +44,10 @@ def broken_promises(
 def broken_bookkeeping(farm: StormyFarm, *, segments: int) -> Iterator[str]:
     """Journal and store: one is whole and folds, the other holds one object for each segment, as recorded."""
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    if farm.journal.check() != len(events) or Ledger.fold(events) != load_ledger(farm.journal)[0]:
+    if (
+        farm.journal.check() != len(events)
+        or Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) != load_ledger(farm.journal)[0]
+    ):
         yield "the journal does not fold to what is known of it"
     told = {(each.job, each.segment): each.record for each in events if isinstance(each, SegmentCommitted)}
     # Jobs of one studio may share what is drawn alike.

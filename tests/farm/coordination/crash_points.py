@@ -133,7 +133,14 @@ class BackgroundInStep:
         self._waiting.clear()
 
 
-def _append(_: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = ()) -> str:
+def _append(
+    _: Any,
+    __: int,
+    bodies: Sequence[str],
+    *,
+    answers: Sequence[tuple[int, str]] = (),
+    at: float | None = None,
+) -> str:
     """Named after what matters most in it."""
     events = [event_from_json(body) for body in bodies]
     telling = [event.kind for event in events if not isinstance(event, StateMoved)]
