@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST_SWEEPS: Final = 160
+_MOST_SWEEPS: Final = 320
 _PATIENCE: Final = 40
 """Sweeps after which a knot that does not come undone is smoothed out."""
 
