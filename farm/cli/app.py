@@ -14,15 +14,12 @@ from farm.cli import (
     doctor,
     evaluate,
     journal,
-    key,
     overview,
     render,
     replay,
-    serve,
+    shared_farm,
     simulate,
     subject,
-    submit,
-    sweep,
     train,
 )
 from farm.cli.guarding import EPILOG, Guard
@@ -45,9 +42,8 @@ app = typer.Typer(
 for family in (render, train, evaluate, simulate, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
-for family in (serve, submit, overview, control, replay, sweep):
+for family in (shared_farm, overview, control, replay):
     app.add_typer(family.app)
-app.add_typer(key.app, name="key")
 app.add_typer(journal.app, name="journal")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from farm.ledger import Ledger
@@ -27,12 +26,7 @@ class JournalWriter:
     """The one writer of a journal, for one run of the farm."""
 
     def __init__(
-        self,
-        journal: Journal,
-        *,
-        owner: str,
-        told: Callable[[AnyJournalEvent], None] | None = None,
-        clock: Callable[[], float] = time.time,
+        self, journal: Journal, *, owner: str, told: Callable[[AnyJournalEvent], None] | None = None
     ) -> None:
         """Become the writer and read what is there.
 
@@ -42,13 +36,12 @@ class JournalWriter:
             journal: The journal.
             owner: Who this is, for people.
             told: Is handed every event once it is durable.
-            clock: Seconds since 1970.
 
         Raises:
             JournalError: The journal cannot be read or written, or is not whole.
         """
         self._journal = journal
-        self._told, self._clock = told, clock
+        self._told = told
         self._events: list[AnyJournalEvent] = []
         self._answers: list[tuple[int, str]] = []
         # Before the epoch begins: a farm that cannot read the journal must not end one that can.
@@ -122,11 +115,11 @@ class JournalWriter:
         """
         if not self.has_unwritten:
             return
-        events, answers, now = self._events, self._answers, self._clock()
+        events, answers = self._events, self._answers
         for event in events:
-            self.ledger.take(event, at=now)
+            self.ledger.take(event)
         self._sequence = self._journal.append(
-            self.epoch, [event.model_dump_json() for event in events], answers=answers, at=now
+            self.epoch, [event.model_dump_json() for event in events], answers=answers
         )
         self._events, self._answers = [], []
         if self._told is not None:
@@ -136,14 +129,14 @@ class JournalWriter:
             self._snapshot_at = self._sequence
             self._keep_snapshot()
 
-    def beat(self, told: str | None = None) -> None:
-        """Say that this run is there, and what it has to tell; see that nobody else became the writer meanwhile.
+    def check_writer(self) -> None:
+        """See that nobody else became the writer; whoever has nothing to write would never find out.
 
         Raises:
             JournalFenced: Another run of the farm took over.
             JournalError: The journal does not answer.
         """
-        self._journal.beat(self.epoch, told)
+        self._journal.append(self.epoch, ())
 
     def _keep_snapshot(self) -> None:
         """Spare later runs some reading. Where that fails, they read more, and this run tries again in its time."""

@@ -41,9 +41,8 @@ LEFT_EYE_RING: Final = np.array(
 )
 """The borders of the eyes in polygon order."""
 
-RIGHT_IRIS: Final = np.arange(468, 473)
-LEFT_IRIS: Final = np.arange(473, 478)
-"""Iris centre and border, four points of it, of each eye."""
+_RIGHT_IRIS: Final = np.arange(468, 473)
+_LEFT_IRIS: Final = np.arange(473, 478)
 _TEMPLES: Final = (234, 454)
 _CHIN: Final = 152
 
@@ -233,7 +232,7 @@ def _fills(mesh_N2: Floats) -> Triangles:
         if len(set(triangle)) == 3
     ]
     eyes = []
-    for ring, iris in ((RIGHT_EYE_RING, RIGHT_IRIS), (LEFT_EYE_RING, LEFT_IRIS)):
+    for ring, iris in ((RIGHT_EYE_RING, _RIGHT_IRIS), (LEFT_EYE_RING, _LEFT_IRIS)):
         corners_I = np.concatenate([ring, iris])
         triangles_K3 = corners_I[Delaunay(mesh_N2[corners_I]).simplices]
         within_K = _within(mesh_N2[ring], mesh_N2[triangles_K3].mean(axis=1))

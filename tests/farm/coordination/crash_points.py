@@ -133,14 +133,7 @@ class BackgroundInStep:
         self._waiting.clear()
 
 
-def _append(
-    _: Any,
-    __: int,
-    bodies: Sequence[str],
-    *,
-    answers: Sequence[tuple[int, str]] = (),
-    at: float | None = None,
-) -> str:
+def _append(_: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = ()) -> str:
     """Named after what matters most in it."""
     events = [event_from_json(body) for body in bodies]
     telling = [event.kind for event in events if not isinstance(event, StateMoved)]
@@ -155,9 +148,7 @@ def _append(
 def _kind(key: str) -> str:
     if key.endswith(".inspection.json"):
         return "inspection"
-    if "/segment-" in key:
-        return "link"
-    return "segment" if "segments/" in key else "manifest" if key.endswith(".json") else "master"
+    return "segment" if "segment-" in key else "manifest" if key.endswith(".json") else "master"
 
 
 def _renaming(what: str, place: str) -> str:

@@ -136,9 +136,7 @@ def _live(order: dict[str, Any]) -> int:
     except JournalFenced:
         return FENCED
     assert ledger == load_ledger(farm.journal)[0]
-    entries = list(farm.journal.read())
-    events = [event_from_json(entry.body) for entry in entries]
-    assert ledger == Ledger.fold(events, at=[entry.at for entry in entries])
+    assert ledger == Ledger.fold(event_from_json(entry.body) for entry in farm.journal.read())
     farm.journal.close()
     return 0
 

@@ -1,1 +1,0 @@
-"""The farm over HTTP: requests go into the journal, answers and events come out of it; it needs no coordinator."""
