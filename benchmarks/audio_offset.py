@@ -23,8 +23,8 @@ from recipes.corpus import CorpusClip
 from recipes.offset.data import Doubles, Floats, HeardClip, load_heard
 from stages.builtin import builtin_weights
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
-from stages.subject.audio_offset import AudioOffset, compare
-from stages.subject.lip_predictor import LipPredictor, load_lip_predictor, predicted_measures
+from stages.subject.audio_offset import offset_of_lips
+from stages.subject.lip_predictor import LipPredictor, load_lip_predictor
 from stages.tables import markdown_table
 from stages.threads import use_one_thread
 
@@ -43,11 +43,6 @@ def shifted(speech_S: Floats, frames: float) -> Floats:
     return np.pad(speech_S, (samples, 0)) if frames > 0 else speech_S[samples:]
 
 
-def offset_of(network: LipPredictor, seen_T3: Doubles, speech_S: Floats) -> AudioOffset:
-    """What the judge finds."""
-    return compare(predicted_measures(network, speech_S), seen_T3, zero=float(network.zero[0]))
-
-
 def part_of(clip: HeardClip, start: int, stop: int) -> HeardClip:
     """Some frames of a clip with their sound."""
     return replace(
@@ -61,8 +56,8 @@ def shift_errors(network: LipPredictor, clips: Sequence[HeardClip], shift: float
     """Frames by which a shift is found wrongly, a number a clip."""
     return np.array(
         [
-            offset_of(network, clip.seen_T3, shifted(clip.speech_S, shift)).lag
-            - offset_of(network, clip.seen_T3, clip.speech_S).lag
+            offset_of_lips(network, clip.seen_T3, shifted(clip.speech_S, shift)).lag
+            - offset_of_lips(network, clip.seen_T3, clip.speech_S).lag
             - shift
             for clip in clips
         ]
@@ -75,7 +70,7 @@ def half_differences(network: LipPredictor, clips: Sequence[HeardClip]) -> Doubl
     for clip in clips:
         middle = len(clip.seen_T3) // 2
         halves = (part_of(clip, 0, middle), part_of(clip, middle, len(clip.seen_T3)))
-        first, second = (offset_of(network, half.seen_T3, half.speech_S) for half in halves)
+        first, second = (offset_of_lips(network, half.seen_T3, half.speech_S) for half in halves)
         if len(clip.seen_T3) >= _HALVES_FROM and first.is_clear and second.is_clear:
             differences.append(first.lag - second.lag)
     return np.array(differences)
@@ -90,7 +85,7 @@ def clear_strangers(network: LipPredictor, clips: Sequence[HeardClip]) -> tuple[
         for step in range(1, count + 1)
         if clip.performer != clips[(index + step) % len(clips)].performer
     ]
-    clear = sum(offset_of(network, clip.seen_T3, other.speech_S).is_clear for clip, other in pairs)
+    clear = sum(offset_of_lips(network, clip.seen_T3, other.speech_S).is_clear for clip, other in pairs)
     return clear, len(pairs)
 
 
@@ -132,7 +127,7 @@ def main() -> None:
     entries = [CorpusClip(path=path, speaker=Path(path).stem) for path in options.clips]
     clips = load_heard(entries, data=options.data, cache=options.cache)
     network = load_lip_predictor(options.weights)
-    found = [offset_of(network, clip.seen_T3, clip.speech_S) for clip in clips]
+    found = [offset_of_lips(network, clip.seen_T3, clip.speech_S) for clip in clips]
     options.out.write_text(
         "".join(
             f"{clip.entry.path}\t{offset.lag:.2f}\t{offset.correlation:.3f}\t{offset.margin:.3f}\t{offset.is_clear}\n"
@@ -149,7 +144,7 @@ def main() -> None:
         )
     short = [part_of(clip, 0, _SHORT) for clip in clips]
     for name, chosen in (("whole clips", clips), ("three seconds", short)):
-        known = sum(offset_of(network, clip.seen_T3, clip.speech_S).is_clear for clip in chosen)
+        known = sum(offset_of_lips(network, clip.seen_T3, clip.speech_S).is_clear for clip in chosen)
         wrong, pairs = clear_strangers(network, chosen)
         say(f"{name}: {known} of {len(chosen)} clear; held against others' speech {wrong} of {pairs}")
 

@@ -37,7 +37,7 @@ def average_face(clips: list[Path]) -> NDArray[np.float32]:
     for clip in clips:
         meshes, rotations = [], []
         frames = framed_frames(clip, framing=find_framing(clip), first_frame=0, size=CANVAS)
-        with FaceTracker(video=False) as tracker:
+        with FaceTracker() as tracker:
             for index, frame_HW3 in enumerate(frames):
                 track = tracker.track(frame_HW3) if index % _EVERY == 0 else None
                 if track is not None:

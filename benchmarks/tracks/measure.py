@@ -126,6 +126,13 @@ def _shifts(recording: Recording, tracks: ClipTracks, reference: int) -> float:
     return float(np.median([shift for shift in shifts if shift is not None]))
 
 
+def _smooth_rest(mesh_TN3: Floats) -> Floats:
+    """As tracks were smoothed that came from a tracker which filters: lips and eyes not at all."""
+    smooth_TN3 = mesh_TN3.copy()
+    smooth_TN3[:, REST] = gaussian_filter1d(mesh_TN3[:, REST], 1.7, axis=0, mode="nearest")
+    return smooth_TN3
+
+
 def _tracks(recording: Recording, canonical_TN3: Floats, head_T7: Floats) -> ClipTracks:
     facts = ClipFacts(
         source="",
@@ -208,13 +215,6 @@ def main() -> None:
             file.write(json.dumps(line) + "\n")
             file.flush()
     sys.stdout.write(_table(lines) + "\n")
-
-
-def _smooth_rest(mesh_TN3: Floats) -> Floats:
-    """As tracks were smoothed that came from a tracker which filters: lips and eyes not at all."""
-    smooth_TN3 = mesh_TN3.copy()
-    smooth_TN3[:, REST] = gaussian_filter1d(mesh_TN3[:, REST], 1.7, axis=0, mode="nearest")
-    return smooth_TN3
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Recording:
         heights: list[Floats] = []
         spent = [0.0, 0.0]
         lost_N3 = np.full((478, 3), np.nan, dtype=np.float32)
-        with FaceTracker() as filtered, FaceTracker(video=False) as single, PersonSegmenter() as segmenter:
+        with FaceTracker(video=True) as filtered, FaceTracker() as single, PersonSegmenter() as segmenter:
             frames = shot_frames(clip, framing=framing, start=start, stop=start + count)
             for index, frame_HW3 in enumerate(frames):
                 frames_THW3[index] = frame_HW3

@@ -89,7 +89,7 @@ def observe_lips(clip: Path) -> tuple[Doubles, Floats]:
     start, stop = looks.longest_shot
     framing = framing_of(looks, looks.within(start, stop), where=str(clip))
     meshes: list[Floats] = []
-    with FaceTracker(video=False) as tracker:
+    with FaceTracker() as tracker:
         for frame_HW3 in shot_frames(clip, framing=framing, start=start, stop=stop):
             track = tracker.track(frame_HW3)
             if track is not None or meshes:

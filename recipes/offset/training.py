@@ -16,14 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from recipes.offset.data import HeardClip
-from stages.subject.audio_offset import AudioOffset, compare, rows_at, spectral_times
+from stages.subject.audio_offset import AudioOffset, offset_of_lips, rows_at, spectral_times
 from stages.subject.lip_predictor import (
     BANDS,
     LIP_MEASURES,
     SPECTRAL_PER_FRAME,
     LipPredictor,
     LipPredictorConfig,
-    predicted_measures,
 )
 
 Floats = NDArray[np.float32]
@@ -84,8 +83,7 @@ def train_predictor(clips: Sequence[HeardClip], lags: Lags, training: OffsetTrai
 
 def find_offset(network: LipPredictor, clip: HeardClip) -> AudioOffset:
     """The offset of a clip, as recorded."""
-    heard_K3 = predicted_measures(network, clip.speech_S)
-    return compare(heard_K3, clip.seen_T3, zero=float(network.zero[0]))
+    return offset_of_lips(network, clip.seen_T3, clip.speech_S)
 
 
 def _batch(clips: Sequence[HeardClip], lags: Lags, generator: np.random.Generator) -> tuple[Tensor, Tensor]:

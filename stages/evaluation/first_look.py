@@ -65,7 +65,7 @@ def first_look(path: Path, *, tick: Tick) -> FirstLook:
     looks: list[Look] = []
     frames = 0
     changes, notes = PictureChanges(), ClipNotes()
-    with FaceTracker(video=False, faces=MOST_FACES) as tracker:
+    with FaceTracker(faces=MOST_FACES) as tracker:
         for picture in read_decoded(path, notes=notes):
             changes.add(picture)
             if frames % FRAMES_PER_SECOND == 0:

@@ -84,7 +84,7 @@ def watch(look: FirstLook, plan: WatchPlan, *, tick: Tick) -> Watched:
     Raises SubjectError (``clip_no_face``) when no face is found in any frame.
     """
     watcher = _Watcher(look, plan)
-    with FaceTracker(video=False) as tracker:
+    with FaceTracker() as tracker:
         for frame_HW3 in islice(read_frames(look.path), plan.frames):
             watcher.add(frame_HW3, tracker)
             tick()

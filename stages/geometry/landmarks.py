@@ -14,6 +14,7 @@ Indices = NDArray[np.int64]
 
 MESH_SIZE: Final = 478
 TORSO_SIZE: Final = 18
+CHIN: Final = 152
 
 
 def _indices(*groups: tuple[int, ...]) -> Indices:

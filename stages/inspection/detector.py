@@ -32,7 +32,7 @@ class FaceDetector:
             # Imported here: MediaPipe is large, and everything but re-detection works without it.
             from stages.subject.face_tracker import FaceTracker
 
-            self._tracker: FaceTracker = self._open.enter_context(FaceTracker(video=False))
+            self._tracker: FaceTracker = self._open.enter_context(FaceTracker())
         except (ImportError, OSError, RuntimeError, ValueError, WeightsError) as error:
             raise StageError(
                 code="inspection_no_detector",

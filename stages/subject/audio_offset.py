@@ -24,7 +24,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from stages.metrics.landmarks import mouth_opening, moves
 from stages.subject.face_smoothing import LIPS_SIGMA, without_noise
-from stages.subject.lip_predictor import SPECTRAL_PER_FRAME, load_lip_predictor, predicted_measures
+from stages.subject.lip_predictor import (
+    SPECTRAL_PER_FRAME,
+    LipPredictor,
+    load_lip_predictor,
+    predicted_measures,
+)
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -97,10 +102,12 @@ def audio_offset(canonical_TN3: Floats, speech_S: Floats, *, weights: Path) -> A
     Raises:
         WeightsError: the weights cannot be loaded.
     """
-    network = load_lip_predictor(weights)
-    return compare(
-        predicted_measures(network, speech_S), lip_measures(canonical_TN3), zero=float(network.zero[0])
-    )
+    return offset_of_lips(load_lip_predictor(weights), lip_measures(canonical_TN3), speech_S)
+
+
+def offset_of_lips(network: LipPredictor, seen_T3: Doubles, speech_S: Floats) -> AudioOffset:
+    """Compare lip measures (T, 3), see `lip_measures`, with the speech (S,) that goes with them."""
+    return compare(predicted_measures(network, speech_S), seen_T3, zero=float(network.zero[0]))
 
 
 def lip_measures(mesh_TN3: Floats) -> Doubles:

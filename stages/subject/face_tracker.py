@@ -37,10 +37,10 @@ class FrameTrack:
 
 
 class FaceTracker:
-    """Tracks one face through consecutive square frames, or finds several; use as a context manager."""
+    """Finds faces in square frames; use as a context manager."""
 
-    def __init__(self, *, video: bool = True, faces: int = 1) -> None:
-        """`video` follows the face from frame to frame; otherwise each stands alone. At most `faces` are found."""
+    def __init__(self, *, video: bool = False, faces: int = 1) -> None:
+        """`video` follows the face from frame to frame, late and damped. At most `faces` are found."""
         self._video = video
         mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
         options = vision.FaceLandmarkerOptions(
@@ -67,7 +67,7 @@ class FaceTracker:
 
     def track_all(self, frame_HW3: NDArray[np.uint8]) -> list[FrameTrack]:
         """The faces of an RGB frame, tallest first; of a frame that is not square, as if stretched to a square."""
-        image = _as_image(frame_HW3)
+        image = as_image(frame_HW3)
         if self._video:
             result = self._landmarker.detect_for_video(image, self._frame * 1000 // FRAMES_PER_SECOND)
         else:
@@ -110,11 +110,12 @@ class PersonSegmenter:
 
     def mask(self, frame_HW3: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W) float32 confidence for an RGB frame."""
-        masks = self._segmenter.segment(_as_image(frame_HW3)).confidence_masks
+        masks = self._segmenter.segment(as_image(frame_HW3)).confidence_masks
         mask_HW: NDArray[np.float32] = np.squeeze(masks[-1].numpy_view()).astype(np.float32, copy=True)
         return mask_HW
 
 
-def _as_image(frame_HW3: NDArray[np.uint8]) -> Image:
+def as_image(frame_HW3: NDArray[np.uint8]) -> Image:
+    """An RGB frame as MediaPipe takes it."""
     # A strided array is accepted but silently read as noise.
     return Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame_HW3))

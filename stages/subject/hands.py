@@ -12,13 +12,13 @@ from typing import Final, Self
 
 import cv2
 import numpy as np
-from mediapipe import Image, ImageFormat
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
 from stages.assets import HAND_LANDMARKER
 from stages.geometry.canonical import CANVAS
 from stages.native_chatter import native_chatter_hidden
+from stages.subject.face_tracker import as_image
 from stages.subject.framing import Frame
 from stages.video.unfit import Unfit, UnfitFrames, joined
 
@@ -71,10 +71,9 @@ class HandFinder:
 
     def find(self, frame_HW3: Frame) -> list[Floats]:
         """Each hand of a frame as points (21, 2), px on the 512 canvas."""
-        image = Image(image_format=ImageFormat.SRGB, data=np.ascontiguousarray(frame_HW3))
         return [
             np.array([(point.x, point.y) for point in hand], dtype=np.float32) * np.float32(CANVAS)
-            for hand in self._landmarker.detect(image).hand_landmarks
+            for hand in self._landmarker.detect(as_image(frame_HW3)).hand_landmarks
         ]
 
 

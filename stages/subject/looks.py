@@ -103,7 +103,7 @@ def look_over(clip: Path, *, progress: Callable[[int], None] | None = None) -> L
     changes = PictureChanges()
     height = width = count = 0
     notes = ClipNotes()
-    with FaceTracker(video=False, faces=MOST_FACES) as tracker:
+    with FaceTracker(faces=MOST_FACES) as tracker:
         for picture in read_decoded(clip, notes=notes):
             changes.add(picture)
             # In the middle of each second: the first frame of a clip is often a fade or a title.

@@ -134,7 +134,7 @@ def observe(
     Raises:
         SubjectError: there is no face in any frame (``clip_no_face``).
     """
-    with FaceTracker(video=False) as tracker, PersonSegmenter() as segmenter, HandFinder() as finder:
+    with FaceTracker() as tracker, PersonSegmenter() as segmenter, HandFinder() as finder:
         seen = _Seen(shoulders, segmenter, HandWatch(finder), frame_count=frame_count)
         for frame_HW3 in islice(frames, frame_count):
             seen.add(frame_HW3, tracker.track(frame_HW3))

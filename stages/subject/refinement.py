@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
 from stages.geometry.canonical import pose
+from stages.geometry.landmarks import CHIN
 from stages.subject.pose_refinement import PoseRefiner
 from stages.subject.rigid_bone import on_rigid_bone
 from stages.subject.torso import is_moving
@@ -23,8 +23,6 @@ from stages.subject.warp_residual import RefinementAccount
 from stages.warp.control_mesh import ControlMesh
 
 Frame = NDArray[np.uint8]
-
-_CHIN: Final = 152
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ def refine_tracks(
     canonical_TN3, head_T7 = on_rigid_bone(tracks.canonical_TN3, tracks.head_T7)
     tracks = replace(tracks, canonical_TN3=canonical_TN3, head_T7=head_T7)
     chin_3 = pose(
-        tracks.canonical_TN3[reference : reference + 1, _CHIN : _CHIN + 1],
+        tracks.canonical_TN3[reference : reference + 1, CHIN : CHIN + 1],
         tracks.head_T7[reference : reference + 1],
     )[0, 0]
     heads = PoseRefiner(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from stages.geometry.canonical import CANVAS, pose
-from stages.geometry.landmarks import INNER_LIP_RING, MESH_SIZE, TORSO_SIZE
+from stages.geometry.landmarks import CHIN, INNER_LIP_RING, MESH_SIZE, TORSO_SIZE
 from stages.geometry.planar import best_turn, turn_matrix
 from stages.warp.field import FIELD_SIZE, Raster
 from stages.warp.folds import signed_areas, unfold
@@ -44,7 +44,6 @@ LEFT_EYE_RING: Final = np.array(
 _RIGHT_IRIS: Final = np.arange(468, 473)
 _LEFT_IRIS: Final = np.arange(473, 478)
 _TEMPLES: Final = (234, 454)
-_CHIN: Final = 152
 
 _NEAR_SCALE: Final = 1.12
 _FAR_SCALE: Final = 1.45
@@ -108,9 +107,7 @@ class ControlMesh:
         mesh_N2 = pose(canonical_N3[None], head_7[None])[0, :, :2]
         skull_S3 = _skull(canonical_N3)
         skull_S2 = pose(skull_S3[None], head_7[None])[0, :, :2]
-        body_B2 = _body(
-            torso_18x3[:, :2], head_N2=np.concatenate([mesh_N2, skull_S2]), chin=mesh_N2[_CHIN, 1]
-        )
+        body_B2 = _body(torso_18x3[:, :2], head_N2=np.concatenate([mesh_N2, skull_S2]), chin=mesh_N2[CHIN, 1])
         frame_F2 = _frame(np.concatenate([mesh_N2, skull_S2, body_B2]))
         points_P2 = np.concatenate([mesh_N2, skull_S2, body_B2, frame_F2])
         around_K3 = _surroundings(points_P2)

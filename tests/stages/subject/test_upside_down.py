@@ -15,7 +15,7 @@ from stages.subject.quality import Level, Verdict, judge_looks
 
 def verdict(picture_HW3: np.ndarray, *, looks: int = 3) -> Verdict:
     height, width = picture_HW3.shape[:2]
-    with FaceTracker(video=False, faces=3) as tracker:
+    with FaceTracker(faces=3) as tracker:
         seen = [look_at(tracker, picture_HW3, frame=25 * k, which_way_up=True) for k in range(looks)]
     clip = Looks(width=width, height=height, frame_count=25 * looks, looks=tuple(seen), cuts=(), jumps=())
     return next(each for each in judge_looks(clip) if each.code == "upside_down")
