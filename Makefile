@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PINS := pyproject.toml constraints.txt requirements-render.txt requirements-assets.txt
-SOURCES := farm infra jobs stages benchmarks recipes tests
+SOURCES := farm infra jobs stages client benchmarks recipes tests
 export PYTHONHASHSEED ?= 0
 
 .PHONY: help demo install test test-slow test-train test-gpu lint format imports types check clean

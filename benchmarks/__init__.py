@@ -3,14 +3,17 @@
 | `python -m ...` | prints |
 |---|---|
 | `benchmarks.inference_times` | seconds from speech to video by length of the speech (Table 6) |
+| `benchmarks.edited_speech` | segments that an edit of a speech renders again |
 | `benchmarks.help_time` | seconds until `farm --help` is shown |
 | `benchmarks.scheduler_throughput` | dispatch decisions a second |
 | `benchmarks.journal_throughput` | events a second that a journal takes in and gives back |
+| `benchmarks.api_latency` | milliseconds in which the API lists many jobs and tells of a long one |
 | `benchmarks.media_reading` | what `farm plan` and `farm subject prepare` take with the code of two checkouts |
 | `benchmarks.snapshot_cost` | size and time of a snapshot of many long jobs |
 | `benchmarks.evaluate_motion` | motion of MODA's weights on speech that no training heard |
 | `benchmarks.evaluate_renderer` | pictures of a renderer on the ends of clips that no training saw |
 | `benchmarks.compare_runs` | quality against training time of several runs |
+| `benchmarks.reference_coding` | what codings of a clip's references cost and keep; the candidates made from them |
 | `benchmarks.warp_time` | milliseconds to move references of a subject to a mesh |
 | `benchmarks.tracks.measure` | lag, amplitude, noise and misplacement of tracks, before and after refinement |
 | `benchmarks.audio_offset` | how exactly the offset of the sound is found, and how often another's speech passes |

@@ -62,17 +62,21 @@ def future_name(request: SubmitRequest, number: int) -> str:
     return f"{title}-{number}"
 
 
+def number_of(name: str) -> int | None:
+    """The number of the submit that a job's name ends in; None where it ends in none."""
+    number = name.rpartition("-")[2]
+    # SQL knows no larger ones.
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else None
+
+
 def refusal_of(journal: Journal, name: str) -> FarmError | None:
     """Why the farm did not take the job of that name in; None where it was never asked to, or did.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    number = name.rpartition("-")[2]
-    # A submit's number ends the name that its job would have had; SQL knows no larger ones.
-    if not (number.isascii() and number.isdecimal() and len(number) < 19):
-        return None
-    body = journal.answer_to(int(number))
+    number = number_of(name)
+    body = None if number is None else journal.answer_to(number)
     if body is None:
         return None
     answer = RequestAnswer.model_validate_json(body)

@@ -26,7 +26,7 @@ from stages.whole_files import flush
 WRITTEN_MANIFEST: Final = "manifest.json"
 """Name of the manifest in a folder that one command fills."""
 
-STORE_FOLDERS: Final = ("renders", "training", "evaluations")
+STORE_FOLDERS: Final = ("renders", "segments", "training", "evaluations")
 """What the store's keys start with."""
 
 _LARGEST_MANIFEST: Final = 1 << 28

@@ -11,7 +11,8 @@ from pathlib import Path
 from farm.destinations import check_destination
 from farm.engine import engine_identity
 from farm.execution.calls import ReplicaSetup
-from farm.execution.inspecting import rejection, stored_inspection
+from farm.execution.committed import committed_segments
+from farm.execution.inspecting import rejection
 from farm.execution.stages import ContextFrames, SharedWeights, StageFactory, Subject
 from farm.outputs import check_replaceable, store_places
 from farm.translation import translated
@@ -25,7 +26,7 @@ from jobs.locations import builtin_name, is_s3, manifest_location
 from jobs.manifest import MediaRecord, SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
-from jobs.plan import Identities, RenderPlan, plan_render
+from jobs.plan import DEFAULT_STUDIO, Identities, RenderPlan, plan_render
 from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
@@ -110,7 +111,9 @@ def media_record(speech: Speech) -> MediaRecord:
     return MediaRecord(told=speech.media.sentences(), found=speech.media.as_record())
 
 
-def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: str) -> RenderPlan:
+def make_plan(
+    loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: str, owner: str = DEFAULT_STUDIO
+) -> RenderPlan:
     """The plan of a job whose cast and length are known."""
     identities = Identities(
         speech_sha256=sha256_of_file(cast.speech),
@@ -121,7 +124,11 @@ def make_plan(loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: s
         device_kind=device_kind,
     )
     return plan_render(
-        loaded.job, frame_count=frame_count, identities=identities, motion_context=cast.context.motion
+        loaded.job,
+        frame_count=frame_count,
+        identities=identities,
+        motion_context=cast.context.motion,
+        owner=owner,
     )
 
 
@@ -135,7 +142,7 @@ class Preparation:
         speech: Its speech.
         plan: Its plan.
         setup: What its replicas must have loaded.
-        records: The record of every segment that the store holds, by take and index.
+        records: The record of every segment that an earlier run of the plan committed or found, by take and index.
         flagged: What is not good about these.
         places: What it reads and writes.
     """
@@ -158,6 +165,7 @@ def prepare_job(
     store: ObjectStore,
     device_kind: str,
     name: str = "",
+    owner: str = DEFAULT_STUDIO,
     is_new: bool = True,
 ) -> Preparation:
     """Plan a job whose cast and speech are known, and find everything that would end it before its first frame.
@@ -171,6 +179,7 @@ def prepare_job(
         store: Where its segments are committed.
         device_kind: Kind of processor that renders.
         name: What to call it beside other jobs.
+        owner: The studio whose job it is.
         is_new: An earlier run has not begun it: what lies where its masters go cannot be its own.
 
     Raises:
@@ -178,7 +187,7 @@ def prepare_job(
             not be used.
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
-    plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind)
+    plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
     if is_new:
         for take in plan.take_numbers:
             check_master(loaded, take=take, known=partial(_kept_master, plan, take=take, store=store))
@@ -233,7 +242,7 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missi
         loaded: The job.
         plan: Its plan.
         store: Where its segments are committed.
-        missing: Segments that are not in the store yet.
+        missing: Segments that may not be in the store yet.
 
     Raises:
         OutputUnwritable: The place of a master may not be written.
@@ -256,6 +265,7 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missi
         need_bytes = segment_bytes + plan.takes * master_bytes
         check_destination(Path(store.uri, "probe"), need_bytes=need_bytes, where="store")
     store.refuses_second_copies(below=plan.prefix, size_bytes=master_bytes)
+    store.refuses_second_copies(below=plan.segment_folder)
 
 
 def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:
@@ -295,42 +305,6 @@ def _subject_folder(location: str, *, stages: StageFactory, cache: Path) -> Path
         else f"there is: {', '.join(sorted(known)) or 'none'}"
     )
     raise UnknownSubject(f"no subject '{name}' ships with the farm", where="spec.subject", hint=hint)
-
-
-def committed_segment(plan: RenderPlan, *, take: int, index: int, store: ObjectStore) -> SegmentRecord | None:
-    """The record of one segment, or None where it is not committed.
-
-    Raises:
-        StoreError: The store failed.
-    """
-    key, frames = plan.segment_key(take=take, index=index), plan.segments[index].frames
-    facts = store.head(key)
-    if facts is None:
-        return None
-    return SegmentRecord(
-        index=index,
-        first_frame=frames.start,
-        frame_count=len(frames),
-        key=key,
-        sha256=facts.sha256,
-        size_bytes=facts.size_bytes,
-        inspection=stored_inspection(plan.inspection_key(take=take, index=index), store=store),
-    )
-
-
-def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[tuple[int, int], SegmentRecord]:
-    """The records of all segments that are committed, by take and index.
-
-    Raises:
-        StoreError: The store failed.
-    """
-    records = {}
-    for take in plan.take_numbers:
-        for segment in plan.segments:
-            record = committed_segment(plan, take=take, index=segment.index, store=store)
-            if record is not None:
-                records[take, segment.index] = record
-    return records
 
 
 def flagged_before(

@@ -55,7 +55,7 @@ class RenderReport:
         frame_count: Frames of each master.
         speech_seconds: Length of the speech, exactly.
         segments_total: Segments of all takes.
-        segments_found: Those of them that an earlier run had committed.
+        segments_found: Those of them that the store held.
         inspection: What the inspection of all segments comes to.
         step_seconds: Seconds of work by step; pools work at the same time, so they add up to more than the wall clock.
             The start-up is wall clock: until every replica was ready, without reading the speech.

@@ -190,7 +190,7 @@ def _render(coordinator: FarmCoordinator, *, run: JobRun, render: _Render) -> No
         FarmError: What ended the job.
     """
     render.watcher.expect(run)
-    coordinator.adopt(run, studio="local")
+    coordinator.adopt(run, studio=run.plan.owner)
     coordinator.run_until(lambda: coordinator.has_ended(run.name))
     if run.error is not None:
         raise run.error
@@ -253,15 +253,19 @@ class RenderWatcher:
 
     def worked(self, run: JobRun, unit: Unit, *, seconds: float) -> None:
         """A window or face is done, or a segment is committed."""
-        stage = unit.stage
+        self._watch.add(Step.of(unit.stage), seconds)
+        if unit.stage is not Stage.RENDER:
+            self._advance(unit.stage)
+
+    def _advance(self, stage: Stage) -> None:
         self._done[stage] += 1
-        self._watch.add(Step.of(stage), seconds)
         # What a lost replica had done is done again.
         total = max(self._totals[stage], self._done[stage])
         self._listener.advance(Step.of(stage), done=self._done[stage], total=total)
 
     def committed(self, run: JobRun, record: SegmentRecord) -> None:
-        """Say what the inspection found: the tally always, a flagged segment by name."""
+        """Rendered, or found: say what the inspection has of it, the tally always, a flagged segment by name."""
+        self._advance(Stage.RENDER)
         if record.inspection is not None and record.inspection.flagged:
             what = "; ".join(check.finding() for check in record.inspection.flagged)
             self._listener.note(f"segment {record.index} is flagged: {what}")

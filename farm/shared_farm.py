@@ -1,4 +1,4 @@
-"""A farm that serves many jobs of many studios, until it is told to stop. This is what `farm run` calls."""
+"""A farm that serves many jobs of many studios, until it is told to stop. This is what `farm serve` calls."""
 
 from __future__ import annotations
 

@@ -34,6 +34,8 @@ class FarmSettings:
             ``farm.sqlite`` in the cache. It may hold a password and is not part of what is printed of this.
         quarantine: ``FARM_QUARANTINE``: folder of the replay bundles of segments that were given up. Default:
             ``quarantine`` in the cache.
+        studios: ``FARM_STUDIOS``: folder of what studios upload and fetch through the API, seen by the farm and by its
+            API under one path. Default: ``studios`` in the cache.
         cache: ``FARM_CACHE``: folder of what can be fetched again, such as subjects from S3. Default:
             ``moda-farm`` in ``XDG_CACHE_HOME``, or in ``~/.cache``.
         log_level: ``FARM_LOG_LEVEL``: name of a level of ``logging``. Default: ``WARNING``, because progress
@@ -52,6 +54,7 @@ class FarmSettings:
     ray_auth: RayAuth = "token"
     journal: str = field(default="", repr=False)
     quarantine: Path = Path("quarantine")
+    studios: Path = Path("studios")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> FarmSettings:
@@ -87,6 +90,7 @@ class FarmSettings:
             ray_auth=auth,
             journal=_journal(variables, cache=cache),
             quarantine=Path(variables.get("FARM_QUARANTINE") or cache / "quarantine").absolute(),
+            studios=_studios(variables, cache=cache),
         )
 
 
@@ -155,6 +159,15 @@ def _journal(variables: Mapping[str, str], *, cache: Path) -> str:
     if "://" in journal:
         return journal
     return str(Path(journal or cache / "farm.sqlite").absolute())
+
+
+def _studios(variables: Mapping[str, str], *, cache: Path) -> Path:
+    studios = variables.get("FARM_STUDIOS", "")
+    if is_s3(studios):
+        raise SettingsError(
+            "must be a folder", where="FARM_STUDIOS", hint="name one that the farm and its API both see"
+        )
+    return Path(studios or cache / "studios").absolute()
 
 
 def _log_level(variables: Mapping[str, str]) -> str:

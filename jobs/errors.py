@@ -37,6 +37,8 @@
     ├── InternalError             the farm itself failed in a way that nobody foresaw
     ├── NotEnded                  jobs were waited for, and the time was up before they ended
     ├── TokenTaken                the token of a request was used for another one
+    ├── AccessRefused             no key, or one that may not do this
+    ├── UnknownKey                no key has that name
     └── Cancelled                 somebody asked the farm to stop
 
 A caller who wants one line per failure needs no more than the base class::
@@ -348,6 +350,20 @@ class TokenTaken(FarmError):
 
     exit_code = ExitCode.USAGE
     default_code = "token_taken"
+
+
+class AccessRefused(FarmError):
+    """The API opens nothing: there is no key, it is none of this farm, it has ended, or it may not do this."""
+
+    exit_code = ExitCode.ACCESS
+    default_code = "key_refused"
+
+
+class UnknownKey(FarmError):
+    """No key of the API has that name."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "unknown_key"
 
 
 class Cancelled(FarmError):

@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     TRAINING = 8, "training failed"
     EVALUATION = 9, "some videos could not be judged"
     NOT_ENDED = 10, "the jobs had not ended when the time was up"
+    ACCESS = 11, "the key is missing, is no longer valid or may not do this"
     INTERNAL = 70, "the farm itself failed; the named file says where"
     INTERRUPTED = 130, "cancelled, or interrupted from the keyboard"
     OUTPUT_CLOSED = 141, "whoever read the output closed it, as head does"

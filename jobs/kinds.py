@@ -113,7 +113,7 @@ FARM: Final = JobKind(
     name="Farm",
     model=Farm,
     noun="a farm",
-    command="farm run",
+    command="farm serve",
     example="examples/farm.yaml",
     missing={
         "apiVersion": "write apiVersion: farm/v1",

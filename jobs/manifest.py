@@ -73,6 +73,7 @@ class SegmentRecord(ManifestModel):
         sha256: Hash of its bytes.
         size_bytes: Number of its bytes.
         inspection: What was found in its pictures; none where nothing is known of it.
+        found: Another plan had rendered it.
     """
 
     index: Count
@@ -82,6 +83,7 @@ class SegmentRecord(ManifestModel):
     sha256: Sha256
     size_bytes: PositiveCount
     inspection: InspectionRecord | None = None
+    found: bool = False
 
 
 class FilledRecord(ManifestModel):
@@ -123,10 +125,10 @@ class MasterRecord(ManifestModel):
 class Manifest(ManifestModel):
     """``manifest.json`` of one take.
 
-    It holds no dates, hosts or durations of work: the same job gives the same manifest, byte for byte.
+    It holds no dates, hosts or durations of work: but for what was found, the same job gives the same manifest.
 
     Attributes:
-        schema_version: Version of this form.
+        schema_version: Version of this form; the first knew nothing of what was found.
         synthetic: Always true: no frame of the master was recorded.
         engine_version: Version of the code that rendered it.
         device_kind: Kind of processor that rendered it.
@@ -144,7 +146,7 @@ class Manifest(ManifestModel):
         master: The finished video.
     """
 
-    schema_version: Literal["farm.manifest/v1"] = "farm.manifest/v1"
+    schema_version: Literal["farm.manifest/v2", "farm.manifest/v1"] = "farm.manifest/v2"
     synthetic: Literal[True] = True
     engine_version: str
     device_kind: str

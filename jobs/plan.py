@@ -2,8 +2,9 @@
 
 The plan is a pure function of the job, the length of the speech and the identities of what goes in. The
 cluster is not among its arguments, so any number of replicas renders the same plan. Windows overlap and carry
-motion; segments tile the video and carry pixels. A segment's key contains the plan's hash, so work on another
-plan can never be mistaken for work on this one.
+motion; segments tile the video and carry pixels. The plan's hash is the identity of a job. A segment's key names what
+its pixels depend on and nothing else, so that plans whose faces are alike somewhere share what is drawn of them; which
+segments a plan uses is written down in its folder (`jobs.segment_link`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ WINDOW_FRAMES = 300
 WINDOW_STRIDE = 150
 SEGMENT_FRAMES = 50
 
+DEFAULT_STUDIO = "default"
+"""Whose a job is where nobody says."""
+
 _PLAN_SCHEMA = "farm.plan/v1"  # change it when the meaning of any planned field changes
+_SEGMENT_SCHEMA = "farm.segment/v1"  # change it when anything else decides a segment's pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,7 @@ class RenderPlan:
     """All the work of one job.
 
     Attributes:
+        owner: The studio whose job it is; no other finds its segments and masters.
         project: Project of the job.
         name: Name of the job.
         profile: Quality of the master.
@@ -107,9 +113,10 @@ class RenderPlan:
         identities: What the video is made from.
         windows: In order of time; predicted once for each take.
         segments: In order of time; they tile the video.
-        plan_hash: SHA-256 of all that decides the bytes of a segment, apart from the number of its take.
+        plan_hash: SHA-256 of all that decides the bytes of the segments, apart from the number of the take.
     """
 
+    owner: str
     project: str
     name: str
     profile: Profile
@@ -127,20 +134,46 @@ class RenderPlan:
     @property
     def prefix(self) -> str:
         """The folder of the plan in the store, without a slash at the end."""
-        return f"renders/{self.project}/{self.name}/{self.plan_hash[:16]}"
+        return f"renders/{self.owner}/{self.project}/{self.name}/{self.plan_hash[:16]}"
 
     @property
     def take_numbers(self) -> range:
         """The takes, counted from 1."""
         return range(1, self.takes + 1)
 
-    def segment_key(self, *, take: int, index: int) -> str:
-        """Where a segment is committed."""
-        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.mp4"
+    @property
+    def segment_folder(self) -> str:
+        """Where the store keeps the segments of the plan's owner, without a slash at the end."""
+        return f"segments/{self.owner}"
 
-    def inspection_key(self, *, take: int, index: int) -> str:
-        """Where the store keeps what the inspection of a segment found."""
-        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.inspection.json"
+    def segment_key(self, *, index: int, faces_sha256: str) -> str:
+        """Where a segment is committed.
+
+        The speech, the seed, the amplitudes and the weights that all subjects share decide nothing but the faces.
+
+        Args:
+            index: Place of the segment.
+            faces_sha256: Hash of all that is drawn of its posed faces.
+        """
+        identities = self.identities
+        digest = sha256_of_record(
+            {
+                "schema": _SEGMENT_SCHEMA,
+                "faces": faces_sha256,
+                "first_frame": self.segments[index].frames.start,
+                "profile": self.profile.value,
+                "fps": [self.fps.numerator, self.fps.denominator],
+                "subject": identities.subject_sha256,
+                "encoder": dict(identities.encoder),
+                "engine": identities.engine_version,
+                "device": identities.device_kind,
+            }
+        )
+        return f"{self.segment_folder}/{digest[:2]}/{digest}.mp4"
+
+    def link_key(self, *, take: int, index: int) -> str:
+        """Where the plan's folder says which segment is used."""
+        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.json"
 
     def master_key(self, *, take: int, filled: Collection[int] = ()) -> str:
         """Where a take's master is kept in the store; one with gaps that are filled is another master."""
@@ -150,15 +183,10 @@ class RenderPlan:
         """Where a take's manifest is kept in the store."""
         return f"{self.prefix}/take-{take:02d}/manifest{_gaps(filled)}.json"
 
-    def segment_keys(self) -> Iterator[str]:
-        """Every segment of every take, in order."""
-        for take in self.take_numbers:
-            for segment in self.segments:
-                yield self.segment_key(take=take, index=segment.index)
-
     def as_record(self) -> dict[str, Any]:
         """The plan as plain data, for ``farm plan --json``."""
         return {
+            "owner": self.owner,
             "project": self.project,
             "name": self.name,
             "profile": self.profile.value,
@@ -184,6 +212,7 @@ def plan_render(
     frame_count: int,
     identities: Identities,
     motion_context: int,
+    owner: str = DEFAULT_STUDIO,
     fps: Fraction = FRAME_RATE,
 ) -> RenderPlan:
     """Plan a job.
@@ -193,6 +222,7 @@ def plan_render(
         frame_count: Frames that cover the speech, see ``jobs.framerate.frame_count``.
         identities: What the video is made from.
         motion_context: Frames of merged motion that drawing needs on either side of a segment.
+        owner: The studio whose job it is.
         fps: Frames per second.
 
     Raises:
@@ -204,6 +234,7 @@ def plan_render(
         raise ValueError(f"the motion context cannot be {motion_context} frames")
     windows = tuple(plan_windows(frame_count))
     return RenderPlan(
+        owner=owner,
         project=job.metadata.project,
         name=job.metadata.name,
         profile=job.spec.output.profile,
@@ -255,9 +286,9 @@ def _windows_touching(frames: Span, frame_count: int) -> range:
 def _plan_hash(
     job: RenderJob, frame_count: int, identities: Identities, motion_context: int, fps: Fraction
 ) -> str:
-    """Hash of what decides the bytes of a segment.
+    """Hash of what decides the bytes of a master's pictures.
 
-    The job's name, its project and the places of its files are left out: they change where things lie, not
+    The job's name, its owner, its project and the places of its files are left out: they change where things lie, not
     what is in them. So is the number of takes: asking for a second take must not render the first again. So is
     the inspection, which looks at pictures and changes none, and the scheduling, which only says when.
     """
@@ -275,6 +306,11 @@ def _plan_hash(
             **({"speech": job.spec.speech.choices} if job.spec.speech.choices else {}),
         }
     )
+
+
+def inspection_key(segment_key: str) -> str:
+    """Where the store keeps what the inspection of a segment found."""
+    return f"{segment_key.removesuffix('.mp4')}.inspection.json"
 
 
 def _gaps(filled: Collection[int]) -> str:

@@ -1,4 +1,4 @@
-"""Writes docs/errors.md: every code an error can have, read from the sources that raise it.
+"""Writes docs/errors.md: every code an error can have, read from the sources that raise it; the API's copy as well.
 
     python -m recipes.errors_page
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ from jobs.spec_mistake import SpecMistake
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PAGE: Final = ROOT / "docs" / "errors.md"
+TABLE: Final = ROOT / "farm" / "api" / "error_codes.json"
+"""The same for the API, which explains each code that it tells."""
+
 _PACKAGES: Final = ("jobs", "infra", "stages", "farm")
 _FAMILIES: Final = {"speech": "SpeechError", "clip": "SubjectError"}
 """Codes of `stages.media` begin with what the file is to its reader, who chooses the class of the error too."""
@@ -104,10 +108,28 @@ def page(found: Sequence[Entry]) -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
+def table(found: Sequence[Entry]) -> str:
+    """What each code means, as JSON."""
+    codes: dict[str, dict[str, list[str]]] = {}
+    for entry in found:
+        told = codes.setdefault(entry.code, {"what": [], "hints": [], "retry": []})
+        words = (
+            ("what", entry.what),
+            ("hints", entry.hint),
+            *(("retry", word.value) for word in entry.retry),
+        )
+        for kind, text in words:
+            if text and text not in told[kind]:
+                told[kind].append(" ".join(text.split()))
+    return json.dumps(codes, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page."""
     argparse.ArgumentParser(prog="python -m recipes.errors_page", description=__doc__).parse_args(arguments)
-    PAGE.write_text(page(entries()), encoding="utf-8")
+    found = entries()
+    PAGE.write_text(page(found), encoding="utf-8")
+    TABLE.write_text(table(found), encoding="utf-8")
     return 0
 
 

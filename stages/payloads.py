@@ -7,7 +7,8 @@ Time is counted in frames. Frame k of the picture covers the speech samples [640
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -117,6 +118,17 @@ class PosedFace:
     def frame_count(self) -> int:
         """Number of frames T."""
         return int(self.mesh_TN3.shape[0])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of every number that a renderer may draw from, bit for bit."""
+        digest = hashlib.sha256()
+        # Every field: one that is added must not be left out of the keys of segments.
+        for each in fields(self):
+            array = getattr(self, each.name)
+            digest.update(f"{each.name} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f4").data)
+        return digest.hexdigest()
 
 
 def _width(track: Float32) -> int:

@@ -14,12 +14,15 @@ from farm.cli import (
     doctor,
     evaluate,
     journal,
+    key,
     overview,
     render,
     replay,
-    shared_farm,
+    serve,
     simulate,
     subject,
+    submit,
+    sweep,
     train,
 )
 from farm.cli.guarding import EPILOG, Guard
@@ -42,8 +45,9 @@ app = typer.Typer(
 for family in (render, train, evaluate, simulate, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
-for family in (shared_farm, overview, control, replay):
+for family in (serve, submit, overview, control, replay, sweep):
     app.add_typer(family.app)
+app.add_typer(key.app, name="key")
 app.add_typer(journal.app, name="journal")
 
 

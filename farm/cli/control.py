@@ -180,6 +180,6 @@ def unanswered(requests: Sequence[int], *, journal: Journal) -> str:
     numbers = ", ".join(str(request) for request in requests)
     noun, verb = ("request", "is") if len(requests) == 1 else ("requests", "are")
     return (
-        f"no answer yet at {journal.address}: {noun} {numbers} {verb} kept, and carried out once farm run is there"
+        f"no answer yet at {journal.address}: {noun} {numbers} {verb} kept, and carried out once farm serve is there"
         " and has planned the job"
     )

@@ -171,7 +171,7 @@ def _journal(settings: FarmSettings) -> str:
         journal = open_journal(settings.journal, must_exist=True)
     except JournalError:
         if "://" not in settings.journal and not Path(settings.journal).exists():
-            return "none yet; farm run and farm submit make it"
+            return "none yet; farm serve and farm submit make it"
         raise
     try:
         return f"{journal.address} is whole, {journal.check()} entries"

@@ -33,7 +33,7 @@ from jobs.locations import is_s3
 logger = logging.getLogger(__name__)
 
 # What they commit before they are interrupted is taken up the next time.
-_WORKING = frozenset({"render", "run"})
+_WORKING = frozenset({"render", "serve"})
 
 EPILOG: Final = "Exit codes:\n\n" + "\n\n".join(f"{code.value:>4}  {code.meaning}" for code in ExitCode)
 

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.cli.guarding import Run, argument, command, flag, option
-from farm.cli.output import Terminal
+from farm.cli.output import Terminal, UsageError
 from jobs.errors import Cancelled, ExitCode, FarmError, NotEnded, RenderError
 from jobs.farm_requests import SubmitRequest
 from jobs.lifecycle import JobState, SegmentState
+from jobs.locations import is_slug
 
 if TYPE_CHECKING:
     from farm.ledger import Ledger, LedgerJob
@@ -48,6 +49,18 @@ def opened_journal(settings: FarmSettings, *, must_exist: bool = True) -> Iterat
         yield journal
     finally:
         journal.close()
+
+
+def check_studio(name: str) -> None:
+    """Refuse what can be no studio's name.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not is_slug(name):
+        raise UsageError(
+            "must be 1 to 63 letters, digits, '.', '_' or '-'", where="--studio", hint="as in north"
+        )
 
 
 @command(app, "list")

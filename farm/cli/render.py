@@ -64,7 +64,7 @@ def _render(
 
 @command(app, "plan", uses_store=True)
 def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) -> ExitCode:
-    """Show what rendering a job would do, without rendering: frames, windows, segments, keys, weights."""
+    """Show what rendering a job would do, without rendering: frames, windows, segments, weights."""
     from farm.preparation import gather_cast, media_record, prepare_job, read_job_speech
 
     settings, stages = run.settings, run.wiring.stages
@@ -83,11 +83,11 @@ def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) 
     media = media_record(speech)
     record: dict[str, Any] = {
         "plan": plan.as_record(),
-        "keys": list(plan.segment_keys()),
         "masters": [loaded.master(take=take) for take in plan.take_numbers],
         "store": settings.store,
         "media": media.model_dump(),
         "already_committed": found,
+        "to_be_looked_for": plan.takes * len(plan.segments) - found,
         "notes": notes,
     }
     if not run.terminal.result(record):
@@ -119,6 +119,8 @@ def _show_report(report: RenderReport, terminal: Terminal) -> None:
     table.add_row("wall clock", f"{report.wall_seconds:.2f}", f"{report.seconds_per_second:.2f}")
     table.add_row("start-up before", f"{report.startup_seconds:.2f}", "")
     terminal.out.print(table)
+    found = report.segments_found
+    terminal.out.print(f"segments: {report.segments_total - found} rendered, {found} found", markup=False)
     terminal.out.print(f"pictures: {report.inspection.line()}", markup=False)
     terminal.out.print(
         "Steps work at the same time in several processes: their work may exceed the wall clock.", style="dim"
@@ -181,9 +183,14 @@ def _plan_facts(
         ("engine", f"moda-farm {identities.engine_version} on {identities.device_kind}"),
         ("plan hash", plan.plan_hash),
         ("store", store),
-        ("first key", plan.segment_key(take=1, index=0)),
-        ("last key", plan.segment_key(take=plan.takes, index=last.index)),
+        ("folder of the plan", plan.prefix),
         ("committed", f"{found} of {total} segments"),
+        # Segments are found by their faces, which are not made yet.
+        *(
+            [("not known", f"whether other plans rendered any of the {total - found}")]
+            if found < total
+            else []
+        ),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farm.coordination.requests import why
+from farm.coordination.standing import standing
 from farm.coordination.state import CoordinatorState
 
 # Replicas that start or are replaced take less; a cluster that scales up takes longer, and is told of.
@@ -37,5 +37,5 @@ class StandstillAlarm:
         counts = ", ".join(f"{count} {name}" for name, count in pools.items())
         return (
             f"nothing has run for a minute although {len(waiting)} jobs wait; replicas: {counts}."
-            f" {waiting[0]}: {why(farm, waiting[0])}"
+            f" {waiting[0]}: {standing(farm, waiting[0]).sentence}"
         )

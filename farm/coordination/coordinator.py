@@ -24,6 +24,7 @@ from farm.coordination.journal_writer import JournalWriter, moved_event
 from farm.coordination.new_jobs import adopt
 from farm.coordination.recovery import restore_all
 from farm.coordination.requests import answer_requests
+from farm.coordination.standing import HeartbeatTexts
 from farm.coordination.state import Assignment, CoordinatorState, FarmServices, Helper, Watcher
 from farm.coordination.unforeseen import ends_alone
 from farm.execution.pools.backend import PoolBackend
@@ -106,6 +107,7 @@ class FarmCoordinator:
         self._ticked_at = self._looked_at = float("-inf")
         self._turned_at, self._has_put_off = time.monotonic(), False
         self._alarm = StandstillAlarm()
+        self._heartbeat = HeartbeatTexts(owner=owner)
         writer = JournalWriter(journal, owner=owner)
         self.state = CoordinatorState(
             services=services,
@@ -310,7 +312,7 @@ class FarmCoordinator:
         if now - self._ticked_at < _TICK_S:
             return
         self._ticked_at, self._has_put_off = now, False
-        self.state.writer.check_writer()
+        self.state.writer.beat(self._heartbeat.next(self.state))
         self.state.tell(Tick())
         upstream.end_hung_helpers(self.state, now=now)
         self._alarm.look(self.state, now=now)

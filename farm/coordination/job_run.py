@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from farm.coordination.upstream_order import UpstreamOrder
 from farm.execution.calls import FaceCall, ReplicaSetup, SegmentCall, WindowCall
+from farm.execution.committed import SegmentName
 from farm.preparation import Cast
 from farm.render_report import FinishedTake
 from farm.replay.bundle import Failure, TryRecord
@@ -23,14 +24,19 @@ from jobs.framerate import Span
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces
-from jobs.plan import RenderPlan
+from jobs.plan import RenderPlan, inspection_key
 from stages.moda.merge import merge_windows
 from stages.payloads import Motion, PosedFace
 from stages.speech.context import speech_slice
 from stages.speech.decode import Speech
 
-SegmentName = tuple[int, int]
-"""Take and index of a segment."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFace:
+    """The posed face of a segment, and the key that it gives the segment."""
+
+    face: PosedFace
+    key: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +51,7 @@ class UpstreamWork:
     order: UpstreamOrder
     records: dict[Unit, UnitRecord] = field(default_factory=dict)
     motions: dict[Unit, Motion] = field(default_factory=dict)
-    faces: dict[Unit, PosedFace] = field(default_factory=dict)
+    faces: dict[Unit, HeldFace] = field(default_factory=dict)
 
     def forget(self, windows: Iterable[Unit]) -> None:
         """Free the motion of windows that nothing will ask for again."""
@@ -61,7 +67,7 @@ class JobRun:
         name: Its name in the farm.
         setup: What its replicas must have loaded.
         records: The record of every committed segment.
-        found: Segments of these that were committed before this run of the farm.
+        found: Segments of these that this run of the farm found in the store.
         open: There once windows or faces are wanted, gone when the job pauses or ends.
         tries: What came of each try of a segment that did not commit.
         given_up: The segment that was given up last.
@@ -162,6 +168,13 @@ class JobRun:
             torso=amplitudes.torso,
         )
 
+    def hold_face(self, unit: Unit, face: PosedFace) -> HeldFace:
+        """Keep a composed face until its segment is settled; the job is open."""
+        assert self.open is not None
+        key = self.plan.segment_key(index=unit.index, faces_sha256=face.sha256)
+        held = self.open.faces[unit] = HeldFace(face=face, key=key)
+        return held
+
     def note_try(self, unit: Unit, *, replica: str, error: FarmError) -> None:
         """A try of a segment came to nothing."""
         is_loss = isinstance(error, ReplicaLost)
@@ -170,13 +183,14 @@ class JobRun:
 
     def segment_call(self, unit: Unit) -> SegmentCall | None:
         """What renders the segment; None while its face is not composed."""
-        face = self.open.faces.get(Unit(unit.take, unit.index, Stage.FACE)) if self.open else None
-        if face is None:
+        held = self.open.faces.get(Unit(unit.take, unit.index, Stage.FACE)) if self.open else None
+        if held is None:
             return None
         return SegmentCall(
-            face=face,
+            face=held.face,
             index=unit.index,
             first_frame=self.plan.segments[unit.index].frames.start,
-            key=self.plan.segment_key(take=unit.take, index=unit.index),
-            inspection_key=self.plan.inspection_key(take=unit.take, index=unit.index),
+            key=held.key,
+            inspection_key=inspection_key(held.key),
+            link_key=self.plan.link_key(take=unit.take, index=unit.index),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from farm.ledger import Ledger
@@ -26,7 +27,12 @@ class JournalWriter:
     """The one writer of a journal, for one run of the farm."""
 
     def __init__(
-        self, journal: Journal, *, owner: str, told: Callable[[AnyJournalEvent], None] | None = None
+        self,
+        journal: Journal,
+        *,
+        owner: str,
+        told: Callable[[AnyJournalEvent], None] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Become the writer and read what is there.
 
@@ -36,12 +42,13 @@ class JournalWriter:
             journal: The journal.
             owner: Who this is, for people.
             told: Is handed every event once it is durable.
+            clock: Seconds since 1970.
 
         Raises:
             JournalError: The journal cannot be read or written, or is not whole.
         """
         self._journal = journal
-        self._told = told
+        self._told, self._clock = told, clock
         self._events: list[AnyJournalEvent] = []
         self._answers: list[tuple[int, str]] = []
         # Before the epoch begins: a farm that cannot read the journal must not end one that can.
@@ -115,11 +122,11 @@ class JournalWriter:
         """
         if not self.has_unwritten:
             return
-        events, answers = self._events, self._answers
+        events, answers, now = self._events, self._answers, self._clock()
         for event in events:
-            self.ledger.take(event)
+            self.ledger.take(event, at=now)
         self._sequence = self._journal.append(
-            self.epoch, [event.model_dump_json() for event in events], answers=answers
+            self.epoch, [event.model_dump_json() for event in events], answers=answers, at=now
         )
         self._events, self._answers = [], []
         if self._told is not None:
@@ -129,14 +136,14 @@ class JournalWriter:
             self._snapshot_at = self._sequence
             self._keep_snapshot()
 
-    def check_writer(self) -> None:
-        """See that nobody else became the writer; whoever has nothing to write would never find out.
+    def beat(self, told: str | None = None) -> None:
+        """Say that this run is there, and what it has to tell; see that nobody else became the writer meanwhile.
 
         Raises:
             JournalFenced: Another run of the farm took over.
             JournalError: The journal does not answer.
         """
-        self._journal.append(self.epoch, ())
+        self._journal.beat(self.epoch, told)
 
     def _keep_snapshot(self) -> None:
         """Spare later runs some reading. Where that fails, they read more, and this run tries again in its time."""

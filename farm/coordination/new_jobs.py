@@ -49,12 +49,13 @@ def parse_document(
     return replace(loaded, overwrite=overwrite)
 
 
-def plan_job(name: str, loaded: LoadedJob, *, services: FarmServices, is_new: bool) -> JobRun:
+def plan_job(name: str, loaded: LoadedJob, *, studio: str, services: FarmServices, is_new: bool) -> JobRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
 
     Args:
         name: Its name in the farm.
         loaded: The job.
+        studio: Whose it is.
         services: What is the same for all jobs.
         is_new: See `prepare_job`.
 
@@ -72,6 +73,7 @@ def plan_job(name: str, loaded: LoadedJob, *, services: FarmServices, is_new: bo
             store=services.store,
             device_kind=services.device_kind,
             name=name,
+            owner=studio,
             is_new=is_new,
         ),
     )
@@ -283,7 +285,7 @@ def _note_move(
 def _plan(farm: CoordinatorState, job: PlanningJob, *, after_s: float = 0.0) -> None:
     farm.planning[job.name] = job
     farm.background.ask(
-        partial(plan_job, job.name, job.loaded, services=farm.services, is_new=True),
+        partial(plan_job, job.name, job.loaded, studio=job.studio, services=farm.services, is_new=True),
         callback_of(farm, job.name, partial(_planned, farm, job)),
         kind=WorkKind.PLAN,
         after_s=after_s,

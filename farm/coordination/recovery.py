@@ -135,7 +135,14 @@ def cancel_return(farm: CoordinatorState, name: str) -> None:
 
 def _plan(farm: CoordinatorState, back: ReturningJob, *, after_s: float = 0.0) -> None:
     farm.background.ask(
-        partial(plan_job, back.job.name, back.loaded, services=farm.services, is_new=False),
+        partial(
+            plan_job,
+            back.job.name,
+            back.loaded,
+            studio=back.job.studio,
+            services=farm.services,
+            is_new=False,
+        ),
         callback_of(farm, back.job.name, partial(_planned, farm, back)),
         kind=WorkKind.PLAN,
         after_s=after_s,

@@ -9,10 +9,10 @@ from farm.asking import future_name
 from farm.coordination.endings import follow_up
 from farm.coordination.new_jobs import cancel_planning, note_account, parse_document, receive
 from farm.coordination.recovery import cancel_return, retry
+from farm.coordination.standing import standing
 from farm.coordination.state import CoordinatorState
 from farm.coordination.unforeseen import FarmCannotGoOn, ends_alone, give_up, keep, unforeseen
 from farm.crashes import caught
-from farm.scheduling.failure_policy import Patience
 from farm.scheduling.job import JobEntry
 from farm.scheduling.messages import RequestRefused, Requeue, Waive, unknown_job
 from infra.journal.base import Asked
@@ -31,6 +31,7 @@ from jobs.farm_requests import (
     request_from_json,
 )
 from jobs.lifecycle import JobState, SegmentState
+from jobs.locations import is_slug
 
 _SETTLED = frozenset({SegmentState.COMMITTED, SegmentState.WAIVED})
 _RESTING = frozenset({JobState.HELD, JobState.PAUSED})
@@ -124,7 +125,7 @@ def _grant(farm: CoordinatorState, request: AnyRequest, *, number: int) -> Reque
     if line is None and name not in farm.planning:
         raise unknown_job(name)
     if isinstance(request, WhyRequest):
-        return RequestAnswer(job=name, text=why(farm, name))
+        return RequestAnswer(job=name, text=standing(farm, name).sentence)
     if name in farm.planning:
         _cancel_planning(farm, request)
         return RequestAnswer(job=name, text="it is cancelled")
@@ -140,35 +141,16 @@ def _grant(farm: CoordinatorState, request: AnyRequest, *, number: int) -> Reque
     )
 
 
-def why(farm: CoordinatorState, name: str) -> str:
-    """Why nothing, or nothing more, of the job runs."""
-    if name in farm.restoring:
-        known = farm.restoring[name].job.state.value
-        return _planning(farm.restoring[name].patience, f"It was {known}, and is being planned again.")
-    work = farm.finishing.get(name)
-    if work is not None and work.patience.error and not work.stop.is_set():
-        return f"Its {work.patience.sentence('master')}."
-    if name in farm.scheduler.jobs:
-        run = farm.runs.get(name)
-        if run is not None and run.patience.error and farm.scheduler.jobs[name].is_dispatching:
-            return f"Its {run.patience.sentence('motion')}."
-        return farm.scheduler.why_waiting(name).sentence
-    if name in farm.planning:
-        job = farm.planning[name]
-        if job.is_cancelled:
-            return "It is cancelled."
-        return _planning(job.patience, "It is being planned.")
-    line = farm.writer.ledger.jobs[name]
-    because = f": {line.reason}" if line.reason else ""
-    return f"It is {line.state.value}{because}."
-
-
-def _planning(patience: Patience, sentence: str) -> str:
-    return f"Its {patience.sentence('planning')}." if patience.error else sentence
-
-
 def _submit(farm: CoordinatorState, request: SubmitRequest, *, number: int) -> RequestAnswer:
     name = future_name(request, number)
+    if not is_slug(request.studio):
+        # It is part of every key of the job.
+        raise RequestRefused(
+            f"'{request.studio[:80]}' is no name of a studio",
+            where=name,
+            code="bad_studio",
+            hint="1 to 63 letters, digits, '.', '_' or '-', as in north",
+        )
     receive(
         farm,
         name,

@@ -10,8 +10,8 @@ from farm.coordination.job_run import JobRun
 from farm.coordination.new_jobs import note_account
 from farm.coordination.state import Assignment, CoordinatorState
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.execution.committed import committed_segment, find_segment
 from farm.execution.pools.messages import Finished, Gone, Refused, Task
-from farm.preparation import committed_segment
 from farm.scheduling.messages import (
     AttemptFailed,
     Dispatch,
@@ -22,11 +22,12 @@ from farm.scheduling.messages import (
     ReplicaGone,
     Retire,
     SegmentFound,
+    SegmentsReady,
     Stop,
     Stopped,
     Succeeded,
 )
-from farm.scheduling.units import Unit
+from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError, InfrastructureError, ReplicaLost
 from jobs.farm_error import Retry
 from jobs.journal_events import SegmentCommitted
@@ -121,16 +122,56 @@ def look_in_store(farm: CoordinatorState, run: JobRun, unit: Unit) -> None:
     )
 
 
+def look_for_segment(farm: CoordinatorState, run: JobRun, face: Unit, *, key: str) -> None:
+    """Ask, beside the loop, whether the store holds what the face would be drawn to; it is ready where it does not."""
+    look = partial(
+        find_segment,
+        run.plan,
+        take=face.take,
+        index=face.index,
+        key=key,
+        policy=run.setup.inspection,
+        store=farm.services.store,
+    )
+    farm.background.ask(
+        look, callback_of(farm, run.name, partial(_looked_for, farm, run, face)), kind=WorkKind.STORE
+    )
+
+
 def _looked(farm: CoordinatorState, run: JobRun, unit: Unit, found: SegmentRecord | FarmError | None) -> None:
     if isinstance(found, FarmError):
         # It is rendered again; the commit will find the first copy.
         logger.warning("%s: %s", unit, found)
+    elif found is not None:
+        _take_in(farm, run, unit, found)
+
+
+def _looked_for(
+    farm: CoordinatorState, run: JobRun, face: Unit, found: SegmentRecord | FarmError | None
+) -> None:
+    if isinstance(found, SegmentRecord):
+        if (face.take, face.index) not in run.records:
+            run.found += 1
+        _take_in(farm, run, Unit(face.take, face.index, Stage.RENDER), found)
         return
-    if found is None or farm.runs.get(run.name) is not run or (unit.take, unit.index) in run.records:
+    if isinstance(found, FarmError):
+        # Whoever renders and commits it meets the same, and is tried again or ends with it.
+        logger.warning("%s: %s", face, found)
+    # The job may have been paused meanwhile, or the segment waived.
+    if farm.runs.get(run.name) is run and run.open is not None and face in run.open.faces:
+        farm.tell(SegmentsReady(run.name, (run.number(face),)))
+
+
+def _take_in(farm: CoordinatorState, run: JobRun, unit: Unit, found: SegmentRecord) -> None:
+    """The store holds a segment that is not settled here."""
+    if farm.runs.get(run.name) is not run:
         return
-    run.records[unit.take, unit.index] = found
-    farm.writer.note(SegmentCommitted(job=run.name, segment=run.number(unit), record=found))
-    farm.watcher.committed(run, found)
+    name = (unit.take, unit.index)
+    # One that was waived, and is wanted again, may have a record already.
+    if name not in run.records:
+        run.records[name] = found
+        farm.writer.note(SegmentCommitted(job=run.name, segment=run.number(unit), record=found))
+        farm.watcher.committed(run, found)
     farm.tell(SegmentFound(run.name, run.number(unit)))
 
 

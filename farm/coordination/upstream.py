@@ -12,6 +12,7 @@ from functools import partial
 from farm.config import SLOTS_PER_REPLICA
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun, UpstreamWork
+from farm.coordination.segments import look_for_segment
 from farm.coordination.state import Assignment, CoordinatorState, Helper
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream_order import UpstreamOrder
@@ -102,8 +103,8 @@ def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finish
     assert isinstance(finished.result, PosedFace)
     run.open.forget(run.open.order.done(unit))
     if run.open.order.holds(unit):
-        run.open.faces[unit] = finished.result
-        farm.tell(SegmentsReady(run.name, (run.number(unit),)))
+        held = run.hold_face(unit, finished.result)
+        look_for_segment(farm, run, unit, key=held.key)
 
 
 def take_failure(farm: CoordinatorState, assignment: Assignment, error: FarmError) -> None:

@@ -75,13 +75,18 @@ class FaceCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentCall:
-    """Render, encode, verify, inspect and commit one segment under `key`, what was found under `inspection_key`."""
+    """Render, encode, verify, inspect and commit one segment under `key`, what was found under `inspection_key`.
+
+    Attributes:
+        link_key: Where the plan says that it uses this segment; empty where no plan does.
+    """
 
     face: PosedFace
     index: int
     first_frame: int
     key: str
     inspection_key: str
+    link_key: str = ""
 
 
 Call = WindowCall | FaceCall | SegmentCall

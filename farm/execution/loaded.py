@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from farm.execution.calls import Call, FaceCall, ReplicaSetup, Result, SegmentCall, WindowCall
+from farm.execution.committed import keep_link
 from farm.execution.inspecting import inspection_record, keep_inspection, rejection
 from farm.execution.stages import (
     FaceComposer,
@@ -27,6 +28,7 @@ from infra.storage import ObjectStore, open_store
 from jobs.errors import WeightsMismatch
 from jobs.identity import sha256_of_bytes
 from jobs.manifest import SegmentRecord
+from jobs.segment_link import SegmentLink
 from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
 from stages.encode.segment import encode_segment, verify_segment
@@ -144,8 +146,10 @@ class LoadedRender:
             raise rejection(found)
         digest = sha256_of_bytes(data)
         store = self._store(setup.store)
-        # Before the segment: what is committed has always been inspected.
+        # Before the segment: what is committed has always been inspected, and a plan that rendered it names it.
         keep_inspection(found, key=call.inspection_key, store=store)
+        if call.link_key:
+            keep_link(SegmentLink(key=call.key), key=call.link_key, store=store)
         store.put_if_absent(call.key, data, sha256=digest)
         return SegmentRecord(
             index=call.index,

@@ -244,11 +244,11 @@ class RealStages:
 
     def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
         """See `StageFactory`."""
-        from stages.render.renderer_stage import RendererStage
+        from stages.render.renderer_loading import load_renderer
         from stages.threads import use_one_thread
 
         use_one_thread()
-        return RendererStage.load(subject=subject, device=device)
+        return load_renderer(subject=subject, device=device)
 
     def load_inspector(self, *, subject: Any, folder: Path, size: int) -> Inspector:
         """See `StageFactory`."""

@@ -62,6 +62,8 @@ class LedgerJob:
         delivered: Takes that are delivered.
         waits: What waits for something that does not answer, since it last got on.
         error: What ended it, as `FarmError.as_record` tells it.
+        received: Sequence of the journal's entry with which it came.
+        received_at, changed_at: When it came, and when it came to its state; seconds since 1970.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -88,6 +90,9 @@ class LedgerJob:
     delivered: dict[int, TakeDelivered] = field(default_factory=dict)
     waits: JobWaits | None = None
     error: dict[str, Any] | None = None
+    received: int = 0
+    received_at: float = 0.0
+    changed_at: float = 0.0
 
     @property
     def document(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from types import MappingProxyType
 
 from farm.ledger.job import LedgerJob
@@ -48,15 +49,19 @@ class Ledger:
         self._sequence = 0
 
     @classmethod
-    def fold(cls, events: Iterable[AnyJournalEvent]) -> Ledger:
+    def fold(cls, events: Iterable[AnyJournalEvent], *, at: Iterable[float] | None = None) -> Ledger:
         """The ledger of all events from the journal's first on.
+
+        Args:
+            events: What happened.
+            at: When each did; nobody asks for it where it is not given.
 
         Raises:
             JournalCorrupt: An event cannot have happened.
         """
         ledger = cls()
-        for event in events:
-            ledger.take(event)
+        for event, moment in zip(events, repeat(0.0) if at is None else at, strict=False):
+            ledger.take(event, at=moment)
         return ledger
 
     @property
@@ -69,14 +74,18 @@ class Ledger:
         """Sequence of the last entry taken in."""
         return self._sequence
 
-    def take(self, event: AnyJournalEvent) -> None:
+    def take(self, event: AnyJournalEvent, *, at: float = 0.0) -> None:
         """Take in the next event.
+
+        Args:
+            event: What happened.
+            at: When, in seconds since 1970; 0 where nobody asks for it.
 
         Raises:
             JournalCorrupt: It cannot have happened; the error names the entry, and nothing has changed.
         """
         try:
-            self._take(event)
+            self._take(event, at)
         except Impossible as impossible:
             raise JournalCorrupt(
                 f"entry {self._sequence + 1} cannot have happened: {impossible}",
@@ -106,18 +115,22 @@ class Ledger:
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
-    def _take(self, event: AnyJournalEvent) -> None:
+    def _take(self, event: AnyJournalEvent, at: float) -> None:
         if isinstance(event, StateMoved):
             take_move(self._jobs, event)
+            if event.subject in self._jobs:
+                self._jobs[event.subject].changed_at = at
         elif isinstance(event, JobReceived):
-            self._receive(event)
+            self._receive(event, at)
         else:
             job = self._jobs.get(event.job)
             if job is None:
                 raise Impossible(f"there is no job {event.job!r}")
             _take_of_job(job, event)
+            if isinstance(event, JobRestored):
+                job.changed_at = at
 
-    def _receive(self, event: JobReceived) -> None:
+    def _receive(self, event: JobReceived, at: float) -> None:
         if event.job in self._jobs:
             raise Impossible(f"there is a job {event.job!r} already")
         if not can_be_named(event.job):
@@ -129,6 +142,9 @@ class Ledger:
             folder=event.folder,
             on_hold=event.on_hold,
             overwrite=event.overwrite,
+            received=self._sequence + 1,
+            received_at=at,
+            changed_at=at,
         )
 
 

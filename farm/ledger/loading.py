@@ -60,7 +60,7 @@ def take_entry(ledger: Ledger, entry: Entry, *, where: str) -> None:
     """
     event = event_of(entry, where=where)
     try:
-        ledger.take(event)
+        ledger.take(event, at=entry.at)
     except JournalCorrupt as error:
         raise JournalCorrupt(error.message, where=where, hint=error.hint) from error
 

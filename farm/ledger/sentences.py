@@ -43,7 +43,8 @@ def _of_job(event: AnyJournalEvent) -> str:
         counts = f"{len(event.committed)} committed, {len(event.quarantined)} in quarantine"
         return f"taken up again as {event.state}: {counts}, {len(event.waived)} waived"
     if isinstance(event, SegmentCommitted):
-        return f"segment {event.segment} is in the store as {event.record.key}"
+        found = ", rendered by another plan" if event.record.found else ""
+        return f"segment {event.segment} is in the store as {event.record.key}{found}"
     if isinstance(event, BundleWritten):
         return f"segment {event.segment} can be rendered again from {event.bundle}"
     if isinstance(event, AccountNoted):

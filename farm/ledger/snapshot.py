@@ -15,8 +15,8 @@ from pydantic import ConfigDict, TypeAdapter
 from farm.ledger.job import LedgerJob
 from jobs.errors import JournalCorrupt
 
-_Version = Literal["farm.ledger/v6"]
-_VERSION: Final[_Version] = "farm.ledger/v6"
+_Version = Literal["farm.ledger/v7"]
+_VERSION: Final[_Version] = "farm.ledger/v7"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

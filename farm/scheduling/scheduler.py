@@ -45,7 +45,7 @@ from farm.scheduling.settling import settle_changed, take_flow_event
 from farm.scheduling.state import FarmState, Moved, new_state
 from farm.scheduling.suspects import end_replicas_that_are_empty
 from farm.scheduling.turns import Turn
-from farm.scheduling.why import WaitingReason, why_waiting
+from farm.scheduling.why import Ahead, WaitingReason, ahead_of_each, why_waiting
 from jobs.farm_requests import ResumeRequest, RetryRequest
 from jobs.farm_spec import FarmSpec
 
@@ -120,13 +120,21 @@ class Scheduler:
         actions, farm.actions = farm.actions, []
         return actions
 
-    def why_waiting(self, job: str) -> WaitingReason:
+    def why_waiting(self, job: str, *, ahead: Ahead | None = None) -> WaitingReason:
         """Why nothing, or nothing more, of the job runs.
+
+        Args:
+            job: Its name.
+            ahead: Where many are asked for, `ahead_of_each` of the same moment.
 
         Raises:
             RequestRefused: There is no such job.
         """
-        return why_waiting(self._farm, job)
+        return why_waiting(self._farm, job, ahead=ahead)
+
+    def ahead_of_each(self) -> Ahead:
+        """How many jobs that want a replica come before one, as things stand."""
+        return ahead_of_each(self._farm)
 
     def turn(self, job: str) -> Turn:
         """Sorts jobs by whose turn comes first."""

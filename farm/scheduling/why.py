@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -9,6 +11,7 @@ from farm.scheduling.job import JobEntry, has_room
 from farm.scheduling.messages import unknown_job
 from farm.scheduling.replicas import ReplicaStatus
 from farm.scheduling.state import FarmState
+from farm.scheduling.turns import Turn
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import ReasonKind
 
@@ -46,8 +49,17 @@ class WaitingReason:
     position: int | None = None
 
 
-def why_waiting(farm: FarmState, name: str) -> WaitingReason:
+Ahead = Callable[[str], int]
+"""How many jobs come before one."""
+
+
+def why_waiting(farm: FarmState, name: str, *, ahead: Ahead | None = None) -> WaitingReason:
     """Why nothing, or nothing more, of the job runs.
+
+    Args:
+        farm: The farm.
+        name: The job.
+        ahead: Where many are asked for, `ahead_of_each` of the same moment; otherwise it is counted.
 
     Raises:
         RequestRefused: There is no such job.
@@ -56,7 +68,7 @@ def why_waiting(farm: FarmState, name: str) -> WaitingReason:
     if job is None:
         raise unknown_job(name)
     if job.is_dispatching:
-        found = _why_segments_wait(farm, job)
+        found = _why_segments_wait(farm, job, ahead or ahead_of_each(farm))
         if job.patience.error is None or found.code is WaitCode.BACKOFF:
             return found
         tried = f"The last segment that was tried came to {job.patience.error.line()}."
@@ -81,9 +93,9 @@ def _why_job_waits(job: JobEntry) -> WaitingReason:
     return WaitingReason(WaitCode.FINISHING, f"Every segment is settled; it is {job.state.value}.")
 
 
-def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
+def _why_segments_wait(farm: FarmState, job: JobEntry, ahead: Ahead) -> WaitingReason:
     if job.waiting:
-        return _why_no_replica(farm, job)
+        return _why_no_replica(farm, job, ahead)
     counts = job.counts
     if counts[SegmentState.LEASED]:
         return WaitingReason(
@@ -102,7 +114,7 @@ def _why_segments_wait(farm: FarmState, job: JobEntry) -> WaitingReason:
     return WaitingReason(WaitCode.MOTION, f"{counts[SegmentState.BLOCKED]} segments wait for their motion.")
 
 
-def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:
+def _why_no_replica(farm: FarmState, job: JobEntry, ahead: Ahead) -> WaitingReason:
     studio = farm.studio_of(job)
     if not job.can_pay(farm.cost_of(job)):
         text = f"It spent {job.spent:.0f} of its {job.max_gpu_seconds:.0f} GPU seconds; what runs needs the rest."
@@ -111,10 +123,21 @@ def _why_no_replica(farm: FarmState, job: JobEntry) -> WaitingReason:
         return WaitingReason(WaitCode.NO_CAPACITY, f"None of {len(farm.pool)} replicas takes work.")
     if not has_room(job.replicas, job.limit) or not studio.has_room(job.request.tier):
         return _why_at_limit(farm, job)
-    turn = farm.line.turn(job)
-    ahead = sum(farm.may_be_served(other) and farm.line.turn(other) < turn for other in farm.jobs.values())
-    text = f"Every replica is busy; {ahead} jobs come before it in the tiers down to '{job.request.tier}'."
-    return WaitingReason(WaitCode.TURN, text, position=ahead)
+    before = ahead(job.name)
+    text = f"Every replica is busy; {before} jobs come before it in the tiers down to '{job.request.tier}'."
+    return WaitingReason(WaitCode.TURN, text, position=before)
+
+
+def ahead_of_each(farm: FarmState) -> Ahead:
+    """How many jobs that want a replica come before one; sorted once, and only where somebody asks."""
+    turns: list[Turn] = []
+
+    def ahead(name: str) -> int:
+        if not turns:
+            turns.extend(sorted(farm.line.turn(job) for job in farm.jobs.values() if farm.may_be_served(job)))
+        return bisect_left(turns, farm.line.turn(farm.jobs[name]))
+
+    return ahead
 
 
 def _why_at_limit(farm: FarmState, job: JobEntry) -> WaitingReason:

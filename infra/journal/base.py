@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from infra.journal.keys import KeyTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,21 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """When the writer was last there.
+
+    Attributes:
+        epoch: Its run of the farm.
+        at: Seconds since 1970, by its clock.
+        body: JSON text: what it had to say.
+    """
+
+    epoch: int
+    at: float
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The fold of all entries up to `sequence`."""
 
@@ -52,6 +70,11 @@ class Journal(Protocol):
         """Where it is, without a password."""
         ...
 
+    @property
+    def keys(self) -> KeyTable:
+        """The keys of the API, which lie beside it: whoever reaches one reaches the other."""
+        ...
+
     def begin_epoch(self, owner: str) -> int:
         """Become the writer: a number greater than all before. `owner` says who, for people.
 
@@ -60,13 +83,21 @@ class Journal(Protocol):
         """
         ...
 
-    def append(self, epoch: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = ()) -> int:
+    def append(
+        self,
+        epoch: int,
+        bodies: Sequence[str],
+        *,
+        answers: Sequence[tuple[int, str]] = (),
+        at: float | None = None,
+    ) -> int:
         """Write events, and answers to requests, in one transaction; durable when this returns.
 
         Args:
             epoch: The writer's.
             bodies: JSON texts, in order; may be empty.
             answers: Request and JSON text. A request that has an answer already keeps it.
+            at: When it happened, in seconds since 1970; now, where it is not given.
 
         Returns:
             Sequence of the last entry of the journal.
@@ -100,6 +131,17 @@ class Journal(Protocol):
         """The newest one; None where there is none, or where its own hash does not fit it."""
         ...
 
+    def beat(self, epoch: int, body: str | None = None) -> None:
+        """Say that the writer is there, and what it has to say; without a body, the one before stays.
+
+        Raises as `append`.
+        """
+        ...
+
+    def heartbeat(self) -> Heartbeat | None:
+        """The last one; None where no writer ever gave any."""
+        ...
+
     def ask(self, body: str, *, token: str) -> int:
         """Put a request in the box, for the writer to answer.
 
@@ -116,6 +158,10 @@ class Journal(Protocol):
 
     def asked(self) -> Sequence[Asked]:
         """Requests without an answer, oldest first."""
+        ...
+
+    def request(self, request: int) -> str | None:
+        """What was asked, answered or not; None where nobody asked under that number."""
         ...
 
     def answer_to(self, request: int) -> str | None:

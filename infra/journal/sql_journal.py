@@ -11,11 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlalchemy import func as sql
 
-from infra.journal.base import Asked, Entry, Snapshot
+from infra.journal.base import Asked, Entry, Heartbeat, Snapshot
 from infra.journal.chain import Link, check_writable, linked
 from infra.journal.checking import check_links
 from infra.journal.database import Database
-from infra.journal.tables import entries, epochs, head, requests, snapshots
+from infra.journal.keys import KeyTable
+from infra.journal.tables import entries, epochs, head, heartbeats, requests, snapshots
 from jobs.errors import JournalFenced, TokenTaken
 
 _PAGE: Final = 500
@@ -46,6 +47,11 @@ class SqlJournal:
         """Where it is, without a password."""
         return self._database.shown
 
+    @property
+    def keys(self) -> KeyTable:
+        """The keys of the API, see `Journal`."""
+        return KeyTable(self._database, clock=self._clock)
+
     def begin_epoch(self, owner: str) -> int:
         """Become the writer, see `Journal`. After a lost answer it may begin two; the first is nobody's."""
         now = self._clock()
@@ -59,9 +65,16 @@ class SqlJournal:
 
         return self._database.write(begin)
 
-    def append(self, epoch: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = ()) -> int:
+    def append(
+        self,
+        epoch: int,
+        bodies: Sequence[str],
+        *,
+        answers: Sequence[tuple[int, str]] = (),
+        at: float | None = None,
+    ) -> int:
         """Write events and answers, see `Journal`. Never twice, also where the answer to a commit is lost."""
-        now = self._clock()
+        now = self._clock() if at is None else at
         check_writable([*bodies, *(answer for _, answer in answers)], at=now)
         tried: Link | None = None
 
@@ -135,6 +148,25 @@ class SqlJournal:
                 return Snapshot(sequence=row.sequence, body=row.body)
         return None
 
+    def beat(self, epoch: int, body: str | None = None) -> None:
+        """Say that the writer is there, see `Journal`."""
+        now = self._clock()
+        check_writable([] if body is None else [body], at=now)
+
+        def write(connection: Connection) -> None:
+            self._refuse_old(epoch, _locked_head(connection))
+            told: dict[str, Any] = {"epoch": epoch, "at": now} | ({} if body is None else {"body": body})
+            if connection.execute(update(heartbeats).values(told)).rowcount == 0:
+                connection.execute(insert(heartbeats).values({"id": 1, "body": "{}"} | told))
+
+        self._database.write(write)
+
+    def heartbeat(self) -> Heartbeat | None:
+        """The last one, see `Journal`."""
+        for row in self._rows(select(heartbeats)):
+            return Heartbeat(epoch=row.epoch, at=row.at, body=row.body)
+        return None
+
     def ask(self, body: str, *, token: str) -> int:
         """Put a request in the box, see `Journal`."""
         check_writable([body, token], at=0.0)
@@ -165,6 +197,11 @@ class SqlJournal:
             .order_by(requests.c.request)
         )
         return tuple(Asked(request=row.request, body=row.body) for row in self._rows(waiting))
+
+    def request(self, request: int) -> str | None:
+        """What was asked, see `Journal`."""
+        body = select(requests.c.body).where(requests.c.request == request)
+        return self._database.read(lambda connection: connection.execute(body).scalar())
 
     def answer_to(self, request: int) -> str | None:
         """The answer, once there is one."""

@@ -17,8 +17,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 1
-"""Grows with every change of these tables; a journal of another version is refused."""
+SCHEMA_VERSION: Final = 2
+"""Grows with every change of these tables: `infra.journal.schema` has the way from each former version."""
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite keeps an INTEGER key in the table itself
 
@@ -78,3 +78,41 @@ snapshots = Table(
     Column("body", Text, nullable=False),
     Column("sha256", Text, nullable=False),
 )
+
+heartbeats = Table(
+    # One row: when the writer was last there, and what it had to say of the jobs that wait.
+    "heartbeats",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=False),
+    Column("epoch", _NUMBER, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+api_keys = Table(
+    # Of a key nothing is kept that would let somebody use it.
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("studio", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    UniqueConstraint("sha256", name="api_keys_sha256"),
+)
+
+key_changes = Table(
+    "key_changes",
+    metadata,
+    Column("change", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
+ADDED: Final = {2: ("heartbeats", "api_keys", "key_changes")}
+"""Tables that a version has and the one before it had not."""

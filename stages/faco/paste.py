@@ -34,9 +34,11 @@ def paste_parts(template_N3: Floats, *, mouth_TN3: Floats, eyes_TN3: Floats) -> 
     return mesh_TN3
 
 
-def draws_composed_face(renderer_weights: Path) -> bool:
-    """Whether a renderer wants composed faces, as nearly all do, or pasted ones.
+def draws_composed_face(renderer_weights: Path | None) -> bool:
+    """Whether a renderer wants composed faces, as nearly all do and as warping without weights does, or pasted ones.
 
     Raises WeightsError when the weights cannot be read.
     """
+    if renderer_weights is None:
+        return True
     return read_header(renderer_weights).facts.get(COMPOSED_FACE, True) is not False

@@ -60,6 +60,25 @@ def canonicalise(
     return canonical_TN3.astype(np.float32), head_T7.astype(np.float32)
 
 
+def straightened(
+    mesh_TN3: NDArray[np.floating], *, template_N3: NDArray[np.floating]
+) -> tuple[Floats, Floats]:
+    """What `pose` made meshes from: canonical meshes (T, 478, 3) and head vectors (T, 7), of a face that is known.
+
+    Each frame is computed alone, so that it gives the same numbers in any company.
+
+    Args:
+        mesh_TN3: meshes in the picture.
+        template_N3: the face's canonical mesh (478, 3), from which its bone hardly differs.
+    """
+    parts = [
+        canonicalise(mesh_N3[None], rigid_rotation(mesh_N3, template_N3)[None])
+        for mesh_N3 in np.asarray(mesh_TN3)
+    ]
+    canonical_TN3 = np.concatenate([part[0] for part in parts])
+    return canonical_TN3, np.concatenate([part[1] for part in parts])
+
+
 def pose(canonical_TN3: NDArray[np.floating], head_T7: NDArray[np.floating]) -> Floats:
     """Inverse of `canonicalise`: canonical meshes (T, N, 3) and head vectors (T, 7) to image px."""
     head_T7 = np.asarray(head_T7, dtype=np.float64)

@@ -58,6 +58,7 @@ class RendererStage:
     def load(cls, *, subject: SubjectPackage, device: str) -> Self:
         """Load the subject's renderer. Raises WeightsError when its weights are of another network."""
         weights = subject.renderer_weights
+        assert weights is not None
         facts = RendererFacts.of(subject)
         generator = build_network(weights, GeneratorConfig, Generator)
         load_weights(weights, generator, expected=EXPECTED)
@@ -68,19 +69,25 @@ class RendererStage:
             device=torch.device(device),
         )
 
-    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[Frame]:
+    def render(
+        self, face: PosedFace, *, first_frame: int, lead: int = 0, frame_count: int | None = None
+    ) -> Iterator[Frame]:
         """(H, W, 3) uint8 RGB frames in order.
 
         Args:
-            face: posed faces of frames [first_frame, ...), px on the 512 canvas.
-            first_frame: absolute frame of the first; the position encoding runs to and fro in the trained range.
+            face: posed faces, px on the 512 canvas; those before and after the wanted ones are not looked at.
+            first_frame: absolute frame of the first wanted one; the position encoding runs to and fro in the trained
+                range.
+            lead: how many frames of `face` come before the wanted ones.
+            frame_count: how many are wanted; None for all that follow.
         """
-        for start in range(0, face.frame_count, self._batch):
-            stop = min(start + self._batch, face.frame_count)
+        end = face.frame_count if frame_count is None else lead + frame_count
+        for start in range(lead, end, self._batch):
+            stop = min(start + self._batch, end)
             conditions = [
                 self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in range(start, stop)
             ]
-            times = [ping_pong(first_frame + t, self._trained_frames) for t in range(start, stop)]
+            times = [ping_pong(first_frame + t - lead, self._trained_frames) for t in range(start, stop)]
             padding = self._batch - len(conditions)
             condition_BHW3 = np.stack(conditions + conditions[-1:] * padding)
             frames_B = torch.tensor(times + times[-1:] * padding, device=self._device)

@@ -1,7 +1,8 @@
 """The subject package: everything the farm knows of a person it may show.
 
-A folder with `subject.yaml`, `template.npz`, `reference.png` and the renderer's weights. A package that was just
-prepared has no renderer yet and names none; training adds it.
+A folder with `subject.yaml`, `template.npz`, `reference.png`, mostly a reference library, and the renderer's weights.
+A package that was just prepared has no renderer yet and names none; training adds it. With a library it can be rendered
+nevertheless.
 Legend: N points, H/W pixels, 3 = (x, y, z) or RGB, 7 = head vector.
 """
 
@@ -32,6 +33,9 @@ _REFERENCE: Final = "reference.png"
 RENDERER_FILE: Final = "renderer.safetensors"
 """Name of the renderer's weights in a package of its own."""
 
+LIBRARY_FILE: Final = "references.safetensors"
+"""Name of the reference library in a package: see `stages.subject.library_file`."""
+
 _FIELDS: Final = ("name", "consent", "provenance", "licence", "renderer")
 SCHEMA: Final = "farm.subject/v1"
 """Version of the package's form; packages of the first builds name none, and are of this one."""
@@ -51,7 +55,8 @@ class SubjectPackage:
         licence: SPDX name or a sentence.
         template: mean mesh, head vector and shoulders.
         reference_HW3: (H, W, 3) uint8 RGB reference image.
-        renderer_weights: path of the renderer's weights.
+        renderer_weights: path of the renderer's weights; None where none was trained.
+        library: path of the reference library, which is read where it is used; None where there is none.
         sha256: over all files of the package.
     """
 
@@ -61,27 +66,30 @@ class SubjectPackage:
     licence: str
     template: Template
     reference_HW3: NDArray[np.uint8]
-    renderer_weights: Path
+    renderer_weights: Path | None
     sha256: str
+    library: Path | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read and check a package.
 
         Raises:
-            SubjectError: not found, incomplete, damaged, without a consent record, or not trained yet
-                (``subject_no_renderer``).
+            SubjectError: not found, incomplete, damaged, without a consent record, or neither trained nor with a
+                library (``subject_no_renderer``).
         """
         facts = _facts_of(folder)
         _check_consent(folder, facts)
-        if not facts["renderer"].strip():
+        library = inside(folder, LIBRARY_FILE) if is_plain_file(folder / LIBRARY_FILE) else None
+        is_trained = bool(facts["renderer"].strip())
+        if not is_trained and library is None:
             raise SubjectError(
                 code="subject_no_renderer",
                 where=str(folder),
                 what="the package has no renderer yet",
                 hint="train one on it: farm train SPEC, with stage: renderer",
             )
-        weights = _weights_of(folder, facts["renderer"])
+        weights = _weights_of(folder, facts["renderer"]) if is_trained else None
         template, reference = (inside(folder, name) for name in (_TEMPLATE, _REFERENCE))
         return cls(
             name=facts["name"],
@@ -91,7 +99,11 @@ class SubjectPackage:
             template=read_template(template),
             reference_HW3=read_reference(reference),
             renderer_weights=weights,
-            sha256=_hash([folder / _FACTS, template, reference, weights]),
+            # In this order: of a package without a library the hash is what it was before there were any.
+            sha256=_hash(
+                [folder / _FACTS, template, reference, *(file for file in (weights, library) if file)]
+            ),
+            library=library,
         )
 
     @staticmethod

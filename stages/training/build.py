@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
@@ -19,11 +19,15 @@ from stages.training.renderer_config import Losses, Preset, RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_trainer import RendererTrainer
 from stages.training.trainer import Trainer, Workers
+from stages.training.warped_config import WarpedTraining
+from stages.training.warped_data import WarpedClip
+from stages.training.warped_trainer import WarpedTrainer
 from stages.weights_header import read_header, read_sizes
 
 Stage = Literal["moda", "faco", "renderer"]
 Attention = Literal["dual", "specific", "probabilistic", "lstm"]
 Posterior = Literal["paper", "cvae"]
+Clip = TypeVar("Clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class TrainingRequest:
         held_out: folders of prepared clips for validation alone (moda, faco).
         start_from: weights to go on from.
         attention, posterior, encoder: MODA's branches, what its posterior sees, the speech encoder's name.
-        temporal_encoding, composed_face: the renderer's inputs.
+        temporal_encoding, composed_face: the inputs of the paper's renderer.
+        warped: train a network that repairs warped references instead of the paper's renderer.
     """
 
     stage: Stage
@@ -54,6 +59,7 @@ class TrainingRequest:
     encoder: str | None = None
     temporal_encoding: bool = True
     composed_face: bool = True
+    warped: bool = False
 
 
 def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) -> Trainer:
@@ -68,6 +74,8 @@ def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) ->
 
 
 def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
+    if request.warped:
+        return _warped(request, workers, device)
     config = RendererTraining.preset(request.preset, losses=request.losses)
     generator = config.generator
     if request.start_from is not None:
@@ -85,16 +93,42 @@ def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Traine
         discriminator=replace(config.discriminator, temporal_encoding=request.temporal_encoding),
     )
     clips = [RendererClip(folder, config=config) for folder in request.clips]
-    by_speaker = {clip.speaker: clip for clip in clips}
-    if len(by_speaker) < len(clips):
-        twice = next(clip.speaker for clip in clips if by_speaker[clip.speaker] is not clip)
+    by_speaker = _by_speaker({clip.speaker: clip for clip in clips}, [clip.speaker for clip in clips])
+    return RendererTrainer(config, by_speaker, workers=workers, device=device, start_from=request.start_from)
+
+
+def _warped(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
+    config = WarpedTraining()
+    network = config.network
+    if request.start_from is not None:
+        network = read_sizes(request.start_from, type(network))
+    config = replace(
+        config,
+        seed=request.seed,
+        steps=request.steps or config.steps,
+        batch_size=request.batch_size or config.batch_size,
+        learning_rate=request.learning_rate or config.learning_rate,
+        network=network,
+    )
+    clips = [WarpedClip(folder, config=config) for folder in request.clips]
+    speakers = [clip.drawn.speaker for clip in clips]
+    by_speaker = _by_speaker(dict(zip(speakers, clips, strict=True)), speakers)
+    return WarpedTrainer(config, by_speaker, workers=workers, device=device, start_from=request.start_from)
+
+
+def _by_speaker(by_speaker: dict[str, Clip], speakers: list[str]) -> dict[str, Clip]:
+    """The clips by who speaks in them.
+
+    Raises SubjectError (``clip_same_subject``) where somebody speaks in two.
+    """
+    if len(by_speaker) < len(speakers):
         raise SubjectError(
             code="clip_same_subject",
-            where=twice,
+            where=next(name for name in speakers if speakers.count(name) > 1),
             what="two of the clips are of this subject, and a renderer learns one clip of each",
             hint="leave one out, or join the recordings before they are prepared",
         )
-    return RendererTrainer(config, by_speaker, workers=workers, device=device, start_from=request.start_from)
+    return by_speaker
 
 
 def _motion(request: TrainingRequest, workers: Workers, device: str) -> Trainer:

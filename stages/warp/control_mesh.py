@@ -41,8 +41,9 @@ LEFT_EYE_RING: Final = np.array(
 )
 """The borders of the eyes in polygon order."""
 
-_RIGHT_IRIS: Final = np.arange(468, 473)
-_LEFT_IRIS: Final = np.arange(473, 478)
+RIGHT_IRIS: Final = np.arange(468, 473)
+LEFT_IRIS: Final = np.arange(473, 478)
+"""Iris centre and border, four points of it, of each eye."""
 _TEMPLES: Final = (234, 454)
 
 _NEAR_SCALE: Final = 1.12
@@ -229,7 +230,7 @@ def _fills(mesh_N2: Floats) -> Triangles:
         if len(set(triangle)) == 3
     ]
     eyes = []
-    for ring, iris in ((RIGHT_EYE_RING, _RIGHT_IRIS), (LEFT_EYE_RING, _LEFT_IRIS)):
+    for ring, iris in ((RIGHT_EYE_RING, RIGHT_IRIS), (LEFT_EYE_RING, LEFT_IRIS)):
         corners_I = np.concatenate([ring, iris])
         triangles_K3 = corners_I[Delaunay(mesh_N2[corners_I]).simplices]
         within_K = _within(mesh_N2[ring], mesh_N2[triangles_K3].mean(axis=1))

@@ -98,7 +98,7 @@ def zero_a_layer(tensors: dict[str, Any]) -> None:
 
 
 def committed(folder: Path) -> list[str]:
-    return [key for key in open_store(str(folder / "store")).list("renders") if "segment-" in key]
+    return list(open_store(str(folder / "store")).list("segments/"))
 
 
 @pytest.mark.parametrize("damage", [flip_bits, zero_a_layer], ids=["bits flipped", "a layer zeroed"])

@@ -62,6 +62,8 @@ def imported(path: Path) -> Iterator[str]:
         ("ray", ("farm/execution/", "farm/evaluation/ray_", "farm/training/ray_", "infra/cluster.py")),
         ("boto3", ("infra/storage/s3_client.py",)),
         ("botocore", ("infra/storage/s3_client.py", "infra/storage/s3_meaning.py")),
+        ("fastapi", ("farm/api/",)),
+        ("uvicorn", ("farm/api/server.py",)),
         ("mediapipe", ("stages/",)),
         ("typer", ("farm/cli/",)),
         ("pickle", ()),

@@ -13,10 +13,12 @@ from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
 
 from benchmarks import (
+    api_latency,
     audio_offset,
     evaluate_motion,
     evaluate_renderer,
     journal_throughput,
+    reference_coding,
     scheduler_throughput,
     warp_time,
 )
@@ -39,6 +41,12 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_dispatch_decisions(printed):
     out = printed(scheduler_throughput, "--jobs", 3, "--segments", 4, "--replicas", 2, "--budget", 1e6)
     assert re.fullmatch(r"\d+ dispatches a second\n", out)
+
+
+def test_answers_of_the_api(printed):
+    lines = printed(api_latency, "--jobs", 30, "--segments", 20).splitlines()
+    assert len(lines) == 6
+    assert all(re.fullmatch(r".+ \d+\.\d ms median, +\d+\.\d ms p95", line) for line in lines[2:])
 
 
 def test_events_of_a_journal(printed):
@@ -119,3 +127,22 @@ def test_the_offset_of_sound(printed, tmp_path: Path):
     ]
     assert "whole clips: 0 of 3 clear; held against others' speech 0 of 6" in out
     assert [line.split("\t")[0] for line in (tmp_path / "lines.tsv").read_text().splitlines()] == clips
+
+
+def test_codings_of_references(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Nobody:
+        def __enter__(self) -> Nobody:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def mask(self, frame_HW3: np.ndarray) -> np.ndarray:
+            return np.zeros(frame_HW3.shape[:2], np.float32)
+
+    save_with_pictures(tmp_path, frames=14)
+    monkeypatch.setattr("stages.training.warped_data.PersonSegmenter", Nobody)
+    out = printed(reference_coding, tmp_path, "--every", 2)
+    assert re.search(r"\| PNG +\| +[\d.]+ \| +99.0 \|", out)
+    assert re.search(r"\| H.264, 18 +\|", out)
+    assert re.search(r"\| mouth +\|", out)

@@ -42,15 +42,20 @@ def broken_promises(
 
 
 def broken_bookkeeping(farm: StormyFarm, *, segments: int) -> Iterator[str]:
-    """Journal and store: one is whole and folds, the other holds one object for each planned key, as recorded."""
+    """Journal and store: one is whole and folds, the other holds one object for each segment, as recorded."""
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    if farm.journal.check() != len(events) or Ledger.fold(events) != load_ledger(farm.journal)[0]:
+    if (
+        farm.journal.check() != len(events)
+        or Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) != load_ledger(farm.journal)[0]
+    ):
         yield "the journal does not fold to what is known of it"
-    records = {event.record.key: event.record for event in events if isinstance(event, SegmentCommitted)}
+    told = {(each.job, each.segment): each.record for each in events if isinstance(each, SegmentCommitted)}
+    # Jobs of one studio may share what is drawn alike.
+    records = {record.key: record for record in told.values()}
     store = open_store(farm.store)
-    held = {key for key in store.list("") if "/segment-" in key and key.endswith(".mp4")}
-    if held != set(records) or len(held) != segments:
-        yield f"{segments} segments are planned, {len(records)} in the journal and {len(held)} in the store"
+    held = {key for key in store.list("segments/") if key.endswith(".mp4")}
+    if held != set(records) or len(told) != segments:
+        yield f"{segments} segments are planned, {len(told)} in the journal and {len(held)} in the store"
     for key in held & set(records):
         facts = store.head(key)
         if facts is None or facts.sha256 != records[key].sha256:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from farm.scheduling.messages import RequestRefused
 from infra.journal import open_journal
 from jobs.errors import FarmError
 from jobs.farm_requests import (
@@ -30,7 +32,7 @@ from jobs.journal_events import (
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.manifest import SegmentRecord
 from jobs.reasons import Reason, ReasonKind
-from jobs.states import step
+from jobs.states import IllegalTransition, step
 
 PLAN = Reason(ReasonKind.PLAN, "it came in")
 WORK = Reason(ReasonKind.WORK, "the work went on")
@@ -58,15 +60,16 @@ class StandInFarm:
         self._thread.join(10)
         self._journal.close()
 
-    def succeed(self, job: str, *, master: str = "/out/hello.mp4") -> None:
+    def succeed(self, job: str, *, master: str = "/out/hello.mp4", content: bytes = b"a master") -> None:
         """The job was rendered and delivered."""
+        sha256, size = hashlib.sha256(content).hexdigest(), len(content)
         record = SegmentRecord(index=0, first_frame=0, frame_count=50, key="k", sha256=SHA, size_bytes=9)
         self._write(
             SegmentCommitted(job=job, segment=0, record=record),
             self._segment(job, 0, SegmentEvent.COMMITTED, Reason(ReasonKind.STORE, "the store holds it")),
             *self._moves(job, [JobEvent.RENDERED, JobEvent.STITCHED], WORK),
             TakeDelivered(
-                job=job, take=1, master=master, manifest=f"{master}.json", sha256=SHA, size_bytes=9
+                job=job, take=1, master=master, manifest=f"{master}.json", sha256=sha256, size_bytes=size
             ),
             *self._moves(job, [JobEvent.DELIVERED], WORK),
         )
@@ -83,7 +86,11 @@ class StandInFarm:
             for asked in self._journal.asked():
                 request = request_from_json(asked.body)
                 self.requests.append(request)
-                events, answer = self._grant(request, asked.request)
+                try:
+                    events, answer = self._grant(request, asked.request)
+                except IllegalTransition as illegal:
+                    refusal = RequestRefused(str(illegal), where="stand-in", code="wrong_state")
+                    events, answer = [], RequestAnswer(error=refusal.as_record())
                 self._journal.append(
                     self._epoch,
                     [event.model_dump_json() for event in events],

@@ -13,6 +13,7 @@ from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import SegmentRejected
 from jobs.manifest import Manifest
+from jobs.plan import inspection_key
 
 # Two segments: frames 0 to 49 and 50 to 64.
 SECONDS = 2.6
@@ -45,8 +46,11 @@ def manifest_of(report: RenderReport) -> Manifest:
     return Manifest.from_json(Path(report.takes[0].manifest).read_bytes())
 
 
-def segment_keys(settings: FarmSettings) -> list[str]:
-    return [key for key in open_store(settings.store).list("renders") if "segment-" in key]
+def links_and_segments(settings: FarmSettings) -> tuple[int, int]:
+    """How many links of plans the store holds, and how many segments."""
+    keys = list(open_store(settings.store).list())
+    links = [key for key in keys if key.startswith("renders/") and "/segment-" in key]
+    return len(links), sum(key.startswith("segments/") and key.endswith(".mp4") for key in keys)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,7 @@ def test_a_bad_segment_fails_the_job_at_once_and_is_not_committed(
     assert "at most 0" in caught.value.message
     assert "policy: warn" in caught.value.hint
     assert stages.noted(f"render-{STRUCK:06d}") == 1
-    assert not any("segment-00001" in key for key in segment_keys(settings))
+    assert links_and_segments(settings) == (1, 1)
     assert not (tmp_path / "out" / "hello.mp4").exists()
 
 
@@ -95,7 +99,7 @@ def test_a_segment_that_is_bad_twice_fails_the_job_under_retry(
     with pytest.raises(SegmentRejected, match="frozen_frames"):
         render(make_job(**under("retry")), stages=stages)
     assert stages.noted(f"render-{STRUCK:06d}") == 2
-    assert not any("segment-00001" in key for key in segment_keys(settings))
+    assert links_and_segments(settings) == (1, 1)
 
 
 def test_retry_is_the_policy_of_a_job_that_names_none(make_job: Any) -> None:
@@ -143,11 +147,8 @@ def test_what_was_found_in_a_segment_is_not_lost_when_it_is_found_in_the_store(
 def test_a_segment_whose_inspection_is_lost_is_said_to_be_not_inspected(
     make_job: Any, render: Any, settings: FarmSettings
 ) -> None:
-    render(make_job())
-    store = open_store(settings.store)
-    for key in segment_keys(settings):
-        if key.endswith("00000.inspection.json"):
-            store.delete(key)
+    first = manifest_of(render(make_job())).segments[0]
+    open_store(settings.store).delete(inspection_key(first.key))
     report = render(make_job())
     assert [record.inspection is None for record in manifest_of(report).segments] == [True, False]
     assert report.inspection.inspected == 1
@@ -160,7 +161,7 @@ def test_a_flagged_segment_of_an_earlier_run_does_not_pass_a_stricter_policy(
     render(make_job(**under("warn")), stages=stages)
     with pytest.raises(SegmentRejected, match="committed with policy warn") as caught:
         render(make_job(**under("fail")), stages=stages)
-    assert "segment-00001.mp4" in caught.value.hint
+    assert "delete segments/default/" in caught.value.hint
     assert stages.noted(f"render-{STRUCK:06d}") == 1
     listener = Listening()
     render(make_job(**under("warn")), stages=stages, listener=listener)

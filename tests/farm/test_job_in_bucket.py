@@ -25,10 +25,11 @@ class Bucket:
     job: LoadedJob
     settings: FarmSettings
 
-    def delete(self, part: str) -> None:
-        """Remove the first object whose key holds this."""
+    def delete(self, part: str) -> str:
+        """Remove the first object whose key holds this; returns the key."""
         key = next(key for key in sorted(objects_in(self.client, self.name)) if part in key)
         self.client.delete_object(Bucket=self.name, Key=key)
+        return key
 
 
 @pytest.fixture
@@ -63,15 +64,19 @@ def test_it_gives_the_same_bytes_as_in_folders(bucket: Bucket, make_job: Any, re
 def test_a_segment_that_vanishes_before_it_is_stitched_is_one_error_and_is_rendered_again(
     bucket: Bucket, render: Any
 ) -> None:
+    stolen = []
+
     class Thief(Silent):
         def advance(self, step: Step, *, done: int, total: int) -> None:
             if step is Step.STITCH and done == 0:
-                bucket.delete("segment-00001.mp4")
+                stolen.append(bucket.delete(".mp4"))
 
     with pytest.raises(FarmError) as caught:
         render(bucket.job, settings=bucket.settings, listener=Thief())
     assert caught.value.code == "object_not_found"
-    assert "segment-00001.mp4" in caught.value.where
+    (key,) = stolen
+    assert "/segments/" in key
+    assert key.rpartition("/")[2] in caught.value.where
     assert caught.value.exit_code is ExitCode.OUTPUT
     assert "out/hello.mp4" not in objects_in(bucket.client, bucket.name), "no part of a master"
     assert render(bucket.job, settings=bucket.settings).segments_found == 1
@@ -81,7 +86,9 @@ def test_a_segment_that_is_damaged_in_the_store_is_one_error(
     bucket: Bucket, render: Any, tmp_path: Path
 ) -> None:
     render(bucket.job, settings=bucket.settings)
-    key = next(key for key in objects_in(bucket.client, bucket.name) if "segment-00000.mp4" in key)
+    key = next(
+        key for key in objects_in(bucket.client, bucket.name) if "/segments/" in key and key.endswith(".mp4")
+    )
     facts = bucket.client.head_object(Bucket=bucket.name, Key=key)
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"damage", Metadata=facts["Metadata"])
     with pytest.raises(FarmError) as caught:

@@ -58,4 +58,4 @@ def test_a_farm_that_cannot_be_is_refused_at_its_field(
 def test_a_farm_handed_to_another_command_names_the_right_one() -> None:
     with pytest.raises(SpecError) as caught:
         load_simulation(ROOT / "examples" / "farm.yaml")
-    assert caught.value.mistakes[0].hint == "use farm run"
+    assert caught.value.mistakes[0].hint == "use farm serve"

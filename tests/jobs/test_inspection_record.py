@@ -63,6 +63,5 @@ def test_the_policy_is_no_part_of_the_plan(tmp_path: Path) -> None:
         loaded = parse_job(job(f"{{policy: {policy.value}}}"), folder=tmp_path, where="job.yaml")
         assert loaded.job.spec.inspection.policy is policy
         plan = plan_render(loaded.job, frame_count=60, identities=IDENTITIES, motion_context=4)
-        assert plan.inspection_key(take=1, index=1).endswith("take-01/segment-00001.inspection.json")
         hashes.add(plan.plan_hash)
     assert len(hashes) == 1

@@ -20,6 +20,7 @@ from jobs.plan import (
     WINDOW_STRIDE,
     Identities,
     RenderPlan,
+    inspection_key,
     plan_render,
     plan_segments,
     plan_windows,
@@ -101,19 +102,22 @@ def test_segments_tile_the_video_and_know_the_windows_they_need(frame_count: int
 @settings(deadline=None, max_examples=30)
 def test_keys_are_unique_and_safe(frame_count: int, takes: int) -> None:
     plan = a_plan(job=a_job(takes=takes), frame_count=frame_count)
-    keys = [*plan.segment_keys()]
+    keys = []
     for take in plan.take_numbers:
+        keys += [plan.link_key(take=take, index=segment.index) for segment in plan.segments]
         keys += [plan.master_key(take=take), plan.manifest_key(take=take)]
     assert len(set(keys)) == len(keys) == takes * (len(plan.segments) + 2)
     assert all(re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", key, re.ASCII) for key in keys)
 
 
 def test_a_key_says_what_it_is() -> None:
-    plan = a_plan()
-    assert (
-        plan.segment_key(take=1, index=7)
-        == f"renders/demo/hello/{plan.plan_hash[:16]}/take-01/segment-00007.mp4"
-    )
+    plan = dataclasses.replace(a_plan(), owner="north")
+    folder = f"renders/north/demo/hello/{plan.plan_hash[:16]}/take-01"
+    assert plan.link_key(take=1, index=7) == f"{folder}/segment-00007.json"
+    assert plan.master_key(take=1) == f"{folder}/master.mp4"
+    key = plan.segment_key(index=1, faces_sha256="f" * 64)
+    assert re.fullmatch(r"segments/north/([0-9a-f]{2})/\1[0-9a-f]{62}\.mp4", key)
+    assert inspection_key(key) == key.replace(".mp4", ".inspection.json")
 
 
 def test_the_same_job_gives_the_same_plan() -> None:

@@ -84,7 +84,7 @@ def test_rendering_again_says_what_was_committed_already(
 
 def test_the_store_option_wins_over_the_environment(farm: Farm, spec: Path, tmp_path: Path) -> None:
     assert farm("render", spec, "--store", tmp_path / "mine", "--replicas", "3") == ExitCode.OK
-    assert (tmp_path / "mine" / "renders" / "tests" / "hello").is_dir()
+    assert (tmp_path / "mine" / "renders" / "default" / "tests" / "hello").is_dir()
     assert not (tmp_path / "store").exists()
 
 
@@ -94,8 +94,9 @@ def test_plan_shows_the_work_and_renders_nothing(
     assert farm("plan", spec) == ExitCode.OK
     out = capsys.readouterr().out
     assert "65 at 25 per second" in out
-    assert "take-01/segment-00001.mp4" in out
+    assert "renders/default/tests/hello/" in out
     assert "0 of 2 segments" in out
+    assert "whether other plans rendered any of the 2" in out
     assert not (tmp_path / "out").exists()
     assert stages.noted("motion-") == stages.noted("render-") == 0
     loaded = stages.noted("load-")
@@ -103,14 +104,18 @@ def test_plan_shows_the_work_and_renders_nothing(
     assert stages.noted("load-") == loaded, "what was loaded once is known to load"
 
 
-def test_plan_json_names_the_keys_that_render_commits(
+def test_plan_json_names_the_folder_of_the_plan_and_what_is_not_known_of_its_segments(
     farm: Farm, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farm("plan", spec, "--json")
     plan = json.loads(capsys.readouterr().out)
+    assert (plan["already_committed"], plan["to_be_looked_for"]) == (0, 2)
     farm("render", spec, "--json")
     assert json.loads(capsys.readouterr().out)["plan_hash"] == plan["plan"]["plan_hash"]
-    assert all((tmp_path / "store" / key).is_file() for key in plan["keys"])
+    assert (tmp_path / "store" / plan["plan"]["prefix"] / "take-01" / "segment-00001.json").is_file()
+    farm("plan", spec, "--json")
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["already_committed"], plan["to_be_looked_for"]) == (2, 0)
 
 
 @pytest.mark.parametrize(

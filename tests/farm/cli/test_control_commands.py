@@ -104,7 +104,7 @@ def test_what_is_submitted_while_no_farm_runs_is_kept(journal: str, spec: Path, 
     assert run("submit", spec, "--patience", "0.1", "--token", "t") == ExitCode.OK
     out, err = capsys.readouterr()
     assert out.splitlines() == ["hello-1"]
-    assert "request 1 is kept, and carried out once farm run is there" in err
+    assert "request 1 is kept, and carried out once farm serve is there" in err
     assert run("list", "--json") == ExitCode.OK
     assert [(job["job"], job["state"]) for job in told(capsys)["jobs"]] == [("hello-1", "waits for a farm")]
     assert run("status", "hello-1", "--json") == ExitCode.OK

@@ -133,7 +133,14 @@ class BackgroundInStep:
         self._waiting.clear()
 
 
-def _append(_: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[int, str]] = ()) -> str:
+def _append(
+    _: Any,
+    __: int,
+    bodies: Sequence[str],
+    *,
+    answers: Sequence[tuple[int, str]] = (),
+    at: float | None = None,
+) -> str:
     """Named after what matters most in it."""
     events = [event_from_json(body) for body in bodies]
     telling = [event.kind for event in events if not isinstance(event, StateMoved)]
@@ -148,7 +155,9 @@ def _append(_: Any, __: int, bodies: Sequence[str], *, answers: Sequence[tuple[i
 def _kind(key: str) -> str:
     if key.endswith(".inspection.json"):
         return "inspection"
-    return "segment" if "segment-" in key else "manifest" if key.endswith(".json") else "master"
+    if "/segment-" in key:
+        return "link"
+    return "segment" if "segments/" in key else "manifest" if key.endswith(".json") else "master"
 
 
 def _renaming(what: str, place: str) -> str:

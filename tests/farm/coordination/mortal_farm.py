@@ -136,7 +136,9 @@ def _live(order: dict[str, Any]) -> int:
     except JournalFenced:
         return FENCED
     assert ledger == load_ledger(farm.journal)[0]
-    assert ledger == Ledger.fold(event_from_json(entry.body) for entry in farm.journal.read())
+    entries = list(farm.journal.read())
+    events = [event_from_json(entry.body) for entry in entries]
+    assert ledger == Ledger.fold(events, at=[entry.at for entry in entries])
     farm.journal.close()
     return 0
 

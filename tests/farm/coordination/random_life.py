@@ -275,7 +275,11 @@ class RandomLife:
         assert not state.scheduler.jobs
         assert not state.scheduler.attempts
         events = [event_from_json(entry.body) for entry in farm.journal.read()]
-        assert Ledger.fold(events) == load_ledger(farm.journal)[0] == state.writer.ledger
+        assert (
+            Ledger.fold(events, at=[entry.at for entry in farm.journal.read()])
+            == load_ledger(farm.journal)[0]
+            == state.writer.ledger
+        )
         assert farm.journal.check() == len(events)
         assert farm.journal.asked() == ()
         assert all(farm.journal.answer_to(number) for number in self._asked)

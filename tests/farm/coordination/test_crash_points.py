@@ -107,6 +107,7 @@ def test_the_points_cover_everything_that_outlives_a_farm(calm: Calm) -> None:
         "a snapshot",
         "a put of a segment",
         "a put of a inspection",
+        "a put of a link",
         "a put of a master",
         "a put of a manifest",
         "the link of a segment",
@@ -119,6 +120,7 @@ def test_the_points_cover_everything_that_outlives_a_farm(calm: Calm) -> None:
         "the work on a segment",
         "the background's work: plan_job",
         "the background's work: read_job_speech",
+        "the background's work: find_segment",
         "the background's work: finish_takes",
     ):
         assert {f"before {what}", f"after {what}"} <= names
@@ -133,7 +135,9 @@ def last_of_each(calm: Calm) -> dict[str, int]:
 @pytest.mark.parametrize(
     "name",
     [
+        "after a put of a link",
         "after a put of a segment",
+        "after the background's work: find_segment",
         "before the replace of a master to its place",
     ],
 )

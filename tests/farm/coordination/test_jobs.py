@@ -45,7 +45,7 @@ def test_the_journal_tells_the_whole_story(farm: SmallFarm) -> None:
     name = farm.submit()
     farm.run()
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    assert Ledger.fold(events) == load_ledger(farm.journal)[0]
+    assert Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) == load_ledger(farm.journal)[0]
     job = farm.job(name)
     assert job.counts() == {SegmentState.COMMITTED: 5}
     assert job.delivered[1].sha256 == farm.sha256()

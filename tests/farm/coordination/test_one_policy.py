@@ -13,7 +13,7 @@ from small_farm import SmallFarm
 from farm.cli import main
 from farm.coordination import upstream
 from farm.coordination.coordinator import FarmCoordinator
-from farm.coordination.requests import why
+from farm.coordination.standing import standing
 from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.scheduling import failure_policy
@@ -120,7 +120,7 @@ def test_a_store_that_does_not_answer_is_named_everywhere_and_waited_for(
         commits_meet(patch, AWAY, only=lambda key: True)
         with farm.running() as coordinator:
             waits_until_told(farm, coordinator, name)
-            assert AWAY.line() in why(coordinator.state, name)
+            assert AWAY.line() in standing(coordinator.state, name).sentence
             told = status(name, capsys)
             assert (told["code"], told["waits"]["error"]["hint"]) == (AWAY.code, AWAY.hint)
             assert AWAY.message in told["reason"]
@@ -165,7 +165,7 @@ def test_a_window_or_face_that_waits_says_why_and_is_charged_to_nobody(
             waits_until_told(farm, coordinator, name)
             run = coordinator.state.runs[name]
             coordinator.run_until(lambda: run.patience.failures > 6)
-            assert AWAY.line() in why(coordinator.state, name)
+            assert AWAY.line() in standing(coordinator.state, name).sentence
             patch.undo()
             coordinator.run_until(lambda: coordinator.is_idle)
     assert farm.job(name).state is JobState.SUCCEEDED

@@ -85,7 +85,7 @@ def test_of_two_threads_the_later_one_does_the_work(tmp_path: Path) -> None:
     assert job.delivered[1].sha256 == farm.sha256()
     assert farm.renders() <= 3 + 1
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    assert Ledger.fold(events) == load_ledger(farm.journal)[0]
+    assert Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) == load_ledger(farm.journal)[0]
 
 
 def test_a_request_is_answered_by_one_of_them(farm: SmallFarm) -> None:

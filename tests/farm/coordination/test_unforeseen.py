@@ -117,7 +117,7 @@ def live(farm: SmallFarm, *, then: Callable[[FarmCoordinator], None] | None = No
 
 def check_journal(farm: SmallFarm) -> None:
     events = [event_from_json(entry.body) for entry in farm.journal.read()]
-    assert Ledger.fold(events) == load_ledger(farm.journal)[0]
+    assert Ledger.fold(events, at=[entry.at for entry in farm.journal.read()]) == load_ledger(farm.journal)[0]
     assert farm.journal.asked() == ()
     assert not list(farm.folder.rglob("*.part"))
 
@@ -277,7 +277,7 @@ def test_a_question_over_which_the_farm_fails_ends_no_job(
 ) -> None:
     farm.submit("good", speech=SPEECH)
     number = farm.ask(WhyRequest(job="good-1"))
-    monkeypatch.setattr(C + "requests.why", raiser(kind))
+    monkeypatch.setattr(C + "requests.standing", raiser(kind))
     live(farm)
     check_error(farm.answer(number).error, kind, farm=farm)
     assert farm.sha256("good") == good_master()

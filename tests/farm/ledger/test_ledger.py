@@ -210,11 +210,11 @@ def test_what_is_over_for_good_is_not_restored() -> None:
 def test_a_ledger_is_loaded_from_the_snapshot_and_the_rest() -> None:
     journal = open_journal(":memory:")
     epoch = journal.begin_epoch("test")
-    journal.append(epoch, [event.model_dump_json() for event in DONE[:7]])
+    journal.append(epoch, [event.model_dump_json() for event in DONE[:7]], at=0.0)
     ledger, last = load_ledger(journal)
     assert (ledger, last) == (Ledger.fold(DONE[:7]), 7)
     journal.keep_snapshot(epoch, Snapshot(sequence=last, body=ledger.to_json()))
-    journal.append(epoch, [event.model_dump_json() for event in DONE[7:]])
+    journal.append(epoch, [event.model_dump_json() for event in DONE[7:]], at=0.0)
     assert load_ledger(journal) == (Ledger.fold(DONE), len(DONE))
 
 
@@ -250,7 +250,7 @@ OLD_SNAPSHOTS = [
 def test_a_snapshot_of_another_version_is_passed_over(old: dict[str, object]) -> None:
     journal = open_journal(":memory:")
     epoch = journal.begin_epoch("test")
-    journal.append(epoch, [event.model_dump_json() for event in DONE])
+    journal.append(epoch, [event.model_dump_json() for event in DONE], at=0.0)
     journal.keep_snapshot(epoch, Snapshot(sequence=5, body=json.dumps(old)))
     assert load_ledger(journal) == (Ledger.fold(DONE), len(DONE))
 
@@ -286,3 +286,18 @@ def test_what_was_given_up_before_it_was_waived_is_known_until_it_is_back_in_lin
     assert ledger.jobs[JOB].filled == {4}
     ledger.take(moved(f"{JOB}/4", "waived", "retried", "ready", "user"))
     assert ledger.jobs[JOB].filled == set()
+
+
+def test_a_job_knows_when_it_came_and_when_it_came_to_its_state() -> None:
+    journal = open_journal(":memory:")
+    epoch = journal.begin_epoch("test")
+    for number, event in enumerate(DONE):
+        journal.append(epoch, [event.model_dump_json()], at=100.0 + number)
+    ledger, _ = load_ledger(journal)
+    job = ledger.jobs[JOB]
+    moves = [
+        number for number, event in enumerate(DONE) if isinstance(event, StateMoved) and event.subject == JOB
+    ]
+    assert (job.received, job.received_at, job.changed_at) == (1, 100.0, 100.0 + moves[-1])
+    again = Ledger.from_json(ledger.to_json())
+    assert again == ledger

@@ -122,10 +122,10 @@ def test_a_journal_of_it_is_loaded_from_a_snapshot_as_from_its_beginning() -> No
     journal = open_journal(":memory:")
     epoch = journal.begin_epoch("test")
     half = len(run.bodies) // 2
-    journal.append(epoch, run.bodies[:half])
+    journal.append(epoch, run.bodies[:half], at=0.0)
     ledger, last = load_ledger(journal)
     journal.keep_snapshot(epoch, Snapshot(sequence=last, body=ledger.to_json()))
-    journal.append(epoch, run.bodies[half:])
+    journal.append(epoch, run.bodies[half:], at=0.0)
     assert load_ledger(journal) == (run.ledger, len(run.bodies))
 
 

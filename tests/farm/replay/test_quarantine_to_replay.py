@@ -54,7 +54,7 @@ def test_what_a_farm_gives_up_fails_again_by_one_command(
     make_job(scheduling={"on_quarantine": "fill"})
     broken = replace(stages, faults=(Fault(stage="render", frame=50, kind=kind, times=99),))
     assert farm("submit", tmp_path / "hello.yaml", "--patience", "0", stages=broken) == ExitCode.OK
-    assert farm("run", "--until-done", stages=broken) == ExitCode.OK
+    assert farm("serve", "--until-done", "--port", "0", stages=broken) == ExitCode.OK
     capsys.readouterr()
 
     assert farm("status", "hello-1", "--json", stages=broken) == ExitCode.OK

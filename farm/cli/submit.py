@@ -1,30 +1,25 @@
-"""`farm run` and `farm submit`: the shared farm itself, and jobs handed to it."""
+"""`farm submit`: jobs handed to the shared farm."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from farm.cli.bars import FarmBars
 from farm.cli.control import PATIENCE_S, PatienceOption, interruptible, unanswered
-from farm.cli.guarding import OverwriteOption, ReplicasOption, Run, argument, command, flag, option
-from farm.cli.output import Terminal, UsageError, libraries_quiet
-from farm.cli.overview import opened_journal, wait_for_jobs
-from farm.config import PoolSizes
+from farm.cli.guarding import OverwriteOption, Run, argument, command, flag, option
+from farm.cli.output import Terminal, UsageError
+from farm.cli.overview import check_studio, opened_journal, wait_for_jobs
 from jobs.errors import ExitCode, FarmError
 from jobs.farm_requests import RequestAnswer, SubmitRequest
-from jobs.farm_spec import FarmSpec
-from jobs.locations import is_slug
-from jobs.parse import LoadedJob, load_farm, load_job
+from jobs.parse import LoadedJob, load_job
 from jobs.places import PlacesInHand, find_places
+from jobs.plan import DEFAULT_STUDIO
 
 if TYPE_CHECKING:
     from infra.journal import Journal
@@ -32,58 +27,11 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@command(app, "run", uses_store=True)
-def _run(
-    run: Run,
-    *,
-    farm: Annotated[
-        Path | None,
-        argument(
-            "[FARM]",
-            "The farm: studios, their shares and limits, replicas; a YAML or JSON file. Default: none of it.",
-        ),
-    ] = None,
-    replicas: ReplicasOption = None,
-    until_done: Annotated[
-        bool, flag("--until-done", "End when every job has ended or waits for a person.")
-    ] = False,
-) -> ExitCode:
-    """Serve the jobs of FARM_JOURNAL: many jobs of many studios on shared replicas, until it is stopped.
-
-    A farm that was stopped or killed goes on where it was when it is started again.
-    """
-    from farm.shared_farm import run_farm
-    from infra.journal.address import journal_address
-
-    spec = load_farm(farm).spec if farm is not None else FarmSpec(studios={})
-    settings, terminal, stages, hardware = run.settings, run.terminal, run.wiring.stages, run.wiring.probe()
-    # What the command line says goes before the farm's file, and that before the machine.
-    wanted = spec.replicas.model_copy(update={"render": replicas or spec.replicas.render})
-    pools = PoolSizes.of(wanted, renderers=len(hardware.gpus) or hardware.cores)
-    with libraries_quiet(), FarmBars(terminal) as bars:
-        terminal.note(f"journal {journal_address(settings.journal).shown}, store {settings.store}")
-        jobs = run_farm(
-            settings=settings,
-            rules=spec,
-            pools=pools,
-            stages=stages,
-            open_backend=partial(run.wiring.open_on, settings=settings, hardware=hardware, stages=stages),
-            watcher=bars,
-            device_kind=hardware.device_kind,
-            is_over=lambda coordinator: until_done and coordinator.is_idle,
-        )
-    counts = Counter(job.state.value for job in jobs.values())
-    if not terminal.result({"jobs": {name: job.state.value for name, job in jobs.items()}}):
-        told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-        terminal.out.print(told or "no job", markup=False)
-    return ExitCode.OK
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions:
     """What the command line says beside the jobs."""
 
-    studio: Annotated[str, option("--studio", "NAME", "Who pays.", shows_default=True)] = "default"
+    studio: Annotated[str, option("--studio", "NAME", "Who pays.", shows_default=True)] = DEFAULT_STUDIO
     hold: Annotated[bool, flag("--hold", "The jobs wait for farm resume.")] = False
     token: Annotated[
         str | None,
@@ -160,10 +108,7 @@ class _Submitted:
 
 
 def _check(specs: Sequence[Path], options: SubmitOptions) -> None:
-    if not is_slug(options.studio):
-        raise UsageError(
-            "must be 1 to 63 letters, digits, '.', '_' or '-'", where="--studio", hint="as in north"
-        )
+    check_studio(options.studio)
     if options.token is not None and len(specs) > 1:
         raise UsageError("a token names one submit", where="--token", hint="submit the jobs one by one")
     if options.token == "":

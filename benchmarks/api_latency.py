@@ -1,0 +1,118 @@
+"""How fast the API answers: a list of many jobs, and where a job of many segments stands.
+
+    python -m benchmarks.api_latency [--jobs N] [--segments N]
+
+A journal of so many jobs is written, one of them with so many segments, and a server in this process is asked over a
+socket of its own, one request after another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from farm.api.context import ApiLimits
+from farm.api.server import serving
+from infra.journal import Journal, open_journal
+from infra.settings import FarmSettings
+from jobs.access import Scope
+from jobs.journal_events import AnyJournalEvent, JobPlanned, JobReceived, StateMoved
+from jobs.reasons import ReasonKind
+
+_ASKED: Final = 60
+_AT_ONCE: Final = 2000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.api_latency", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--segments", type=int, default=10_000)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        settings = FarmSettings(
+            store=str(home / "store"), cache=home, journal=str(home / "farm.sqlite"), studios=home / "studios"
+        )
+        journal = open_journal(settings.journal)
+        begun = time.perf_counter()
+        _write(journal, _events(options.jobs, segments=options.segments))
+        _tell("journal of all of it written", [time.perf_counter() - begun])
+        key, _ = journal.keys.create(
+            studio="north", label="", scopes=Scope, expires_at=None, by="a benchmark"
+        )
+        begun = time.perf_counter()
+        with serving(settings, host="127.0.0.1", port=0, limits=ApiLimits()) as server:
+            _tell("server ready", [time.perf_counter() - begun])
+            for name, path in (
+                (f"first page of {options.jobs} jobs", "/v1/jobs"),
+                (f"those that are queued, of {options.jobs}", "/v1/jobs?state=queued&limit=200"),
+                (f"none found among {options.jobs}", "/v1/jobs?state=running"),
+                (f"a job of {options.segments} segments", "/v1/jobs/film-1"),
+            ):
+                _tell(name, [_asked(f"{server.address}{path}", key) for _ in range(_ASKED)])
+        journal.close()
+    return 0
+
+
+def _events(jobs: int, *, segments: int) -> Iterator[AnyJournalEvent]:
+    for number in range(1, jobs + 1):
+        name = f"film-{number}"
+        document = {
+            "metadata": {"name": "film", "project": "demo"},
+            "spec": {"speech": "a.wav", "subject": "builtin:a"},
+        }
+        yield JobReceived(job=name, studio="north", document=document, folder="/nowhere")
+        yield _moved(name, "received", "validation started", "validating", ReasonKind.PLAN)
+        count = segments if number == 1 else 12
+        yield JobPlanned(job=name, plan_hash="0" * 64, takes=1, segments_per_take=count)
+        yield _moved(name, "validating", "planned", "planned", ReasonKind.PLAN)
+        yield _moved(name, "planned", "queued", "queued", ReasonKind.PLAN)
+        if number % 20:
+            yield _moved(name, "queued", "cancel asked", "cancel requested", ReasonKind.USER)
+            yield _moved(name, "cancel requested", "quiet", "cancelled", ReasonKind.WORK)
+
+
+def _moved(job: str, before: str, event: str, after: str, kind: ReasonKind) -> StateMoved:
+    return StateMoved(
+        subject=job, before=before, event=event, after=after, reason_kind=kind, reason="a benchmark wants it"
+    )
+
+
+def _write(journal: Journal, events: Iterator[AnyJournalEvent]) -> None:
+    epoch, bodies = journal.begin_epoch("a benchmark"), list[str]()
+    for event in events:
+        bodies.append(event.model_dump_json())
+        if len(bodies) == _AT_ONCE:
+            journal.append(epoch, bodies)
+            bodies.clear()
+    journal.append(epoch, bodies)
+
+
+def _asked(address: str, key: str) -> float:
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {key}"})
+    begun = time.perf_counter()
+    with urllib.request.urlopen(request) as answer:
+        json.load(answer)
+    return time.perf_counter() - begun
+
+
+def _tell(name: str, seconds: list[float]) -> None:
+    if len(seconds) == 1:
+        text = f"{seconds[0]:8.2f} s"
+    else:
+        p95 = statistics.quantiles(seconds, n=20)[-1]
+        text = f"{1000 * statistics.median(seconds):8.1f} ms median, {1000 * p95:8.1f} ms p95"
+    sys.stdout.write(f"{name:42} {text}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

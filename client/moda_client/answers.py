@@ -1,0 +1,149 @@
+"""What a farm tells, as data. Fields that a later farm adds are left out, so that a client outlives its farm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+_ENDED = frozenset({"succeeded", "failed", "rejected", "cancelled", "expired"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A recording at the farm; `uri` is what a job calls it."""
+
+    upload: str
+    uri: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why nothing, or nothing more, of a job runs; `position` counts the jobs that come first."""
+
+    code: str
+    sentence: str
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a planned job is."""
+
+    percent: float
+    segments: int
+    settled: int
+    states: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Master:
+    """A master that is delivered."""
+
+    take: int
+    url: str
+    manifest_url: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job.
+
+    Attributes:
+        name: Its name in the farm, as in ``hello-7``.
+        state: ``waiting`` until a farm takes it in, ``succeeded`` at the end of a good one.
+        why: None once it is over.
+        progress: None until it is planned.
+        error: What ended it, or what it waits for: ``code``, ``message``, ``where``, ``hint``, ``retry``.
+        document: As it was handed in; None in lists.
+    """
+
+    name: str
+    project: str
+    studio: str
+    state: str
+    created_at: datetime | None
+    changed_at: datetime | None
+    why: Why | None
+    progress: Progress | None
+    takes: int
+    seconds: float
+    masters: tuple[Master, ...]
+    error: Mapping[str, str] | None
+    told: tuple[str, ...]
+    document: Mapping[str, Any] | None
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it runs any more; a failed one may still be retried."""
+        return self.state in _ENDED
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The job that an answer tells."""
+        return cls(
+            name=told["job"],
+            project=told["project"],
+            studio=told["studio"],
+            state=told["state"],
+            created_at=_moment(told.get("created_at")),
+            changed_at=_moment(told.get("changed_at")),
+            why=known(Why, told["why"]) if told.get("why") else None,
+            progress=known(Progress, told["progress"]) if told.get("progress") else None,
+            takes=told["takes"],
+            seconds=told["seconds"],
+            masters=tuple(known(Master, master) for master in told["masters"]),
+            error=told.get("error"),
+            told=tuple(told["told"]),
+            document=told.get("document"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """Some jobs, the newest first; `next_cursor` asks for those after them."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of a change; where no farm answered in time it is kept, and carried out later."""
+
+    job: str
+    answered: bool
+    text: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a job; `id` grows, and no two have the same."""
+
+    id: int
+    kind: str
+    job: str
+    data: Mapping[str, Any]
+
+    @property
+    def ends_job(self) -> bool:
+        """With it the job is over."""
+        return self.kind == "moved" and self.data.get("segment") is None and self.data.get("after") in _ENDED
+
+
+def known(kind: type[T], told: Mapping[str, Any]) -> T:
+    """The part of an answer that this client knows of."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: told[name] for name in names if name in told})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,86 @@
+"""All addresses together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
+
+from farm.api import (
+    error_routes,
+    event_routes,
+    health_routes,
+    job_routes,
+    key_routes,
+    master_routes,
+    upload_routes,
+)
+from farm.api.bodies import BoundedBodies
+from farm.api.context import ApiContext
+from farm.api.problems import ErrorAnswer, handle_errors
+from jobs.spec import RenderJob
+from jobs.version import engine_version
+
+_DESCRIPTION = """Speech and a subject in, a finished video out: upload a recording, hand in a job, follow its events,
+fetch its master. Every error has one form: its `code` keeps its meaning, `retry` says whether asking again can help."""
+
+
+_FAMILIES: Final = (
+    health_routes,
+    error_routes,
+    upload_routes,
+    job_routes,
+    event_routes,
+    master_routes,
+    key_routes,
+)
+
+
+def make_app(context: ApiContext) -> ASGIApp:
+    """The API of one process; the journal is followed while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await context.followed.open()
+        following = asyncio.create_task(context.followed.follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    app = FastAPI(
+        title="MODA Farm",
+        version=engine_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    app.state.routes = [route for family in _FAMILIES for route in family.router.routes]
+    handle_errors(app)
+    for family in _FAMILIES:
+        app.include_router(family.router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return BoundedBodies(app, limits=context.limits)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        # A job's body is read by our own parser, which tells every mistake; its parts are named here.
+        parts = RenderJob.model_json_schema(ref_template="#/components/schemas/{model}").pop("$defs")
+        form = ErrorAnswer.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"] |= parts | form.pop("$defs") | {"ErrorAnswer": form}
+        app.openapi_schema = schema
+    return app.openapi_schema

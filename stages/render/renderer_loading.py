@@ -1,0 +1,28 @@
+"""The renderer that a subject's package asks for, by the header of its weights."""
+
+from __future__ import annotations
+
+from stages.errors import SubjectError
+from stages.render.renderer_facts import Architecture, RendererFacts
+from stages.render.renderer_stage import RendererStage
+from stages.render.warped_stage import WarpedStage
+from stages.subject.package import LIBRARY_FILE, SubjectPackage
+
+
+def load_renderer(*, subject: SubjectPackage, device: str) -> RendererStage | WarpedStage:
+    """Load it.
+
+    Raises:
+        SubjectError: it warps references, and the package has none (``library_missing``), or damaged ones.
+        WeightsError: the weights are of another network, or of another subject.
+    """
+    if RendererFacts.of(subject).architecture is Architecture.DRAWN:
+        return RendererStage.load(subject=subject, device=device)
+    if subject.library is None:
+        raise SubjectError(
+            code="library_missing",
+            where=subject.name,
+            what=f"the renderer warps references, and the package has no {LIBRARY_FILE}",
+            hint="complete the package, or prepare the subject again",
+        )
+    return WarpedStage.load(subject=subject, device=device)

@@ -1,0 +1,153 @@
+"""What a frame could look like: references moved to its mesh, before the background.
+
+Legend: N mesh points (478), P control points, S side of a picture (512 px), H/W a part of it, 2/3 = (x, y[, z]),
+3 = RGB, 4 = RGB and mask, 7 = head vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.geometry.canonical import CANVAS
+from stages.geometry.landmarks import INNER_LIP_RING
+from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING, ControlMesh
+from stages.warp.field import FIELD_SIZE, Raster
+from stages.warp.library import FIXED, ReferenceLibrary, divided
+from stages.warp.plate import Picture
+
+Floats = NDArray[np.float32]
+
+_CELL: Final = CANVAS // FIELD_SIZE
+_FRACTION_BITS: Final = 4
+
+_LIP_GROWTH: Final = 3
+_LIP_BLUR: Final = 1.2
+_LID_GROWTH: Final = 17
+_LID_BLUR: Final = 2.5
+"""How far a pasted part reaches beyond the ring of its points (sides of the brush), and how soft its edge is."""
+
+_MARGIN_PX: Final = 20
+"""About a ring, beyond which nothing of its part is pasted: half the brush and four times the blur."""
+
+_FARTHEST_PX: Final = 4 * CANVAS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Pictures a frame is made from, (S, S, 3) RGB.
+
+    Attributes:
+        fixed_SS3: the fixed reference with the mouth's inside and the eyes of those chosen: all that is known.
+        mouth_SS3: the reference of the mouth as a whole, with the same eyes. Its pose is nearer to the frame's, which
+            mostly makes it the better picture; but it changes with the mouth.
+        mask_SS: how much of each pixel of the first is the person's; 255 is all of it.
+    """
+
+    fixed_SS3: Picture
+    mouth_SS3: Picture
+    mask_SS: Picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateMaker:
+    """Moves the references of one subject. Keeps nothing from frame to frame.
+
+    Attributes:
+        library: the references.
+        control: the subject's control mesh, to which the library's points belong.
+    """
+
+    library: ReferenceLibrary
+    control: ControlMesh
+
+    def make(
+        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, mouth: int, eyes: int
+    ) -> Candidates:
+        """The candidates of one frame.
+
+        Args:
+            mesh_N3: mesh (478, 3) in the picture.
+            head_7: its head vector.
+            torso_18x3: shoulders (18, 3) in the picture.
+            mouth: which reference lends its mouth.
+            eyes: which one lends its eyes.
+        """
+        points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        raster = self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
+        layer_SS4 = self._moved(raster, FIXED)
+        mouth_SS4 = layer_SS4 if mouth == FIXED else self._moved(raster, mouth)
+        plate_SS3 = self.library.plate.picture_SS3
+        fixed_SS3 = over(layer_SS4, plate_SS3)
+        mouth_SS3 = fixed_SS3.copy() if mouth == FIXED else over(mouth_SS4, plate_SS3)
+        if mouth != FIXED and (
+            inside := SoftPart.of(mesh_N3[INNER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
+        ):
+            inside.paste(mouth_SS3[inside.box], onto_SS3=fixed_SS3)
+        for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
+            if eyes != FIXED and (eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)):
+                part = raster.within(*(slice(side.start // _CELL, side.stop // _CELL) for side in eye.box))
+                moved_HW3 = self._moved(part, eyes)[..., :3]
+                eye.paste(moved_HW3, onto_SS3=fixed_SS3)
+                eye.paste(moved_HW3, onto_SS3=mouth_SS3)
+        mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
+        return Candidates(fixed_SS3=fixed_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
+
+    def _moved(self, raster: Raster, reference: int) -> Picture:
+        """A reference (H, W, 4) where the raster's pixels are."""
+        field = raster.field_from(self.library.points_RP2[reference])
+        return field.move(self.library.layers_RSS4[reference])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftPart:
+    """A part of a picture with a soft edge.
+
+    Attributes:
+        box: its rows and columns, in whole cells of the field.
+        share_HW1: how much of each pixel is the part's; 255 is all of it.
+    """
+
+    box: tuple[slice, slice]
+    share_HW1: Picture
+
+    @classmethod
+    def of(cls, ring_N3: Floats, *, growth: int, blur: float) -> Self | None:
+        """The inside of a ring of points; None where it lies outside of the picture.
+
+        Args:
+            ring_N3: points (N, 3) in the picture, in order.
+            growth: side in px of the brush by which it is grown.
+            blur: sigma in px by which its edge is blurred.
+        """
+        low_2 = np.floor(ring_N3[:, :2].min(axis=0)).astype(int) - _MARGIN_PX
+        high_2 = np.ceil(ring_N3[:, :2].max(axis=0)).astype(int) + _MARGIN_PX
+        left, top = (int(edge) for edge in np.clip(low_2, 0, CANVAS) // _CELL * _CELL)
+        right, bottom = (int(edge) for edge in -(np.clip(high_2, 0, CANVAS) // -_CELL) * _CELL)
+        if left >= right or top >= bottom:
+            return None
+        share_HW = np.zeros((bottom - top, right - left), dtype=np.uint8)
+        # cv2 puts the centre of pixel k at k, the canvas at k + 1/2.
+        ring_N2 = (ring_N3[:, :2] - (left + 0.5, top + 0.5)) * (1 << _FRACTION_BITS)
+        far = _FARTHEST_PX << _FRACTION_BITS
+        corners_N2 = np.round(np.clip(ring_N2, -far, far)).astype(np.int32)
+        cv2.fillPoly(share_HW, [corners_N2], 255, cv2.LINE_AA, _FRACTION_BITS)
+        brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (growth, growth))
+        share_HW = np.asarray(cv2.GaussianBlur(cv2.dilate(share_HW, brush), (0, 0), blur), dtype=np.uint8)
+        return cls(box=(slice(top, bottom), slice(left, right)), share_HW1=share_HW[..., None])
+
+    def paste(self, part_HW3: Picture, *, onto_SS3: Picture) -> None:
+        """Change a picture where the part is."""
+        kept_HW3 = onto_SS3[self.box].astype(np.uint16) * (255 - self.share_HW1)
+        onto_SS3[self.box] = divided(kept_HW3 + part_HW3.astype(np.uint16) * self.share_HW1)
+
+
+def over(layer_SS4: Picture, plate_SS3: Picture) -> Picture:
+    """A layer, colours times mask and mask, in front of a picture."""
+    behind_SS = 255 - layer_SS4[..., 3]
+    behind_SS3 = cv2.multiply(plate_SS3, cv2.merge([behind_SS] * 3), scale=1 / 255)
+    return np.asarray(cv2.add(layer_SS4[..., :3], behind_SS3), dtype=np.uint8)

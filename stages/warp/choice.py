@@ -1,0 +1,88 @@
+"""Which reference lends a frame its mouth, or its eyes: one that looks alike, and the same for as long as it does.
+
+Legend: T frames, R references, K numbers of a key.
+
+A choice depends on the frames around it alone, the same number on either side, and on nothing in the order in which
+they are computed: however a take is cut, every frame gets the reference that it would get in one piece.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.warp.keys import openings
+
+Floats = NDArray[np.float32]
+Costs = NDArray[np.int64]
+
+CONTEXT_FRAMES: Final = 12
+"""Frames either side that a choice looks at; where the take begins or ends there are fewer."""
+
+_MOUTH_CHANGE: Final = 60.0
+_EYES_CHANGE: Final = 40.0
+"""What it costs to go over to another reference: as much as so many square px of difference."""
+
+_CLOSED_COST: Final = 40.0
+_OPEN_SHARE: Final = 0.7
+"""An opening of less than this share of the wanted one shows stretched lips for teeth."""
+
+_UNITS: Final = 16.0
+"""Costs are whole numbers of this part of a square px: equal ones are equal on every machine."""
+
+_LARGEST: Final = 1 << 40
+
+
+def choose_mouths(wanted_TK: Floats, mouths_RK: Floats) -> NDArray[np.int64]:
+    """The mouth (T,) for each frame, from the keys (T, 82) of a run of frames and those (R, 82) of the references.
+
+    Frames nearer to an end of the run than `CONTEXT_FRAMES` are chosen with less around them.
+    """
+    missing_TR = np.maximum(_OPEN_SHARE * openings(wanted_TK)[:, None] - openings(mouths_RK), 0.0)
+    cost_TR = squared_distances(wanted_TK, mouths_RK) + _CLOSED_COST * missing_TR**2
+    return cheapest(_whole(cost_TR), change=round(_MOUTH_CHANGE * _UNITS))
+
+
+def choose_eyes(wanted_TK: Floats, eyes_RK: Floats) -> NDArray[np.int64]:
+    """The eyes (T,) for each frame, likewise, from keys (T, 86) and (R, 86)."""
+    return cheapest(_whole(squared_distances(wanted_TK, eyes_RK)), change=round(_EYES_CHANGE * _UNITS))
+
+
+def squared_distances(wanted_TK: Floats, keys_RK: Floats) -> NDArray[np.float64]:
+    """(T, R) squared distances of keys."""
+    keys_RK = keys_RK.astype(np.float64)
+    # One frame after the other: a product of matrices adds up in an order that depends on how many there are.
+    return np.array([((keys_RK - wanted_K) ** 2).sum(axis=1) for wanted_K in wanted_TK]).reshape(
+        len(wanted_TK), len(keys_RK)
+    )
+
+
+def cheapest(cost_TR: Costs, *, change: int, context: int = CONTEXT_FRAMES) -> NDArray[np.int64]:
+    """For each frame the reference (T,) on the cheapest way through the frames around it.
+
+    Args:
+        cost_TR: what each reference costs at each frame.
+        change: what it costs to go over to another one.
+        context: frames either side that count.
+    """
+    before_TR = _cheapest_ways(cost_TR, change=change, steps=context)
+    after_TR = _cheapest_ways(cost_TR[::-1], change=change, steps=context)[::-1]
+    # The frame's own cost is part of both.
+    return np.asarray((before_TR + after_TR - cost_TR).argmin(axis=1), dtype=np.int64)
+
+
+def _cheapest_ways(cost_TR: Costs, *, change: int, steps: int) -> Costs:
+    """What the cheapest way costs (T, R) that begins `steps` frames before and ends at each frame and reference."""
+    ways_TR = cost_TR
+    for _ in range(steps):
+        longer_TR = cost_TR.copy()
+        came_TR = ways_TR[:-1]
+        longer_TR[1:] += np.minimum(came_TR, came_TR.min(axis=1, keepdims=True) + change)
+        ways_TR = longer_TR
+    return ways_TR
+
+
+def _whole(cost_TR: NDArray[np.floating]) -> Costs:
+    return np.rint(np.minimum(cost_TR * _UNITS, _LARGEST)).astype(np.int64)

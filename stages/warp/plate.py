@@ -1,0 +1,179 @@
+"""The background alone, from pictures in which a person hides another part of it each time.
+
+Legend: R pictures, S side of a picture (512 px), 3 = RGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+_FREE_BELOW: Final = 40
+"""Level of a mask below which a pixel shows no person."""
+
+_GROWN_PX: Final = 9
+"""By which a mask is grown: the segmenter's edge wanders, and hair lets the background through."""
+
+_AROUND_PX: Final = 5
+"""Side of the brush by which restless places are grown: at their edges there is little to tell them by."""
+
+_ROWS: Final = 32
+"""Handled at once, so that memory does not grow with the picture."""
+
+_TAKEN: Final = 256
+"""Stands for a hidden pixel: above every level, so that sorting puts it last."""
+
+_RESTLESS_LEVELS: Final = 8
+_RESTLESS_TIME: Final = 0.3
+_RESTLESS_SHARE: Final = 0.1
+"""Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
+of the time at least, at more than that share of the places where it could be seen to move."""
+
+_ALWAYS: Final = 0.95
+"""Where a person is this rarely, what moves is not theirs."""
+
+_TEXTURE_LEVELS: Final = 10.0
+_FEWEST_TEXTURED: Final = 500
+"""Slope per px by which a motion would show, and pixels of it that make up for all others."""
+
+_FILLED_AT: Final = 4
+_FILL_RADIUS: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundPlate:
+    """What is behind a person.
+
+    Attributes:
+        picture_SS3: the background; where it was never seen, what lies around spread over it.
+        unseen: share of its pixels that were never seen, or show what cannot be believed.
+        restless: share of the pixels far from the person that often differ by more than a camera's noise; of those with
+            texture where there are enough of them, since a wall may move and look the same.
+    """
+
+    picture_SS3: Picture
+    unseen: float
+    restless: float
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a background at all: one that moves has no picture of its own."""
+        return is_still(self.restless)
+
+    @classmethod
+    def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
+        """The plate of pictures of one person before one background.
+
+        Args:
+            pictures_RSS3: pictures (R, S, S, 3).
+            masks_RSS: how much of each pixel is the person's (R, S, S): 0 nothing, 255 all of it.
+        """
+        return cls.from_seen(SeenBackground.of(pictures_RSS3, masks_RSS))
+
+    @classmethod
+    def from_seen(cls, seen: SeenBackground) -> Self:
+        """The plate of what was seen."""
+        return cls(
+            picture_SS3=_filled(seen.levels_SS3, hole_SS=~seen.seen_SS),
+            unseen=float((~seen.seen_SS).mean()),
+            restless=seen.restless,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenBackground:
+    """What pictures show of the background.
+
+    Attributes:
+        levels_SS3: the median of the pixels that are free of the person.
+        seen_SS: where there are any that can be believed.
+        free_RSS: where each picture is free.
+        restless: see `BackgroundPlate`.
+    """
+
+    levels_SS3: Picture
+    seen_SS: NDArray[np.bool_]
+    free_RSS: NDArray[np.bool_]
+    restless: float
+
+    @classmethod
+    def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
+        """See `BackgroundPlate.of`."""
+        grown = np.ones((_GROWN_PX, _GROWN_PX), dtype=np.uint8)
+        free_RSS = np.stack([cv2.dilate(mask_SS, grown) < _FREE_BELOW for mask_SS in masks_RSS])
+        levels_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
+        is_restless_SS = np.zeros(levels_SS3.shape[:2], dtype=np.bool_)
+        for top in range(0, len(levels_SS3), _ROWS):
+            rows = slice(top, top + _ROWS)
+            levels_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
+        count_SS = free_RSS.sum(axis=0)
+        restless = _restless_share(levels_SS3, is_restless_SS, count_SS >= _ALWAYS * len(pictures_RSS3))
+        seen_SS = count_SS > 0
+        if is_still(restless):
+            # Before a background that is still, what moves is the person's: hair that a segmenter took for none.
+            around = np.ones((_AROUND_PX, _AROUND_PX), dtype=np.uint8)
+            seen_SS &= cv2.dilate(is_restless_SS.astype(np.uint8), around) == 0
+        return cls(levels_SS3=levels_SS3, seen_SS=seen_SS, free_RSS=free_RSS, restless=restless)
+
+
+def is_still(restless: float) -> bool:
+    """Whether a background of which such a share is restless stands still."""
+    return restless <= _RESTLESS_SHARE
+
+
+def _restless_share(
+    levels_SS3: Picture, is_restless_SS: NDArray[np.bool_], is_free_SS: NDArray[np.bool_]
+) -> float:
+    """How much of what is always free is restless."""
+    grey_SS = cv2.cvtColor(levels_SS3, cv2.COLOR_RGB2GRAY)
+    slopes = [cv2.Scharr(grey_SS, cv2.CV_32F, *axis, scale=1 / 32) for axis in ((1, 0), (0, 1))]
+    is_textured_SS = is_free_SS & (np.hypot(*slopes) > _TEXTURE_LEVELS)
+    is_telling_SS = is_textured_SS if is_textured_SS.sum() >= _FEWEST_TEXTURED else is_free_SS
+    return float(is_restless_SS[is_telling_SS].mean()) if is_telling_SS.any() else 0.0
+
+
+def _medians(
+    pictures_RHS3: Picture, free_RHS: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Medians (H, S, 3) of the free pixels, 0 where there is none, and where they often lie far off (H, S)."""
+    hidden_RHS1 = ~free_RHS[..., None]
+    levels_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), pictures_RHS3)
+    middle_HS3 = _ranked(levels_RHS3, free_RHS, share=0.5)
+    apart_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), np.abs(levels_RHS3 - middle_HS3))
+    seen_HS = free_RHS.sum(axis=0)
+    usual_HS3 = _ranked(apart_RHS3, free_RHS, share=1 - _RESTLESS_TIME)
+    is_restless_HS = (usual_HS3.mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
+    return np.where(seen_HS[..., None] > 0, middle_HS3, 0).astype(np.uint8), is_restless_HS
+
+
+def _ranked(
+    levels_RHS3: NDArray[np.int16], free_RHS: NDArray[np.bool_], *, share: float
+) -> NDArray[np.int16]:
+    """The level below which that share of the free ones lies; they sort before those that are hidden."""
+    place_HS = (np.maximum(free_RHS.sum(axis=0) - 1, 0) * share).astype(np.intp)
+    ordered_RHS3 = np.sort(levels_RHS3, axis=0)
+    ranked_1HS3 = np.take_along_axis(ordered_RHS3, place_HS[None, ..., None], axis=0)
+    return np.asarray(ranked_1HS3[0], dtype=np.int16)
+
+
+def _filled(plate_SS3: Picture, *, hole_SS: NDArray[np.bool_]) -> Picture:
+    """The plate with smooth continuations of what is around its holes."""
+    if not hole_SS.any():
+        return plate_SS3
+    if hole_SS.all():
+        return np.full_like(plate_SS3, 128)
+    side = len(plate_SS3)
+    small = (side // _FILLED_AT, side // _FILLED_AT)
+    # Nothing of a hole may colour its neighbours: they are sampled, not averaged.
+    coarse_DD3 = cv2.resize(plate_SS3, small, interpolation=cv2.INTER_NEAREST)
+    coarse_hole_DD = cv2.resize(hole_SS.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
+    spread_DD = cv2.dilate(coarse_hole_DD, np.ones((3, 3), dtype=np.uint8))
+    whole_DD3 = cv2.inpaint(coarse_DD3, spread_DD, _FILL_RADIUS, cv2.INPAINT_TELEA)
+    fill_SS3 = cv2.resize(whole_DD3, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.where(hole_SS[..., None], fill_SS3, plate_SS3).astype(np.uint8)
