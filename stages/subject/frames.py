@@ -2,8 +2,9 @@
 
 Legend: T frames, H/W pixels, 3 = RGB.
 
-They are kept as video, nearly lossless and with a key frame twice a second. Who reads them at random (training does)
-gets them as one array on disk, made once for each size.
+They are kept as video, nearly lossless and with a key frame twice a second; of the first second every frame is one, so
+that pictures before the speech can be cut off. Who reads them at random (training does) gets them as one array on disk,
+made once for each size.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from typing import Final, Self
 
 import av
 import numpy as np
-from av.video.frame import VideoFrame
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
@@ -35,10 +39,14 @@ FRAMES_FILE: Final = "frames.mp4"
 _ENCODER: Final = {
     "preset": "superfast",
     "crf": "12",
+    "forced-idr": "1",
     "x264-params": "keyint=12:min-keyint=12:scenecut=0:bframes=0:colorprim=bt709:transfer=bt709"
     ":colormatrix=bt709:fullrange=off",
 }
 """Without B-frames and with a key frame every 12 frames, any frame is at most 12 decodings away."""
+
+FREE_START: Final = FRAMES_PER_SECOND
+"""What is stored can be made to begin with any of its first frames up to this one."""
 
 
 def clip_frames(folder: Path, *, size: int) -> NDArray[np.uint8]:
@@ -106,6 +114,8 @@ class FrameWriter:
             format="yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
         picture.pts, picture.time_base = self._count, Fraction(1, FRAMES_PER_SECOND)
+        if self._count <= FREE_START:
+            picture.pict_type = PictureType.I
         self._container.mux(self._stream.encode(picture))
         self._count += 1
 
@@ -121,8 +131,13 @@ def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int
     return count
 
 
-def trim_frames(path: Path, *, count: int) -> None:
-    """Leave the first `count` frames of what `FrameWriter` wrote, as they are stored; whole or not at all."""
+def trim_frames(path: Path, *, start: int = 0, count: int) -> None:
+    """Leave `count` frames of what `FrameWriter` wrote, from one of the first on, as they are stored; all or none.
+
+    Raises ValueError where `start` is beyond `FREE_START`.
+    """
+    if not 0 <= start <= FREE_START:
+        raise ValueError(f"a video cannot be made to begin at frame {start}")
     with (
         written_whole(path) as partial,
         av.open(str(path)) as source,
@@ -130,10 +145,22 @@ def trim_frames(path: Path, *, count: int) -> None:
     ):
         stream = source.streams.video[0]
         copy = target.add_stream_from_template(stream)
-        # Without B-frames packets lie in the order of their frames; an empty one ends the stream.
-        for packet in islice((packet for packet in source.demux(stream) if packet.size), count):
-            packet.stream = copy
+        for index, packet in enumerate(islice(_pictures_of(source, stream), start, start + count)):
+            packet.stream, packet.time_base = copy, Fraction(1, FRAMES_PER_SECOND)
+            packet.pts = packet.dts = index
+            packet.duration = 1
             target.mux(packet)
+
+
+def stored_count(path: Path) -> int:
+    """How many frames `FrameWriter` wrote, without decoding them."""
+    with av.open(str(path)) as source:
+        return sum(1 for _ in _pictures_of(source, source.streams.video[0]))
+
+
+def _pictures_of(source: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """Packets, which without B-frames lie in the order of their frames; an empty one ends the stream."""
+    return (packet for packet in source.demux(stream) if packet.size)
 
 
 def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:

@@ -34,7 +34,15 @@ from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
 from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
-from stages.subject.frames import FRAMES_FILE, FrameWriter, forget_frames, trim_frames, write_frames
+from stages.subject.frames import (
+    FRAMES_FILE,
+    FREE_START,
+    FrameWriter,
+    forget_frames,
+    stored_count,
+    trim_frames,
+    write_frames,
+)
 from stages.subject.framing import Frame, Framing
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
@@ -60,6 +68,7 @@ from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
 from stages.subject.view_verdicts import judge_camera, judge_hands, judge_square
 from stages.training.split import HELD_OUT_SHARE
+from stages.video.ahead import read_ahead
 from stages.video.decoding import read_facts, read_frames
 
 Floats = NDArray[np.float32]
@@ -286,26 +295,33 @@ class _Preparation:
     def _write_pictures(self, tracks: ClipTracks, *, shot: range) -> None:
         """Bring the pictures, which are those of the whole shot, in line with the tracks."""
         path = self._clip_folder / FRAMES_FILE
-        first = tracks.facts.first_frame
-        if first == shot.start and path.is_file():
-            if tracks.frame_count < len(shot):
-                trim_frames(path, count=tracks.frame_count)
-        else:
-            forget_frames(self._clip_folder)
-            frames = shot_frames(
-                self.request.clip,
-                framing=tracks.facts.framing,
-                start=first,
-                stop=first + tracks.frame_count,
-            )
-            write_frames(path, frames, progress=self._counter(PrepareStep.PICTURES, tracks.frame_count))
-            self._keep_time()
+        skipped = tracks.facts.first_frame - shot.start
+        stored = stored_count(path) if path.is_file() else 0
+        # As many as tracks: the whole shot, or what a run left that was killed after this step.
+        if stored != tracks.frame_count:
+            if stored == len(shot) and skipped <= FREE_START:
+                trim_frames(path, start=skipped, count=tracks.frame_count)
+            else:
+                self._read_pictures(path, tracks)
         self.progress(PrepareStep.PICTURES, tracks.frame_count, tracks.frame_count)
+
+    def _read_pictures(self, path: Path, tracks: ClipTracks) -> None:
+        """Write the pictures anew from the clip."""
+        first = tracks.facts.first_frame
+        forget_frames(self._clip_folder)
+        frames = shot_frames(
+            self.request.clip, framing=tracks.facts.framing, start=first, stop=first + tracks.frame_count
+        )
+        write_frames(path, frames, progress=self._counter(PrepareStep.PICTURES, tracks.frame_count))
+        self._keep_time()
+
+    def _stored_frames(self) -> Iterator[Frame]:
+        return read_ahead(read_frames(self._clip_folder / FRAMES_FILE))
 
     def _choose_reference(self, tracks: ClipTracks) -> tuple[ClipTracks, Frame, list[tuple[int, Frame]]]:
         """Tracks that name their reference frame, that frame as it was stored, and frames for the contact sheet."""
         shown = sheet_indices(tracks.frame_count)
-        reference, frames = choose_reference(tracks, read_frames(self._clip_folder / FRAMES_FILE), also=shown)
+        reference, frames = choose_reference(tracks, self._stored_frames(), also=shown)
         self.figures = replace(self.figures, reference_frame=reference)
         named = replace(tracks, facts=replace(tracks.facts, reference_frame=reference))
         return named, frames[reference], [(index, frames[index]) for index in sorted(shown)]
@@ -315,10 +331,7 @@ class _Preparation:
         assert tracks.facts.reference_frame is not None
         refined = refine_tracks(
             tracks,
-            counted(
-                read_frames(self._clip_folder / FRAMES_FILE),
-                self._counter(PrepareStep.REFINE, tracks.frame_count),
-            ),
+            counted(self._stored_frames(), self._counter(PrepareStep.REFINE, tracks.frame_count)),
             reference=tracks.facts.reference_frame,
             reference_HW3=reference_HW3,
         )

@@ -184,8 +184,8 @@ class TorsoFitter:
             away_I = self._away(grey_HW, motion_3)
             if away_I is None:
                 return None
-            apart.append(self._common(away_I))
             step_3 = self._step(away_I)
+            apart.append(_length(step_3))
             turn_22 = turn_matrix(motion_3[2])
             motion_3 = np.append(motion_3[:2] + turn_22 @ step_3[:2], motion_3[2] + step_3[2])
         return motion_3 if apart[-1] <= max(apart[0], _NOISE_PX) else None
@@ -193,7 +193,7 @@ class TorsoFitter:
     def shift(self, grey_HW: Grey, motion_3: Doubles) -> float | None:
         """How far in px the moved reference lies beside a frame; None where too little is seen."""
         away_I = self._away(grey_HW, motion_3)
-        return None if away_I is None else self._common(away_I)
+        return None if away_I is None else _length(self._step(away_I))
 
     def _away(self, grey_HW: Grey, motion_3: Doubles) -> Doubles | None:
         """For each pixel (I,) how many px it lies further along its slope than the motion puts it."""
@@ -227,9 +227,10 @@ class TorsoFitter:
             step_3 = np.linalg.solve(stiffness_33, weighted_I3.T @ away_I)
         return step_3
 
-    def _common(self, away_I: Doubles) -> float:
-        """Length in px of the shift that most of the pixels have in common."""
-        return float(np.linalg.norm(self._step(away_I)[:2]))
+
+def _length(step_3: Doubles) -> float:
+    """Of its shift, px."""
+    return float(np.linalg.norm(step_3[:2]))
 
 
 def _is_body(torso_T2: Doubles, *, chin: float) -> NDArray[np.bool_]:

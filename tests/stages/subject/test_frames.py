@@ -10,7 +10,15 @@ import pytest
 from prepared_clip import clip_tracks, numbered_pictures, numbers_of, save_with_pictures
 
 from stages.errors import SubjectError
-from stages.subject.frames import FRAMES_FILE, clip_frames, forget_frames, trim_frames, write_frames
+from stages.subject.frames import (
+    FRAMES_FILE,
+    FREE_START,
+    clip_frames,
+    forget_frames,
+    stored_count,
+    trim_frames,
+    write_frames,
+)
 from stages.video.decoding import read_frames
 
 
@@ -99,12 +107,22 @@ def test_an_interrupted_video_does_not_pass_for_a_whole_one(tmp_path: Path):
     assert not (tmp_path / FRAMES_FILE).exists()
 
 
-def test_a_trimmed_video_keeps_its_first_frames_as_they_were(tmp_path: Path):
+@pytest.mark.parametrize("start", [0, 1, 11, FREE_START])
+def test_a_trimmed_video_keeps_its_frames_as_they_were(tmp_path: Path, start: int):
     path = tmp_path / FRAMES_FILE
-    write_frames(path, numbered_pictures(30), progress=lambda _: None)
+    write_frames(path, numbered_pictures(60), progress=lambda _: None)
     whole = list(read_frames(path))
-    trim_frames(path, count=17)
+    assert stored_count(path) == 60
+    trim_frames(path, start=start, count=17)
     kept = list(read_frames(path))
-    assert len(kept) == 17
-    np.testing.assert_array_equal(kept, whole[:17])
+    assert len(kept) == stored_count(path) == 17
+    np.testing.assert_array_equal(kept, whole[start : start + 17])
     assert [each.name for each in tmp_path.iterdir()] == [FRAMES_FILE]
+
+
+def test_a_video_is_not_made_to_begin_where_no_key_frame_is(tmp_path: Path):
+    path = tmp_path / FRAMES_FILE
+    write_frames(path, numbered_pictures(40), progress=lambda _: None)
+    with pytest.raises(ValueError, match="begin at frame 26"):
+        trim_frames(path, start=FREE_START + 1, count=3)
+    assert stored_count(path) == 40

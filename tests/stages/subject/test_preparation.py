@@ -103,6 +103,7 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
     again = Steps()
     report = preparation.prepare_subject(request, progress=again)
     assert again.counted["track"] == 1, "what was tracked before is not tracked again"
+    assert again.counted["pictures"] == 1, "pictures are cut, not made again"
     # The actor's own sound leads by about a third of a frame.
     assert report.figures.offset_frames == pytest.approx(lag - 0.3, abs=0.6)
     corrected = report.figures.offset_corrected
@@ -134,6 +135,23 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
     done = Steps()
     assert preparation.prepare_subject(request, progress=done) == report
     assert not done.counted, "nothing is left to do"
+
+
+@pytest.mark.slow
+def test_pictures_follow_a_told_lag_that_is_longer_than_any_that_is_found(
+    preparation, actor, consent: Path, tmp_path: Path
+):
+    frames_HW3, speech_S = actor
+    clip = write(tmp_path / "told.mkv", frames_HW3, speech_S)
+    request = preparation.SubjectRequest(
+        clip=clip, name="Told", consent=consent, out=tmp_path / "told", audio_lag=-30.5
+    )
+    preparation.prepare_subject(request, progress=Steps())
+    assert ClipTracks.load(request.out).facts.first_frame == 31
+    stored = list(read_frames(request.out / "clip" / "frames.mp4"))
+    assert len(stored) == FRAMES - 31
+    for index in (0, len(stored) - 1):
+        assert np.abs(stored[index].astype(float) - frames_HW3[31 + index]).mean() < 3
 
 
 def test_no_consent_refuses_before_the_clip_is_touched(preparation, tmp_path: Path):
