@@ -9,7 +9,7 @@ made once for each size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
@@ -120,15 +120,11 @@ class FrameWriter:
         self._count += 1
 
 
-def write_frames(path: Path, frames: Iterable[Frame], *, progress: Callable[[int], None]) -> int:
-    """Write frames as `FrameWriter` does; returns how many there were."""
-    count = 0
+def write_frames(path: Path, frames: Iterable[Frame]) -> None:
+    """Write frames as `FrameWriter` does."""
     with FrameWriter(path) as writer:
         for frame_HW3 in frames:
             writer.write(frame_HW3)
-            count += 1
-            progress(count)
-    return count
 
 
 def trim_frames(path: Path, *, start: int = 0, count: int) -> None:
@@ -161,6 +157,27 @@ def stored_count(path: Path) -> int:
 def _pictures_of(source: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
     """Packets, which without B-frames lie in the order of their frames; an empty one ends the stream."""
     return (packet for packet in source.demux(stream) if packet.size)
+
+
+def align_frames(folder: Path, tracks: ClipTracks, *, shot: range, again: Iterator[Frame]) -> None:
+    """Bring the stored pictures, which are those of the whole shot, in line with the tracks; may be done twice.
+
+    Args:
+        folder: of the prepared clip.
+        tracks: of the clip.
+        shot: frames of the recording that were stored.
+        again: the pictures of the tracks, read from the recording only where they cannot be cut from what is stored.
+    """
+    path = folder / FRAMES_FILE
+    skipped = tracks.facts.first_frame - shot.start
+    stored = stored_count(path) if path.is_file() else 0
+    if stored == tracks.frame_count:
+        return
+    if stored == len(shot) and skipped <= FREE_START:
+        trim_frames(path, start=skipped, count=tracks.frame_count)
+    else:
+        forget_frames(folder)
+        write_frames(path, again)
 
 
 def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:

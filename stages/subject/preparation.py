@@ -34,15 +34,7 @@ from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
 from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
-from stages.subject.frames import (
-    FRAMES_FILE,
-    FREE_START,
-    FrameWriter,
-    forget_frames,
-    stored_count,
-    trim_frames,
-    write_frames,
-)
+from stages.subject.frames import FRAMES_FILE, FrameWriter, align_frames, forget_frames
 from stages.subject.framing import Frame, Framing
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
@@ -293,27 +285,18 @@ class _Preparation:
         )
 
     def _write_pictures(self, tracks: ClipTracks, *, shot: range) -> None:
-        """Bring the pictures, which are those of the whole shot, in line with the tracks."""
-        path = self._clip_folder / FRAMES_FILE
-        skipped = tracks.facts.first_frame - shot.start
-        stored = stored_count(path) if path.is_file() else 0
-        # As many as tracks: the whole shot, or what a run left that was killed after this step.
-        if stored != tracks.frame_count:
-            if stored == len(shot) and skipped <= FREE_START:
-                trim_frames(path, start=skipped, count=tracks.frame_count)
-            else:
-                self._read_pictures(path, tracks)
-        self.progress(PrepareStep.PICTURES, tracks.frame_count, tracks.frame_count)
-
-    def _read_pictures(self, path: Path, tracks: ClipTracks) -> None:
-        """Write the pictures anew from the clip."""
         first = tracks.facts.first_frame
-        forget_frames(self._clip_folder)
         frames = shot_frames(
             self.request.clip, framing=tracks.facts.framing, start=first, stop=first + tracks.frame_count
         )
-        write_frames(path, frames, progress=self._counter(PrepareStep.PICTURES, tracks.frame_count))
+        align_frames(
+            self._clip_folder,
+            tracks,
+            shot=shot,
+            again=counted(frames, self._counter(PrepareStep.PICTURES, tracks.frame_count)),
+        )
         self._keep_time()
+        self.progress(PrepareStep.PICTURES, tracks.frame_count, tracks.frame_count)
 
     def _stored_frames(self) -> Iterator[Frame]:
         return read_ahead(read_frames(self._clip_folder / FRAMES_FILE))

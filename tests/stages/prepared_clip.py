@@ -54,9 +54,5 @@ def save_with_pictures(folder: Path, *, frames: int, pictures: int | None = None
 
     tracks = clip_tracks(frames)
     tracks.save(folder)
-    write_frames(
-        folder / FRAMES_FILE,
-        numbered_pictures(frames if pictures is None else pictures),
-        progress=lambda _: None,
-    )
+    write_frames(folder / FRAMES_FILE, numbered_pictures(frames if pictures is None else pictures))
     return tracks

@@ -50,7 +50,7 @@ def test_new_pictures_replace_what_was_made_of_the_old(tmp_path: Path):
     save_with_pictures(tmp_path, frames=3)
     clip_frames(tmp_path, size=32)
     forget_frames(tmp_path)
-    write_frames(tmp_path / FRAMES_FILE, list(numbered_pictures(6))[3:], progress=lambda _: None)
+    write_frames(tmp_path / FRAMES_FILE, list(numbered_pictures(6))[3:])
     assert numbers_of(clip_frames(tmp_path, size=32)) == [3, 4, 5]
 
 
@@ -90,7 +90,7 @@ def test_stored_pictures_are_nearly_the_originals_in_colour_too(tmp_path: Path):
     frame_HW3 = np.stack([128 + 100 * (columns // 2 % 2), rows // 4, 200 - columns // 4], axis=-1).astype(
         np.uint8
     )
-    write_frames(tmp_path / "a.mp4", [frame_HW3] * 3, progress=lambda _: None)
+    write_frames(tmp_path / "a.mp4", [frame_HW3] * 3)
     for stored_HW3 in read_frames(tmp_path / "a.mp4"):
         error_HW3 = stored_HW3.astype(float) - frame_HW3
         assert 10 * np.log10(255**2 / (error_HW3**2).mean()) > 36
@@ -103,14 +103,14 @@ def test_an_interrupted_video_does_not_pass_for_a_whole_one(tmp_path: Path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_frames(tmp_path / FRAMES_FILE, broken(), progress=lambda _: None)
+        write_frames(tmp_path / FRAMES_FILE, broken())
     assert not (tmp_path / FRAMES_FILE).exists()
 
 
 @pytest.mark.parametrize("start", [0, 1, 11, FREE_START])
 def test_a_trimmed_video_keeps_its_frames_as_they_were(tmp_path: Path, start: int):
     path = tmp_path / FRAMES_FILE
-    write_frames(path, numbered_pictures(60), progress=lambda _: None)
+    write_frames(path, numbered_pictures(60))
     whole = list(read_frames(path))
     assert stored_count(path) == 60
     trim_frames(path, start=start, count=17)
@@ -122,7 +122,7 @@ def test_a_trimmed_video_keeps_its_frames_as_they_were(tmp_path: Path, start: in
 
 def test_a_video_is_not_made_to_begin_where_no_key_frame_is(tmp_path: Path):
     path = tmp_path / FRAMES_FILE
-    write_frames(path, numbered_pictures(40), progress=lambda _: None)
+    write_frames(path, numbered_pictures(40))
     with pytest.raises(ValueError, match="begin at frame 26"):
         trim_frames(path, start=FREE_START + 1, count=3)
     assert stored_count(path) == 40

@@ -72,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pictures.append(
             raster.field_from(actor.points()).move(actor.reference_HW3, interpolation=cv2.INTER_LINEAR)
         )
-    write_frames(home / FRAMES_FILE, pictures, progress=lambda _: None)
+    write_frames(home / FRAMES_FILE, pictures)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "stages.training.warped_data.PersonSegmenter", lambda: Standing(person_mask(actor.mesh()))
