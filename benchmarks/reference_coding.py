@@ -79,7 +79,7 @@ def coding_table(pictures: Sequence[Picture]) -> list[list[str]]:
         ]
         rows.append(coding_row(name, pictures, packets, lambda packets=packets: map(_still, packets)))  # type: ignore[misc]
     for quantiser in _QUANTISERS:
-        packets = encode_pictures(pictures, size=512, kind=COLOUR, quantiser=quantiser)
+        packets = list(encode_pictures(pictures, size=512, kind=COLOUR, quantiser=quantiser))
         rows.append(
             coding_row(
                 f"H.264, {quantiser}",

@@ -142,6 +142,7 @@ class Finisher:
                 name=self.cast.subject.name,
                 sha256=identities.subject_sha256,
                 consent=self.cast.subject.consent,
+                untrained=not self.cast.subject.is_trained,
             ),
             weights_sha256=dict(identities.weights_sha256),
             encoder=dict(identities.encoder),

@@ -226,6 +226,7 @@ class RenderWatcher:
         self._tally = InspectionTally()
         self._stitched_at = 0.0
         self._takes = 0
+        self._told = set[str]()
         self.joined_replicas = 0
 
     def expect(self, run: JobRun) -> None:
@@ -242,8 +243,11 @@ class RenderWatcher:
     def joined(self, joined: Joined) -> None:
         """A replica is ready."""
         self.joined_replicas += 1
-        if joined.facts.notice:
-            self._listener.note(joined.facts.notice)
+        notice = joined.facts.notice
+        # Replicas of one pool have the same to say.
+        if notice and notice not in self._told:
+            self._told.add(notice)
+            self._listener.note(notice)
 
     def moved(self, moved: Moved) -> None:
         """Of the job's states only the beginning of its masters is worth a bar."""

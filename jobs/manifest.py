@@ -55,11 +55,13 @@ class SubjectRecord(ManifestModel):
         name: Name of the subject.
         sha256: Hash of the subject package.
         consent: The consent record that the package names.
+        untrained: It was drawn by warping pictures of it, which no network repaired.
     """
 
     name: str
     sha256: Sha256
     consent: Annotated[str, Field(min_length=1)]
+    untrained: bool = False
 
 
 class SegmentRecord(ManifestModel):
@@ -128,7 +130,7 @@ class Manifest(ManifestModel):
     It holds no dates, hosts or durations of work: but for what was found, the same job gives the same manifest.
 
     Attributes:
-        schema_version: Version of this form; the first knew nothing of what was found.
+        schema_version: Version of this form; the first knew nothing of what was found, nor of untrained subjects.
         synthetic: Always true: no frame of the master was recorded.
         engine_version: Version of the code that rendered it.
         device_kind: Kind of processor that rendered it.

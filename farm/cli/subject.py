@@ -18,7 +18,7 @@ from jobs.errors import DiskFull, ExitCode
 from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
-    from stages.subject.preparation import SubjectRequest
+    from stages.subject.preparation_request import SubjectRequest
     from stages.subject.quality_report import QualityReport
 
 _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
@@ -66,7 +66,8 @@ def _prepare(
     check_places(JobPlaces(reads=reads, writes=writes))
     # Loads torch, MediaPipe and matplotlib: not before they are needed.
     with translated(str(clip)):
-        from stages.subject.preparation import SubjectRequest
+        from stages.subject.package import SubjectPackage
+        from stages.subject.preparation_request import SubjectRequest
 
         is_number = audio_track is not None and audio_track.isdecimal()
         request = SubjectRequest(
@@ -79,9 +80,12 @@ def _prepare(
             overwrite=overwrite,
         )
         report = _prepared(request, terminal=run.terminal)
+        # It may have been trained since.
+        is_trained = SubjectPackage.load(out).is_trained
     page = out / "report" / "index.html"
-    if not run.terminal.result({"subject": str(out), "report": str(page), **_as_record(report)}):
-        _show(report, out=out, page=page, terminal=run.terminal)
+    record = {"subject": str(out), "report": str(page), "untrained": not is_trained, **_as_record(report)}
+    if not run.terminal.result(record):
+        _show(report, out=out, page=page, is_trained=is_trained, terminal=run.terminal)
     return ExitCode.OK
 
 
@@ -120,7 +124,7 @@ def _as_record(report: QualityReport) -> dict[str, object]:
     return {"level": str(report.level), **asdict(report)}
 
 
-def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -> None:
+def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, terminal: Terminal) -> None:
     from stages.subject.quality_report import figure_rows
 
     table = Table(box=box.SIMPLE_HEAD)
@@ -138,4 +142,9 @@ def _show(report: QualityReport, *, out: Path, page: Path, terminal: Terminal) -
         terminal.note(sentence)
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
-    terminal.out.print("next: train its renderer, farm train with stage: renderer", style="dim")
+    told = (
+        "it speaks: farm render, with profile full; farm train with stage: renderer makes it better"
+        if not is_trained
+        else "it speaks, and its renderer is trained"
+    )
+    terminal.out.print(told, style="dim")

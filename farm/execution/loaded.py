@@ -121,12 +121,8 @@ class LoadedRender:
     renderer: FrameRenderer
     inspector: Inspector
     profile: VideoProfile
+    notice: str
     _stores: dict[str, ObjectStore] = field(default_factory=dict)
-
-    @property
-    def notice(self) -> str:
-        """What the inspector cannot do here."""
-        return self.inspector.notice
 
     def prepare(self, setup: ReplicaSetup) -> None:
         """Open the store."""
@@ -187,7 +183,14 @@ def _load_render(setup: ReplicaSetup, *, stages: StageFactory, device: str) -> L
             hint="choose the profile that the subject was trained for",
         )
     inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=profile.size)
-    return LoadedRender(renderer=renderer, inspector=inspector, profile=profile)
+    untrained = f"{subject.name} is untrained: pictures of it are warped and not repaired (farm train makes it better)"
+    notices = [inspector.notice, "" if subject.is_trained else untrained]
+    return LoadedRender(
+        renderer=renderer,
+        inspector=inspector,
+        profile=profile,
+        notice="; ".join(notice for notice in notices if notice),
+    )
 
 
 _FileState = tuple[tuple[str, int, int, int], ...]

@@ -45,6 +45,11 @@ class Subject(Protocol):
         """Hash of the package."""
         ...
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether a renderer was trained for it; if not, it is drawn by warping its references alone."""
+        ...
+
 
 class MotionPredictor(Protocol):
     """Speech of one window in, its motion out."""

@@ -22,6 +22,7 @@ _LEFT_IN_FOLDER: Final = (
     "subject.yaml",
     "template.npz",
     "reference.png",
+    "references.safetensors",
     "renderer.safetensors",
     "renderer.safetensors.manifest.json",
     "inspection.json",
@@ -44,7 +45,7 @@ _LARGEST_RECORD: Final = 1 << 30
 _LOOKED_AT: Final = 1_000_000
 """Bytes of a consent record, of which some must be more than blanks."""
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Counted up when preparation changes what it writes: work begun by another version is not gone on with."""
 
 

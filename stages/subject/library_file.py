@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -105,16 +105,20 @@ def write_library(path: Path, references: StoredReferences, *, template: Templat
     """Write a library, whole or not at all, as fine as `LARGEST_LIBRARY` allows.
 
     Raises:
-        SubjectError: its pictures are too restless to be stored in that room (``library_too_large``).
+        SubjectError: its pictures are too restless to be stored in that room (``clip_too_noisy``).
     """
-    masks = encode_pictures(references.masks_RMM, size=MASK_SIZE, kind=GREY, quantiser=_MASK_QUANTISER)
+    masks = list(encode_pictures(references.masks_RMM, size=MASK_SIZE, kind=GREY, quantiser=_MASK_QUANTISER))
     for quantiser in _PICTURE_QUANTISERS:
-        pictures = encode_pictures(
-            [references.plate.picture_SS3, *references.pictures_RSS3],
-            size=CANVAS,
-            kind=COLOUR,
-            quantiser=quantiser,
+        pictures = _fitting(
+            encode_pictures(
+                [references.plate.picture_SS3, *references.pictures_RSS3],
+                size=CANVAS,
+                kind=COLOUR,
+                quantiser=quantiser,
+            )
         )
+        if pictures is None:
+            continue
         tensors = {
             **_packed("pictures", pictures),
             **_packed("masks", masks),
@@ -137,11 +141,22 @@ def write_library(path: Path, references: StoredReferences, *, template: Templat
                 partial.write_bytes(data)
             return
     raise SubjectError(
-        code="library_too_large",
+        code="clip_too_noisy",
         where=str(path),
         what=f"the references do not fit into {LARGEST_LIBRARY} bytes, however coarse they are stored",
         hint="prepare the subject from a clip with less noise",
     )
+
+
+def _fitting(packets: Iterable[bytes]) -> list[bytes] | None:
+    """The packets, or None as soon as they alone are larger than the file may be."""
+    kept, size = list[bytes](), 0
+    for packet in packets:
+        kept.append(packet)
+        size += len(packet)
+        if size > LARGEST_LIBRARY:
+            return None
+    return kept
 
 
 def read_library(path: Path, *, template: Template) -> StoredReferences:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.errors import SubjectError
-from stages.geometry.canonical import pose, straightened
+from stages.geometry.canonical import CANVAS, pose, straightened
 from stages.subject.framing import Frame
 from stages.subject.library_file import MASK_SIZE, StoredReferences
 from stages.subject.reference import reference_candidates
@@ -124,24 +124,12 @@ def make_references(
     Raises:
         SubjectError: there are fewer pictures than the plan needs (``clip_frames_missing``).
     """
-    wanted = set(plan.frames)
-    last, found = max(wanted), dict[int, Frame]()
-    for index, frame_SS3 in zip(range(last + 1), frames, strict=False):
-        if index in wanted:
-            found[index] = frame_SS3
-    if len(found) < len(wanted):
-        raise SubjectError(
-            code="clip_frames_missing",
-            where=where,
-            what=f"there are fewer than {last + 1} pictures",
-            hint="prepare the clip again",
-        )
-    pictures_RSS3 = np.stack([found[index] for index in plan.frames])
+    pictures_RSS3 = _wanted(plan, frames, where=where)
     segmented_RSS = np.stack([_levels(segmenter.mask(picture_SS3)) for picture_SS3 in pictures_RSS3])
     masks_RSS = whole_masks(pictures_RSS3, segmented_RSS)
     plate = BackgroundPlate.of(pictures_RSS3, masks_RSS)
     if plate.is_still:
-        pictures_RSS3 = _without_background(pictures_RSS3, masks_RSS, plate=plate)
+        _leave_out_background(pictures_RSS3, masks_RSS, plate=plate)
     half = (MASK_SIZE, MASK_SIZE)
     return StoredReferences(
         plate=plate,
@@ -154,6 +142,25 @@ def make_references(
         mouths_RK=plan.mouths_RK,
         eyes_RK=plan.eyes_RK,
     )
+
+
+def _wanted(plan: LibraryPlan, frames: Iterable[Frame], *, where: str) -> NDArray[np.uint8]:
+    """The pictures (R, S, S, 3) of a plan, each put into its place as it comes by: they are its largest part."""
+    place = {frame: row for row, frame in enumerate(plan.frames)}
+    last, found = max(place), 0
+    pictures_RSS3 = np.empty((len(place), CANVAS, CANVAS, 3), dtype=np.uint8)
+    for index, frame_SS3 in zip(range(last + 1), frames, strict=False):
+        if index in place:
+            pictures_RSS3[place[index]] = frame_SS3
+            found += 1
+    if found < len(place):
+        raise SubjectError(
+            code="clip_frames_missing",
+            where=where,
+            what=f"there are fewer than {last + 1} pictures",
+            hint="prepare the clip again",
+        )
+    return pictures_RSS3
 
 
 def _calmest(tracks: ClipTracks, *, stop: int, among: list[int]) -> int:
@@ -169,10 +176,11 @@ def _levels(mask_SS: Floats) -> NDArray[np.uint8]:
     return np.round(mask_SS * 255).astype(np.uint8)
 
 
-def _without_background(
+def _leave_out_background(
     pictures_RSS3: NDArray[np.uint8], masks_RSS: NDArray[np.uint8], *, plate: BackgroundPlate
-) -> NDArray[np.uint8]:
-    """The pictures with the plate far from the person: what is the same in all of them takes no room."""
+) -> None:
+    """Put the plate into the pictures, far from the person: what is the same in all of them takes no room."""
     brush = np.ones((_BEYOND_MASK_PX, _BEYOND_MASK_PX), dtype=np.uint8)
-    empty_RSS = np.stack([cv2.dilate(mask_SS, brush) == 0 for mask_SS in masks_RSS])
-    return np.where(empty_RSS[..., None], plate.picture_SS3, pictures_RSS3)
+    for picture_SS3, mask_SS in zip(pictures_RSS3, masks_RSS, strict=True):
+        is_empty_SS = cv2.dilate(mask_SS, brush) == 0
+        picture_SS3[is_empty_SS] = plate.picture_SS3[is_empty_SS]

@@ -106,6 +106,11 @@ class SubjectPackage:
             library=library,
         )
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a renderer; if not, it is drawn by warping its references alone."""
+        return self.renderer_weights is not None
+
     @staticmethod
     def write(
         folder: Path, *, facts: dict[str, str], template: Template, reference_HW3: NDArray[np.uint8]

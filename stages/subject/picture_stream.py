@@ -9,9 +9,9 @@ whole numbers, so that every machine reads the same pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import av
 import cv2
@@ -37,8 +37,8 @@ _ENCODER: Final = {
 }
 
 
-def encode_pictures(pictures: Iterable[Picture], *, size: int, kind: Kind, quantiser: int) -> list[bytes]:
-    """One packet for each picture.
+def encode_pictures(pictures: Iterable[Picture], *, size: int, kind: Kind, quantiser: int) -> Iterator[bytes]:
+    """One packet for each picture, as soon as it is coded.
 
     Args:
         pictures: (S, S, 3) RGB, or (S, S) where the kind is grey.
@@ -53,13 +53,11 @@ def encode_pictures(pictures: Iterable[Picture], *, size: int, kind: Kind, quant
     # Several would give bytes that depend on how many there are.
     codec.thread_count = 1
     codec.options = {**_ENCODER, "crf": str(quantiser)}
-    packets: list[Packet[Any]] = []
     for index, picture in enumerate(pictures):
         frame = VideoFrame.from_ndarray(_planes(picture), format=kind)
         frame.pts, frame.time_base = index, _TICK
-        packets += codec.encode(frame)
-    packets += codec.encode(None)
-    return [bytes(packet) for packet in packets]
+        yield from map(bytes, codec.encode(frame))
+    yield from map(bytes, codec.encode(None))
 
 
 def decode_pictures(packets: Sequence[bytes], *, size: int, kind: Kind) -> Picture:

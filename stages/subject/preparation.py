@@ -8,6 +8,7 @@ Every step writes whole files or none, and a run with the same inputs goes on af
     clip/frames.mp4         the pictures
     clip/observed.npz       what was seen in every one of them; removed in the end
     clip/tracks.npz, .json  the tracks
+    references.safetensors  the reference library
     template.npz, reference.png, consent.*, subject.yaml
     report/                 the report, whose data comes last
 """
@@ -18,7 +19,6 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -32,15 +32,16 @@ from stages.media.tracks import check_track
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.decode import read_levelled
 from stages.subject.audio_offset import AudioOffset, audio_offset
-from stages.subject.claim import Claim, check_consent, file_sha256, keep_consent, take_folder
+from stages.subject.claim import Claim, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
 from stages.subject.frames import FRAMES_FILE, FrameWriter, align_frames, forget_frames
 from stages.subject.framing import Frame, Framing
+from stages.subject.library_of_clip import make_library
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
 from stages.subject.observation import Observation
-from stages.subject.package import SubjectPackage
-from stages.subject.package_files import is_text
+from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.preparation_request import PrepareStep, Progress, SubjectRequest
 from stages.subject.prepare import assemble, canonicalised, observe_shot, round_trip_px, shot_frames
 from stages.subject.quality import (
     Level,
@@ -51,6 +52,7 @@ from stages.subject.quality import (
     judge_overlap,
     judge_tracks,
     refuse,
+    refused_by,
 )
 from stages.subject.quality_report import REPORT_FOLDER, PreparationFigures, QualityReport
 from stages.subject.reference import choose_reference
@@ -58,56 +60,14 @@ from stages.subject.refinement import refine_tracks
 from stages.subject.report_picture import report_picture, sheet_indices
 from stages.subject.template import Template
 from stages.subject.tracks import CLIP_FOLDER, ClipTracks
-from stages.subject.view_verdicts import judge_camera, judge_hands, judge_square
+from stages.subject.view_verdicts import judge_background, judge_camera, judge_hands, judge_square
 from stages.training.split import HELD_OUT_SHARE
 from stages.video.ahead import read_ahead
 from stages.video.decoding import read_facts, read_frames
 
 Floats = NDArray[np.float32]
 
-LONGEST_TOLD_LAG: Final = 250
-"""Frames: ten seconds."""
-
 _OBSERVED: Final = "observed.npz"
-
-
-class PrepareStep(StrEnum):
-    """What a preparation is made of, in order."""
-
-    LOOK = "look"
-    TRACK = "track"
-    LISTEN = "listen"
-    PICTURES = "pictures"
-    REFINE = "refine"
-    REPORT = "report"
-
-
-Progress = Callable[[PrepareStep, int, int], None]
-"""Called with a step, units done and units in all (0 where that is not known)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubjectRequest:
-    """What to prepare.
-
-    Attributes:
-        clip: the recording.
-        name: of the subject.
-        consent: document in which the person agrees.
-        out: folder of the package to be.
-        audio_lag: frames, in parts of one, by which the sound lags the lips; None to find out.
-        audio_track: number of the audio track that is heard, from 1, or its language tag; None: by the rule of
-            `stages.media.tracks`.
-        overwrite: whether what the folder holds of another subject is removed.
-    """
-
-    clip: Path
-    name: str
-    consent: Path
-    out: Path
-    audio_lag: float | None = None
-    audio_track: int | str | None = None
-    overwrite: bool = False
 
 
 def counted(frames: Iterable[Frame], count: Callable[[int], None]) -> Iterator[Frame]:
@@ -128,18 +88,7 @@ def prepare_subject(request: SubjectRequest, *, progress: Progress) -> QualityRe
         SpeechError: no usable sound.
         WeightsError: the models for tracking or listening are not installed.
     """
-    consent_sha256 = check_consent(request.consent)
-    if not request.name.strip() or not is_text(request.name):
-        raise SubjectError(
-            code="subject_no_name", what="a subject needs a name", hint="give one with --name", where="--name"
-        )
-    if request.audio_lag is not None and not abs(request.audio_lag) <= LONGEST_TOLD_LAG:
-        raise SubjectError(
-            code="subject_bad_lag",
-            what=f"sound cannot lag by {request.audio_lag:g} frames",
-            hint=f"give a number from -{LONGEST_TOLD_LAG} to {LONGEST_TOLD_LAG}",
-            where="--audio-lag",
-        )
+    consent_sha256 = request.check()
     # Before its bytes are hashed: of gigabytes that are no clip, or whose sound nobody can decode, one hears at once.
     if read_facts(request.clip).has_sound:
         check_track(request.clip, wanted=request.audio_track)
@@ -188,8 +137,10 @@ class _Preparation:
         self._write_pictures(tracks, shot=range(start, stop))
         tracks, reference_HW3, sheet = self._choose_reference(tracks)
         tracks = self._refine(tracks, reference_HW3)
+        template = Template.from_clips([tracks], share=1 - HELD_OUT_SHARE)
+        self._make_library(tracks, template)
         tracks.save(self._clip_folder)
-        self._write_package(tracks, reference_HW3)
+        self._write_package(template, reference_HW3)
         (self._clip_folder / _OBSERVED).unlink()
         picture = report_picture(tracks, sheet, offset_by_lag=offset.by_lag)
         self.figures = replace(self.figures, round_trip_px=round_trip_px(tracks))
@@ -330,7 +281,29 @@ class _Preparation:
         self._keep_time()
         return refined.tracks
 
-    def _write_package(self, tracks: ClipTracks, reference_HW3: Frame) -> None:
+    def _make_library(self, tracks: ClipTracks, template: Template) -> None:
+        """What the subject is drawn from, before anything makes the folder a package."""
+        total = tracks.frame_count + 1
+        frames = counted(
+            read_frames(self._clip_folder / FRAMES_FILE), self._counter(PrepareStep.LIBRARY, total)
+        )
+        try:
+            made = make_library(self.request.out / LIBRARY_FILE, tracks, frames, template=template)
+        except SubjectError as error:
+            self._judge([refused_by(error)])
+            raise
+        self._judge([judge_background(made.plate)])
+        self.figures = replace(
+            self.figures,
+            references=made.references,
+            library_bytes=made.size_bytes,
+            background_unseen=round(made.plate.unseen, 3),
+            background_restless=round(made.plate.restless, 3),
+        )
+        self._keep_time()
+        self.progress(PrepareStep.LIBRARY, total, total)
+
+    def _write_package(self, template: Template, reference_HW3: Frame) -> None:
         self.progress(PrepareStep.REPORT, 0, 1)
         record = keep_consent(self.request.consent, self.request.out)
         SubjectPackage.write(
@@ -344,7 +317,7 @@ class _Preparation:
                 "licence": "what the consent record grants",
                 "renderer": "",
             },
-            template=Template.from_clips([tracks], share=1 - HELD_OUT_SHARE),
+            template=template,
             reference_HW3=reference_HW3,
         )
 

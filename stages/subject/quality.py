@@ -62,6 +62,17 @@ def refuse(verdicts: Sequence[Verdict], *, where: str) -> None:
             )
 
 
+def refused_by(error: SubjectError) -> Verdict:
+    """The verdict that a step's own refusal comes to."""
+    return Verdict(
+        code=error.code.removeprefix("clip_"),
+        level=Level.REFUSED,
+        measured=error.what,
+        threshold="a subject is drawn from pictures of the clip",
+        advice=error.hint,
+    )
+
+
 def judge_file(facts: VideoFacts) -> list[Verdict]:
     """What can be said without reading the pictures."""
     return [

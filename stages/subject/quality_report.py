@@ -41,6 +41,9 @@ class PreparationFigures:
         head_shift_before_px, torso_shift_before_px: median distance of a frame from the reference, warped to it, as
             tracked.
         head_shift_px, torso_shift_px: the same with what is kept.
+        references: pictures in the reference library.
+        library_bytes: size of its file.
+        background_unseen, background_restless: see `stages.warp.plate.BackgroundPlate`.
     """
 
     seconds: float
@@ -60,6 +63,10 @@ class PreparationFigures:
     torso_refined: int | None = None
     torso_shift_before_px: float | None = None
     torso_shift_px: float | None = None
+    references: int | None = None
+    library_bytes: int | None = None
+    background_unseen: float | None = None
+    background_restless: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +156,8 @@ def figure_rows(figures: PreparationFigures) -> Iterator[tuple[str, str]]:
         ("face beside the pictures, refined", figures.head_shift_px, "{:.2f} px"),
         ("body beside the pictures, as tracked", figures.torso_shift_before_px, "{:.2f} px"),
         ("body beside the pictures, refined", figures.torso_shift_px, "{:.2f} px"),
+        ("references", figures.references, "{:d}"),
+        ("background never seen", figures.background_unseen, "{:.0%}"),
         ("time for a second of clip", figures.seconds_per_second, "{:.2f} s"),
         ("of the processor", figures.processor_seconds_per_second, "{:.2f} s"),
         ("peak memory", figures.peak_memory_mb, "{:.0f} MB"),

@@ -14,6 +14,7 @@ from stages.subject.camera_motion import CameraMotion
 from stages.subject.measures import TrackMeasures
 from stages.subject.quality import Level, Verdict, graded
 from stages.video.unfit import UnfitFrames, fit_frames
+from stages.warp.plate import RESTLESS_SHARE, BackgroundPlate
 
 _MOST_MOVED_PX: Final = 3.0
 """Of a camera on a stand 0.0 to 1.2 were measured, of one that follows its subject from 4.5 on."""
@@ -69,6 +70,21 @@ def judge_hands(
         f"{_MOST_HANDS:.0%} or less",
         advice="nothing is learnt where a hand is before the face; a hand before the body is learnt as clothing, "
         "so keep hands down",
+    )
+
+
+def judge_background(plate: BackgroundPlate) -> Verdict:
+    """What the background is worth. Never refused: one that moves stays in each reference."""
+    seen = f"{plate.unseen:.0%} of it was never seen"
+    return graded(
+        "background",
+        warned=not plate.is_still,
+        measured=f"stands still; {seen}"
+        if plate.is_still
+        else f"moves in {plate.restless:.0%} of its places; {seen}",
+        threshold=f"better still in {1 - RESTLESS_SHARE:.0%} of its places or more",
+        advice="the subject is not cut out of it: it is drawn as it was behind each reference and moves with the head; "
+        "keep what is behind the person still, and the camera on a stand",
     )
 
 

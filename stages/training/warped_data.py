@@ -18,9 +18,9 @@ from torch import Tensor
 from stages.files import is_plain_file
 from stages.geometry.canonical import straightened
 from stages.render.generator_config import GeneratorConfig
-from stages.subject.face_tracker import PersonSegmenter
-from stages.subject.library_file import StoredReferences, read_library, write_library
-from stages.subject.library_making import LibraryPlan, control_of, make_references
+from stages.subject.library_file import StoredReferences, read_library
+from stages.subject.library_making import control_of
+from stages.subject.library_of_clip import make_library
 from stages.subject.package import LIBRARY_FILE
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
@@ -177,13 +177,6 @@ def _library(
     """The library of the package in the folder, or one made now and left there."""
     path = folder / LIBRARY_FILE
     if not is_plain_file(path):
-        with PersonSegmenter() as segmenter:
-            made = make_references(
-                LibraryPlan.of(tracks, template=template),
-                iter(pictures_TSS3),
-                segmenter=segmenter,
-                where=str(folder),
-            )
-        write_library(path, made, template=template)
+        make_library(path, tracks, pictures_TSS3, template=template)
     # Learnt is what is stored: a render has nothing finer.
     return read_library(path, template=template)

@@ -6,7 +6,7 @@ Legend: R pictures, S side of a picture (512 px), 3 = RGB.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ _TAKEN: Final = 256
 
 _RESTLESS_LEVELS: Final = 8
 _RESTLESS_TIME: Final = 0.3
-_RESTLESS_SHARE: Final = 0.1
+RESTLESS_SHARE: Final = 0.1
 """Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
 of the time at least, at more than that share of the places where it could be seen to move."""
 
@@ -124,7 +124,7 @@ class SeenBackground:
 
 def is_still(restless: float) -> bool:
     """Whether a background of which such a share is restless stands still."""
-    return restless <= _RESTLESS_SHARE
+    return restless <= RESTLESS_SHARE
 
 
 def _restless_share(
@@ -142,24 +142,32 @@ def _medians(
     pictures_RHS3: Picture, free_RHS: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Medians (H, S, 3) of the free pixels, 0 where there is none, and where they often lie far off (H, S)."""
-    hidden_RHS1 = ~free_RHS[..., None]
-    levels_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), pictures_RHS3)
-    middle_HS3 = _ranked(levels_RHS3, free_RHS, share=0.5)
-    apart_RHS3 = np.where(hidden_RHS1, np.int16(_TAKEN), np.abs(levels_RHS3 - middle_HS3))
+    is_hidden_HSR = _last(~free_RHS)[:, :, None]
+    levels_HS3R = np.where(is_hidden_HSR, np.int16(_TAKEN), _last(pictures_RHS3))
+    levels_HS3R.sort(axis=-1)
     seen_HS = free_RHS.sum(axis=0)
-    usual_HS3 = _ranked(apart_RHS3, free_RHS, share=1 - _RESTLESS_TIME)
+    middle_HS3 = _ranked(levels_HS3R, seen_HS, share=0.5)
+    # Sorted, the hidden ones are the last; in which order the others lie apart does not matter.
+    apart_HS3R = np.where(
+        levels_HS3R == _TAKEN, np.int16(_TAKEN), np.abs(levels_HS3R - middle_HS3[..., None])
+    )
+    apart_HS3R.sort(axis=-1)
+    usual_HS3 = _ranked(apart_HS3R, seen_HS, share=1 - _RESTLESS_TIME)
     is_restless_HS = (usual_HS3.mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
     return np.where(seen_HS[..., None] > 0, middle_HS3, 0).astype(np.uint8), is_restless_HS
 
 
-def _ranked(
-    levels_RHS3: NDArray[np.int16], free_RHS: NDArray[np.bool_], *, share: float
-) -> NDArray[np.int16]:
-    """The level below which that share of the free ones lies; they sort before those that are hidden."""
-    place_HS = (np.maximum(free_RHS.sum(axis=0) - 1, 0) * share).astype(np.intp)
-    ordered_RHS3 = np.sort(levels_RHS3, axis=0)
-    ranked_1HS3 = np.take_along_axis(ordered_RHS3, place_HS[None, ..., None], axis=0)
-    return np.asarray(ranked_1HS3[0], dtype=np.int16)
+def _ranked(levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp], *, share: float) -> NDArray[np.int16]:
+    """The level below which that share of those that are seen lies; they are sorted before those that are hidden."""
+    place_HS = (np.maximum(seen_HS - 1, 0) * share).astype(np.intp)
+    ranked_HS31 = np.take_along_axis(levels_HS3R, place_HS[..., None, None], axis=-1)
+    return np.asarray(ranked_HS31[..., 0], dtype=np.int16)
+
+
+def _last(stack_RHS: NDArray[Any]) -> NDArray[Any]:
+    """The same with its first axis last, and one place's levels side by side: sorting is bound by memory."""
+    flat_RN = np.ascontiguousarray(stack_RHS).reshape(len(stack_RHS), -1).view(np.uint8)
+    return cv2.transpose(flat_RN).reshape(*stack_RHS.shape[1:], -1).view(stack_RHS.dtype)
 
 
 def _filled(plate_SS3: Picture, *, hole_SS: NDArray[np.bool_]) -> Picture:

@@ -68,6 +68,7 @@ class FakeSubject:
     sha256: str
     shade: float = 0.0
     size: int = SIZE
+    is_trained: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,14 @@ class FakeStages:
             raise SubjectError(code="subject_no_consent", what="names no consent", where=str(folder))
         shade = float((folder / "shade").read_text()) if (folder / "shade").exists() else 0.0
         size = int((folder / "size").read_text()) if (folder / "size").exists() else SIZE
-        return FakeSubject(name=folder.name, consent="fictional", sha256="5" * 64, shade=shade, size=size)
+        return FakeSubject(
+            name=folder.name,
+            consent="fictional",
+            sha256="5" * 64,
+            shade=shade,
+            size=size,
+            is_trained=not (folder / "untrained").exists(),
+        )
 
     def picture_size(self, subject: FakeSubject) -> int:
         return subject.size

@@ -23,6 +23,7 @@ from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.inline_pools import InlinePools
 from farm.execution.pools.messages import Began, Finished, Gone, PoolEvent, Task
 from farm.preparation import Cast, read_job_speech
+from farm.render_report import Silent
 from farm.scheduling.units import Stage, Unit
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -40,6 +41,16 @@ from jobs.errors import (
 )
 from jobs.manifest import Manifest
 from stages.speech.decode import Speech
+
+
+class Heard(Silent):
+    """Keeps what a render tells."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
 
 def barcodes(path: Path) -> list[int]:
@@ -62,6 +73,20 @@ def test_the_master_holds_every_frame_once_and_in_order(
     assert barcodes(tmp_path / "out" / "hello.mp4") == list(range(frames))
 
 
+def test_that_a_subject_is_untrained_is_told_once_and_in_the_manifest(
+    write_speech: Any, make_job: Any, render: Any, stages: FakeStages
+) -> None:
+    write_speech(seconds=2.5)
+    (stages.builtin_subjects()["fake"] / "untrained").touch()
+    heard = Heard()
+    report = render(make_job(), listener=heard)
+    manifest = Manifest.from_json(Path(report.takes[0].manifest).read_bytes())
+    assert manifest.subject.untrained
+    assert [note for note in heard.notes if "untrained" in note] == [
+        "fake is untrained: pictures of it are warped and not repaired (farm train makes it better)"
+    ]
+
+
 def test_the_manifest_lists_every_segment_and_the_masters_hash(
     write_speech: Any, make_job: Any, render: Any, settings: FarmSettings, tmp_path: Path
 ) -> None:
@@ -76,6 +101,7 @@ def test_the_manifest_lists_every_segment_and_the_masters_hash(
     master = (tmp_path / "out" / "hello.mp4").read_bytes()
     assert hashlib.sha256(master).hexdigest() == manifest.master.sha256 == report.takes[0].sha256
     assert (manifest.seed, manifest.synthetic, manifest.subject.consent) == (7, True, "fictional")
+    assert not manifest.subject.untrained
     assert set(manifest.weights_sha256) == {"moda", "faco"}
     assert str(tmp_path) not in data.decode(), "a manifest tells nothing about the machine"
     stored = [key for key in store.list() if key.endswith(("manifest.json", "master.mp4"))]

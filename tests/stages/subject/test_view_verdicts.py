@@ -6,8 +6,9 @@ import pytest
 from stages.subject.camera_motion import CameraMotion
 from stages.subject.measures import TrackMeasures
 from stages.subject.quality import Level
-from stages.subject.view_verdicts import judge_camera, judge_hands, judge_square
+from stages.subject.view_verdicts import judge_background, judge_camera, judge_hands, judge_square
 from stages.video.unfit import Unfit, UnfitFrames
+from stages.warp.plate import BackgroundPlate
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,13 @@ def test_a_subject_that_leaves_its_square_is_judged(face: float, head: float, sh
         shoulders_gone_share=shoulders,
     )
     assert judge_square(measures).level is level
+
+
+@pytest.mark.parametrize(("restless", "level"), [(0.0, Level.OK), (0.1, Level.OK), (0.2, Level.WARNING)])
+def test_a_background_is_told_and_one_that_moves_is_warned_of(restless: float, level: Level):
+    plate = BackgroundPlate(picture_SS3=np.zeros((8, 8, 3), np.uint8), unseen=0.375, restless=restless)
+    verdict = judge_background(plate)
+    assert verdict.level is level
+    assert "38% of it was never seen" in verdict.measured
+    assert ("stands still" in verdict.measured) == (level is Level.OK)
+    assert bool(verdict.advice) == (level is Level.WARNING)

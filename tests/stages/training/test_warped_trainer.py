@@ -75,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_frames(home / FRAMES_FILE, pictures)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "stages.training.warped_data.PersonSegmenter", lambda: Standing(person_mask(actor.mesh()))
+            "stages.subject.library_of_clip.PersonSegmenter", lambda: Standing(person_mask(actor.mesh()))
         )
         WarpedClip(home, config=CONFIG)
     return home
