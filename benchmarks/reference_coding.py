@@ -1,8 +1,7 @@
-"""Print how the references of a clip can be stored: `python -m benchmarks.reference_coding CLIP [--every N]`.
+"""Print how the references of a clip can be stored: `python -m benchmarks.reference_coding CLIP`.
 
 For each coding: bytes of all references, PSNR, share of the face's sharpness that is kept, milliseconds of one core to
-read one. Then what it costs to make the candidates of a frame, and how near the held-out end they come by warp alone.
-The clip is a folder with tracks and pictures; a library that is missing there is made and left.
+read one. The clip is a folder with tracks and pictures; a library that is missing there is made and left.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -19,14 +17,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.metrics.pictures import PictureScores, laplacian_variance, psnr
+from stages.metrics.pictures import laplacian_variance, psnr
 from stages.subject.library_file import read_library
 from stages.subject.package import LIBRARY_FILE
 from stages.subject.picture_stream import COLOUR, decode_pictures, encode_pictures
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.tables import markdown_table
-from stages.training.renderer_validation import held_out_frames, score_clip_frame
 from stages.training.split import HELD_OUT_SHARE
 from stages.training.warped_config import WarpedTraining
 from stages.training.warped_data import WarpedClip
@@ -47,7 +44,6 @@ _STILLS: Final[dict[str, tuple[str, list[int]]]] = {
     ),
 }
 _QUANTISERS: Final = (8, 10, 14, 18)
-_SHOWN: Final = ("psnr", "ssim", "mouth_psnr", "sharpness")
 
 
 def coding_row(
@@ -97,25 +93,12 @@ def _still(packet: bytes) -> Picture:
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def candidate_scores(clip: WarpedClip, *, every: int) -> tuple[float, dict[str, list[PictureScores]]]:
-    """Median milliseconds of a frame's candidates, and the scores of both."""
-    spent, scores = [], dict[str, list[PictureScores]](fixed=[], mouth=[])
-    for frame in held_out_frames(clip.drawn)[::every]:
-        begun = time.thread_time()
-        (candidates,) = clip.shown([frame])
-        spent.append(time.thread_time() - begun)
-        scores["fixed"].append(score_clip_frame(clip.drawn, frame, candidates.fixed_SS3))
-        scores["mouth"].append(score_clip_frame(clip.drawn, frame, candidates.mouth_SS3))
-    return float(1e3 * np.median(spent)), scores
-
-
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("clip", type=Path, help="folder of a prepared clip")
-    parser.add_argument("--every", type=int, default=1, help="look at every n-th frame of the end only")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     clip = WarpedClip(options.clip, config=WarpedTraining())
@@ -125,14 +108,7 @@ def main() -> None:
     pictures = [np.array(clip.drawn.frames_THW3[frame]) for frame in frames]
     sys.stdout.write(f"{len(pictures)} references; the library is {path.stat().st_size / 1e6:.2f} MB\n\n")
     columns = ["coding", "MB", "PSNR dB", "sharpness kept", "ms a picture"]
-    sys.stdout.write(markdown_table(columns, coding_table(pictures)) + "\n\n")
-    spent, scores = candidate_scores(clip, every=options.every)
-    rows = [
-        [name, *(f"{np.mean([asdict(score)[figure] for score in these]):.3f}" for figure in _SHOWN)]
-        for name, these in scores.items()
-    ]
-    sys.stdout.write(markdown_table(["candidate", *_SHOWN], rows) + "\n")
-    sys.stdout.write(f"\nchoice and candidates of a frame: {spent:.1f} ms\n")
+    sys.stdout.write(markdown_table(columns, coding_table(pictures)) + "\n")
 
 
 if __name__ == "__main__":

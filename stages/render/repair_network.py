@@ -20,8 +20,11 @@ from stages.render.repair_config import REPAIR_INPUTS, RepairConfig
 _FLOW_PX: Final = 12.0
 """As far as a candidate is moved, on a picture of 512 px."""
 
-_CANDIDATES: Final = 3
-_FIRST_LOGIT: Final = 2.0
+_FIRST_LOGITS: Final = (3.0, 1.0, -1.0)
+"""Of head, mouth and plate: what is learnt starts from the best single picture, and nothing is shut out."""
+
+_CANDIDATES: Final = len(_FIRST_LOGITS)
+
 _BEGINNING: Final = 0.2
 """What a residual block adds counts so much before training."""
 
@@ -81,7 +84,8 @@ class RepairNetwork(nn.Module):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(_bias(head))
         with torch.no_grad():
-            _bias(self.head)[IMAGE_CHANNELS * _CELL**2 : (IMAGE_CHANNELS + 1) * _CELL**2] = _FIRST_LOGIT
+            logits_L = _bias(self.head)[IMAGE_CHANNELS * _CELL**2 : (IMAGE_CHANNELS + _CANDIDATES) * _CELL**2]
+            logits_L.copy_(torch.tensor(_FIRST_LOGITS).repeat_interleave(_CELL**2))
         line_5 = torch.tensor(_BINOMIAL) / sum(_BINOMIAL)
         kernel_3155 = torch.outer(line_5, line_5).expand(IMAGE_CHANNELS, 1, -1, -1)
         self.register_buffer("blur", kernel_3155.contiguous(), persistent=False)
@@ -89,7 +93,7 @@ class RepairNetwork(nn.Module):
     def forward(
         self,
         condition_B3SS: Tensor,
-        fixed_B3SS: Tensor,
+        head_B3SS: Tensor,
         mouth_B3SS: Tensor,
         plate_B3SS: Tensor,
         mask_B1SS: Tensor,
@@ -98,20 +102,20 @@ class RepairNetwork(nn.Module):
 
         Args:
             condition_B3SS: condition images, like all pictures in [-1, 1].
-            fixed_B3SS: the fixed reference, warped, with the mouth's inside and the eyes of others.
+            head_B3SS: the reference whose head is turned alike, warped, with the lips and the eyes of others.
             mouth_B3SS: the reference of the mouth, warped.
             plate_B3SS: the background.
             mask_B1SS: how much of each pixel of the first candidate is the person's, in [-1, 1].
         """
-        x_BCSS = torch.cat([condition_B3SS, fixed_B3SS, mouth_B3SS, plate_B3SS, mask_B1SS], dim=1)
+        x_BCSS = torch.cat([condition_B3SS, head_B3SS, mouth_B3SS, plate_B3SS, mask_B1SS], dim=1)
         features_BCHW, flow_B4HW = self._trunk(x_BCSS)
         # Blending needs more digits than features do, which may be of half precision.
         told_BCSS = functional.pixel_shuffle(self.head(torch.relu(features_BCHW)), _CELL).float()
         residual_B3SS, logits_B3SS, gain_B1SS = told_BCSS.split([IMAGE_CHANNELS, _CANDIDATES, 1], dim=1)
-        fixed_B3SS, mouth_B3SS = _moved(fixed_B3SS, mouth_B3SS, flow_B4HW)
+        head_B3SS, mouth_B3SS = _moved(head_B3SS, mouth_B3SS, flow_B4HW)
         share_B3SS = torch.softmax(logits_B3SS, dim=1)
         blend_B3SS = (
-            share_B3SS[:, 0:1] * fixed_B3SS
+            share_B3SS[:, 0:1] * head_B3SS
             + share_B3SS[:, 1:2] * mouth_B3SS
             + share_B3SS[:, 2:3] * plate_B3SS.float()
         )
@@ -146,9 +150,9 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
     return bias
 
 
-def _moved(fixed_B3SS: Tensor, mouth_B3SS: Tensor, flow_B4HW: Tensor) -> tuple[Tensor, Tensor]:
+def _moved(head_B3SS: Tensor, mouth_B3SS: Tensor, flow_B4HW: Tensor) -> tuple[Tensor, Tensor]:
     """Both candidates, each moved by its part of the flow."""
-    side = fixed_B3SS.shape[-1]
+    side = head_B3SS.shape[-1]
     # In grid_sample's unit the picture is 2 wide; so is the canvas of 512 px, whatever the picture's size.
     flow_B4SS = functional.interpolate(
         flow_B4HW * (2 * _FLOW_PX / 512), size=(side, side), mode="bilinear", align_corners=False
@@ -165,7 +169,7 @@ def _moved(fixed_B3SS: Tensor, mouth_B3SS: Tensor, flow_B4HW: Tensor) -> tuple[T
             align_corners=False,
         )
         for candidate_B3SS, flow_B2SS in (
-            (fixed_B3SS, flow_B4SS[:, :2]),
+            (head_B3SS, flow_B4SS[:, :2]),
             (mouth_B3SS, flow_B4SS[:, 2:]),
         )
     )

@@ -24,9 +24,9 @@ from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.warp.candidates import CandidateMaker, Candidates
-from stages.warp.choice import choose_eyes, choose_mouths
+from stages.warp.choice import choose_eyes, choose_heads, choose_mouths
 from stages.warp.control_mesh import ControlMesh
-from stages.warp.keys import eye_keys, mouth_keys
+from stages.warp.keys import eye_keys, head_keys, mouth_keys
 from stages.warp.library import ReferenceLibrary
 from stages.weights import build_network, load_weights
 
@@ -102,6 +102,7 @@ class WarpedStage:
             return
         canonical_TN3, head_T7 = straightened(face.mesh_TN3, template_N3=self._template.mesh_N3)
         library = self._maker.library
+        head_T = choose_heads(head_keys(head_T7), library.heads_RK)
         mouth_T = choose_mouths(mouth_keys(canonical_TN3, head_T7), library.mouths_RK)
         eyes_T = choose_eyes(eye_keys(canonical_TN3, head_T7), library.eyes_RK)
         for start in range(lead, stop, self._batch):
@@ -111,13 +112,14 @@ class WarpedStage:
                     mesh_N3=face.mesh_TN3[t],
                     head_7=head_T7[t],
                     torso_18x3=face.torso_TN3[t],
+                    head=int(head_T[t]),
                     mouth=int(mouth_T[t]),
                     eyes=int(eyes_T[t]),
                 )
                 for t in frames
             ]
             if self._network is None:
-                yield from (candidates.fixed_SS3 for candidates in made)
+                yield from (candidates.head_SS3 for candidates in made)
                 continue
             conditions = [self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in frames]
             yield from self._repaired(made, conditions)
@@ -128,7 +130,7 @@ class WarpedStage:
         fill = [*range(len(made)), *[len(made) - 1] * (self._batch - len(made))]
         stacks = (
             np.stack([conditions[t] for t in fill]),
-            np.stack([made[t].fixed_SS3 for t in fill]),
+            np.stack([made[t].head_SS3 for t in fill]),
             np.stack([made[t].mouth_SS3 for t in fill]),
         )
         mask_BSS1 = np.stack([made[t].mask_SS[..., None] for t in fill])

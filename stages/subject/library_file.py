@@ -28,13 +28,13 @@ from stages.geometry.canonical import CANVAS
 from stages.subject.package_files import damaged
 from stages.subject.picture_stream import COLOUR, GREY, Kind, decode_pictures, encode_pictures
 from stages.subject.template import Template
-from stages.warp.keys import EYES_KEY_SIZE, MOUTH_KEY_SIZE
+from stages.warp.keys import EYES_KEY_SIZE, HEAD_KEY_SIZE, MOUTH_KEY_SIZE
 from stages.warp.library import ReferenceLibrary
 from stages.warp.plate import BackgroundPlate, Picture
 from stages.whole_files import written_whole
 
-SCHEMA: Final = "farm.references/v1"
-"""Version of the file's form."""
+SCHEMA: Final = "farm.references/v2"
+"""Version of the file's form. In the first one, which no release wrote, references had no heads."""
 
 MASK_SIZE: Final = 256
 """Side of a stored mask: half that of a picture, as fine as the segmenter sees."""
@@ -63,7 +63,7 @@ class StoredReferences:
         masks_RMM: how much of each pixel is the person's.
         frames_R: which frame of the prepared clip each is; a network that repairs may not learn a frame from itself.
         points_RP2: control points in each, px on the 512 canvas.
-        mouths_RK, eyes_RK: keys of `stages.warp.keys`.
+        heads_RK, mouths_RK, eyes_RK: keys of `stages.warp.keys`.
     """
 
     plate: BackgroundPlate
@@ -71,6 +71,7 @@ class StoredReferences:
     masks_RMM: Picture
     frames_R: NDArray[np.int32]
     points_RP2: NDArray[np.float32]
+    heads_RK: NDArray[np.float32]
     mouths_RK: NDArray[np.float32]
     eyes_RK: NDArray[np.float32]
 
@@ -85,6 +86,7 @@ class StoredReferences:
             pictures_RSS3=self.pictures_RSS3,
             masks_RSS=np.stack(masks),
             points_RP2=self.points_RP2,
+            heads_RK=self.heads_RK,
             mouths_RK=self.mouths_RK,
             eyes_RK=self.eyes_RK,
         )
@@ -124,6 +126,7 @@ def write_library(path: Path, references: StoredReferences, *, template: Templat
             **_packed("masks", masks),
             "frames": references.frames_R,
             "points": references.points_RP2,
+            "heads": references.heads_RK,
             "mouths": references.mouths_RK,
             "eyes": references.eyes_RK,
         }
@@ -200,6 +203,7 @@ _TENSORS: Final[Mapping[str, tuple[str, tuple[int | None, ...]]]] = {
     "mask_sizes": ("I32", (None,)),
     "frames": ("I32", (None,)),
     "points": ("F32", (None, None, 2)),
+    "heads": ("F32", (None, HEAD_KEY_SIZE)),
     "mouths": ("F32", (None, MOUTH_KEY_SIZE)),
     "eyes": ("F32", (None, EYES_KEY_SIZE)),
 }
@@ -261,6 +265,7 @@ def _check_sizes(tensors: Mapping[str, NDArray[Any]]) -> None:
         raise ValueError(f"{count} references with {points} points")
     for name, wanted in (
         ("frames", count),
+        ("heads", count),
         ("mouths", count),
         ("eyes", count),
         ("mask_sizes", count),
@@ -268,7 +273,7 @@ def _check_sizes(tensors: Mapping[str, NDArray[Any]]) -> None:
     ):
         if len(tensors[name]) != wanted:
             raise ValueError(f"{len(tensors[name])} {name} to {count} references")
-    for name in ("points", "mouths", "eyes"):
+    for name in ("points", "heads", "mouths", "eyes"):
         if not (np.abs(tensors[name]) <= _FARTHEST_PX).all():
             raise ValueError(f"{name} must be finite numbers of at most {_FARTHEST_PX:.0f}")
     for name in ("picture", "mask"):
@@ -295,6 +300,7 @@ def _decoded(header: _LibraryHeader, tensors: Mapping[str, NDArray[Any]]) -> Sto
         masks_RMM=_unpacked(tensors["masks"], tensors["mask_sizes"], size=MASK_SIZE, kind=GREY),
         frames_R=tensors["frames"],
         points_RP2=tensors["points"],
+        heads_RK=tensors["heads"],
         mouths_RK=tensors["mouths"],
         eyes_RK=tensors["eyes"],
     )

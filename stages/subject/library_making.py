@@ -22,15 +22,17 @@ from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training.split import training_frames
 from stages.warp.control_mesh import ControlMesh
-from stages.warp.keys import eye_keys, farthest_points, mouth_keys
+from stages.warp.exposure import even_exposures
+from stages.warp.keys import eye_keys, farthest_points, head_keys, mouth_keys
 from stages.warp.matte import whole_masks
-from stages.warp.plate import BackgroundPlate
+from stages.warp.plate import BackgroundPlate, SeenBackground
 
 Floats = NDArray[np.float32]
 
+HEADS: Final = 32
 MOUTHS: Final = 96
-EYES: Final = 48
-"""How many references are picked for their mouth and for their eyes; each serves for both."""
+EYES: Final = 40
+"""How many references are picked for their head, their mouth and their eyes; each serves for all three."""
 
 _BEYOND_MASK_PX: Final = 33
 """Side of the brush by which a mask is grown before what is outside of it is forgotten: cubic resampling reads 2 px
@@ -47,16 +49,17 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryPlan:
-    """Which frames of a clip become references, the fixed one first, and their numbers.
+    """Which frames of a clip become references, the calmest first, and their numbers.
 
     Attributes:
         frames: indices of frames.
         points_RP2: control points.
-        mouths_RK, eyes_RK: keys.
+        heads_RK, mouths_RK, eyes_RK: keys.
     """
 
     frames: tuple[int, ...]
     points_RP2: Floats
+    heads_RK: Floats
     mouths_RK: Floats
     eyes_RK: Floats
 
@@ -82,12 +85,19 @@ class LibraryPlan:
             )
         mesh_TN3 = pose(tracks.canonical_TN3[learnable], tracks.head_T7[learnable])
         canonical_TN3, head_T7 = straightened(mesh_TN3, template_N3=template.mesh_N3)
-        mouth_TK, eyes_TK = mouth_keys(canonical_TN3, head_T7), eye_keys(canonical_TN3, head_T7)
-        fixed = learnable.index(_calmest(tracks, stop=stop, among=learnable))
-        picked = farthest_points(mouth_TK, count=MOUTHS, first=fixed)
-        picked += farthest_points(eyes_TK, count=EYES, first=fixed)
+        heads_TK, mouth_TK, eyes_TK = (
+            head_keys(head_T7),
+            mouth_keys(canonical_TN3, head_T7),
+            eye_keys(canonical_TN3, head_T7),
+        )
+        calmest = learnable.index(_calmest(tracks, stop=stop, among=learnable))
+        picked = [
+            index
+            for key_TK, count in ((heads_TK, HEADS), (mouth_TK, MOUTHS), (eyes_TK, EYES))
+            for index in farthest_points(key_TK, count=count, first=calmest)
+        ]
         # In order of time, where neighbours are most alike, which the coder lives on.
-        chosen = [fixed, *sorted(set(picked) - {fixed})]
+        chosen = [calmest, *sorted(set(picked) - {calmest})]
         control = control_of(template)
         points = [
             control.points(
@@ -100,6 +110,7 @@ class LibraryPlan:
         return cls(
             frames=tuple(learnable[index] for index in chosen),
             points_RP2=np.stack(points),
+            heads_RK=heads_TK[chosen],
             mouths_RK=mouth_TK[chosen],
             eyes_RK=eyes_TK[chosen],
         )
@@ -127,8 +138,10 @@ def make_references(
     pictures_RSS3 = _wanted(plan, frames, where=where)
     segmented_RSS = np.stack([_levels(segmenter.mask(picture_SS3)) for picture_SS3 in pictures_RSS3])
     masks_RSS = whole_masks(pictures_RSS3, segmented_RSS)
-    plate = BackgroundPlate.of(pictures_RSS3, masks_RSS)
+    seen = SeenBackground.of(pictures_RSS3, masks_RSS)
+    plate = BackgroundPlate.from_seen(seen)
     if plate.is_still:
+        even_exposures(pictures_RSS3, seen)
         _leave_out_background(pictures_RSS3, masks_RSS, plate=plate)
     half = (MASK_SIZE, MASK_SIZE)
     return StoredReferences(
@@ -139,6 +152,7 @@ def make_references(
         ),
         frames_R=np.array(plan.frames, dtype=np.int32),
         points_RP2=plan.points_RP2,
+        heads_RK=plan.heads_RK,
         mouths_RK=plan.mouths_RK,
         eyes_RK=plan.eyes_RK,
     )

@@ -19,8 +19,7 @@ class WarpedTraining:
         ema_decay: of the running average, which is what is validated and exported.
         face_crop: side in px of the square around the face that the perceptual and detail terms see.
         clip_gradients: largest norm of the gradient.
-        apart: frames that a reference of the mouth or the eyes keeps from the frame that is learnt: nearer ones know
-            the answer.
+        apart: frames that references keep from the frame that is learnt: nearer ones know the answer.
         weights: of the losses; there is no discriminator.
         network: sizes.
     """

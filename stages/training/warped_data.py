@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.files import is_plain_file
-from stages.geometry.canonical import straightened
+from stages.geometry.canonical import pose, straightened
 from stages.render.generator_config import GeneratorConfig
 from stages.subject.library_file import StoredReferences, read_library
 from stages.subject.library_making import control_of
@@ -28,12 +28,14 @@ from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
 from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import Batch, RendererClip, as_pictures, collate
-from stages.training.split import HELD_OUT_SHARE
+from stages.training.split import HELD_OUT_SHARE, learnt_frames
 from stages.training.trainer import Workers
 from stages.training.warped_config import WarpedTraining
 from stages.warp.candidates import CandidateMaker, Candidates
-from stages.warp.choice import choose_eyes, choose_mouths
-from stages.warp.keys import eye_keys, mouth_keys
+from stages.warp.choice import choose_eyes, choose_heads, choose_mouths
+from stages.warp.keys import eye_keys, head_keys, mouth_keys
+
+Floats = NDArray[np.float32]
 
 _CROP_JITTER: Final = 48
 """px by which the square around the face is moved at random, each way: hair and collar are learnt, too."""
@@ -45,11 +47,11 @@ class WarpedBatch:
 
     Attributes:
         drawn: condition images, truth, masks of mouths, and the squares around the faces.
-        fixed_B3SS, mouth_B3SS, plate_B3SS, mask_B1SS: see `RepairNetwork.forward`.
+        head_B3SS, mouth_B3SS, plate_B3SS, mask_B1SS: see `RepairNetwork.forward`.
     """
 
     drawn: Batch
-    fixed_B3SS: Tensor
+    head_B3SS: Tensor
     mouth_B3SS: Tensor
     plate_B3SS: Tensor
     mask_B1SS: Tensor
@@ -58,7 +60,7 @@ class WarpedBatch:
         """The same batch on a device."""
         return WarpedBatch(
             drawn=self.drawn.to(device),
-            fixed_B3SS=self.fixed_B3SS.to(device),
+            head_B3SS=self.head_B3SS.to(device),
             mouth_B3SS=self.mouth_B3SS.to(device),
             plate_B3SS=self.plate_B3SS.to(device),
             mask_B1SS=self.mask_B1SS.to(device),
@@ -67,7 +69,7 @@ class WarpedBatch:
     @property
     def inputs(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """What the network reads, in its order."""
-        return self.drawn.condition_BCHW, self.fixed_B3SS, self.mouth_B3SS, self.plate_B3SS, self.mask_B1SS
+        return self.drawn.condition_BCHW, self.head_B3SS, self.mouth_B3SS, self.plate_B3SS, self.mask_B1SS
 
 
 class WarpedClip:
@@ -82,46 +84,84 @@ class WarpedClip:
         tracks = ClipTracks.load(folder)
         template = Template.from_clips([tracks], share=1 - HELD_OUT_SHARE)
         stored = _library(folder, tracks, template, pictures_TSS3=self.drawn.frames_THW3)
-        self._frames_R, self._apart = stored.frames_R, config.apart
-        self._maker = CandidateMaker(library=stored.opened(), control=control_of(template))
+        self.maker = CandidateMaker(library=stored.opened(), control=control_of(template))
+        self._template = template
         canonical_TN3, self._head_T7 = straightened(self.drawn.mesh_TN3, template_N3=template.mesh_N3)
-        self._mouth_TK = mouth_keys(canonical_TN3, self._head_T7)
-        self._eyes_TK = eye_keys(canonical_TN3, self._head_T7)
+        self._chosen_T3 = self._choose(
+            canonical_TN3, near_TR=_near(stored.frames_R, self.drawn, apart=config.apart)
+        )
 
     @property
     def plate_SS3(self) -> NDArray[np.uint8]:
         """The background."""
-        return self._maker.library.plate.picture_SS3
+        return self.maker.library.plate.picture_SS3
 
-    def practised(self, frame: int) -> Candidates:
-        """Candidates of a frame to learn: from references that are not the frame itself, nor its neighbours."""
-        library = self._maker.library
-        # Where all are near, the farthest of them: a clip of a second teaches little anyway.
-        distance_R = np.abs(self._frames_R.astype(np.int64) - frame)
-        far = np.flatnonzero(distance_R >= min(self._apart, int(distance_R.max())))
-        one = slice(frame, frame + 1)
-        mouth = far[int(choose_mouths(self._mouth_TK[one], library.mouths_RK[far])[0])]
-        eyes = far[int(choose_eyes(self._eyes_TK[one], library.eyes_RK[far])[0])]
-        return self._made(frame, mouth=int(mouth), eyes=int(eyes))
+    def candidates(self, frame: int) -> Candidates:
+        """Candidates of a frame as a render of the clip has them.
 
-    def shown(self, frames: Sequence[int]) -> list[Candidates]:
-        """Candidates of frames as a render of the clip's end would have them."""
-        start = self.drawn.trained_frames
-        mouth_T = choose_mouths(self._mouth_TK[start:], self._maker.library.mouths_RK)
-        eyes_T = choose_eyes(self._eyes_TK[start:], self._maker.library.eyes_RK)
-        return [
-            self._made(frame, mouth=int(mouth_T[frame - start]), eyes=int(eyes_T[frame - start]))
-            for frame in frames
-        ]
-
-    def _made(self, frame: int, *, mouth: int, eyes: int) -> Candidates:
-        return self._maker.make(
+        Of the part that training may see they are made without the frame itself and its neighbours: these know the
+        answer, and a render has none that do.
+        """
+        head, mouth, eyes = self._chosen_T3[frame].tolist()
+        return self.maker.make(
             mesh_N3=self.drawn.mesh_TN3[frame],
             head_7=self._head_T7[frame],
             torso_18x3=self.drawn.torso_TN3[frame],
+            head=head,
             mouth=mouth,
             eyes=eyes,
         )
+
+    def points(self, frame: int) -> Floats:
+        """Control points (P, 2) of a frame."""
+        return self.maker.control.points(
+            mesh_N3=self.drawn.mesh_TN3[frame],
+            head_7=self._head_T7[frame],
+            torso_18x3=self.drawn.torso_TN3[frame],
+        )
+
+    def template_points(self) -> tuple[Floats, Floats]:
+        """Mesh (478, 3) and control points (P, 2) of the subject's means."""
+        template = self._template
+        mesh_N3 = pose(template.mesh_N3[None], template.head_7[None])[0]
+        points_P2 = self.maker.control.points(
+            mesh_N3=mesh_N3, head_7=template.head_7, torso_18x3=template.torso_N3
+        )
+        return mesh_N3, points_P2
+
+    def learnt(self) -> list[int]:
+        """The frames that are learnt from."""
+        return self._before(learnt_frames(self.drawn.trained_frames))[0]
+
+    def choosing(self, *, count: int) -> list[int]:
+        """Frames that training may see and does not learn from, evenly spaced: they choose among what was learnt."""
+        learnt, after = self._before(learnt_frames(self.drawn.trained_frames))
+        frames = after or learnt
+        return [frames[int(pick)] for pick in np.linspace(0, len(frames) - 1, count)]
+
+    def _before(self, stop: int) -> tuple[list[int], list[int]]:
+        """The frames that may be learnt from before one, all where there is none, and those after it."""
+        learnable = self.drawn.learnable()
+        before = [frame for frame in learnable if frame < stop]
+        return before or learnable, [frame for frame in learnable if frame >= stop]
+
+    def _choose(self, canonical_TN3: Floats, *, near_TR: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Head, mouth and eyes (T, 3) of every frame; the held-out end is chosen as a take of its own."""
+        library, parts = self.maker.library, []
+        keys = (
+            head_keys(self._head_T7),
+            mouth_keys(canonical_TN3, self._head_T7),
+            eye_keys(canonical_TN3, self._head_T7),
+        )
+        trained = self.drawn.trained_frames
+        for frames in (slice(0, trained), slice(trained, None)):
+            heads_TK, mouths_TK, eyes_TK = (key_TK[frames] for key_TK in keys)
+            barred_TR = near_TR[frames]
+            heads_T = choose_heads(heads_TK, library.heads_RK, barred_TR=barred_TR)
+            mouths_T = choose_mouths(mouths_TK, library.mouths_RK, barred_TR=barred_TR)
+            eyes_T = choose_eyes(eyes_TK, library.eyes_RK, barred_TR=barred_TR)
+            parts.append(np.stack([heads_T, mouths_T, eyes_T], axis=1))
+        return np.concatenate(parts)
 
 
 class WarpedSampler:
@@ -130,7 +170,7 @@ class WarpedSampler:
     def __init__(self, clips: Sequence[WarpedClip], *, config: WarpedTraining) -> None:
         """Raises SubjectError where a clip holds nothing to learn from."""
         self._clips, self._config = list(clips), config
-        self._learnable = [clip.drawn.learnable() for clip in self._clips]
+        self._learnt = [clip.learnt() for clip in self._clips]
 
     def draw(self, step: int, *, workers: Workers) -> WarpedBatch:
         """This worker's share of the batch of one step."""
@@ -138,37 +178,46 @@ class WarpedSampler:
         picks = []
         for index in range(self._config.batch_size):
             turn = (step * self._config.batch_size + index) % len(self._clips)
-            learnable = self._learnable[turn]
-            picks.append((self._clips[turn], learnable[int(random.integers(len(learnable)))]))
+            learnt = self._learnt[turn]
+            picks.append((self._clips[turn], learnt[int(random.integers(len(learnt)))]))
         jitter_B2 = random.integers(-_CROP_JITTER, _CROP_JITTER + 1, size=(len(picks), 2))
         mine = share_of(list(zip(picks, jitter_B2, strict=True)), workers)
         return warped_batch(
-            [(clip, frame, clip.practised(frame)) for (clip, frame), _ in mine],
+            [pick for pick, _ in mine],
             crop=self._config.face_crop,
             jitter_B2=np.stack([jitter_2 for _, jitter_2 in mine]),
         )
 
 
 def warped_batch(
-    picks: Sequence[tuple[WarpedClip, int, Candidates]],
+    picks: Sequence[tuple[WarpedClip, int]],
     *,
     crop: int,
     jitter_B2: NDArray[np.int64] | None = None,
 ) -> WarpedBatch:
     """Stack frames and their candidates into one batch."""
     drawn = collate(
-        [(clip.drawn, frame, clip.drawn.reference_frame) for clip, frame, _ in picks],
+        [(clip.drawn, frame, clip.drawn.reference_frame) for clip, frame in picks],
         crop=crop,
         jitter_B2=jitter_B2,
     )
-    made = [candidates for _, _, candidates in picks]
+    made = [clip.candidates(frame) for clip, frame in picks]
     return WarpedBatch(
         drawn=drawn,
-        fixed_B3SS=as_pictures(np.stack([candidates.fixed_SS3 for candidates in made])),
+        head_B3SS=as_pictures(np.stack([candidates.head_SS3 for candidates in made])),
         mouth_B3SS=as_pictures(np.stack([candidates.mouth_SS3 for candidates in made])),
-        plate_B3SS=as_pictures(np.stack([clip.plate_SS3 for clip, _, _ in picks])),
+        plate_B3SS=as_pictures(np.stack([clip.plate_SS3 for clip, _ in picks])),
         mask_B1SS=as_pictures(np.stack([candidates.mask_SS[..., None] for candidates in made])),
     )
+
+
+def _near(frames_R: NDArray[np.int32], clip: RendererClip, *, apart: int) -> NDArray[np.bool_]:
+    """Which references (T, R) are too near to a frame; none where the clip is held out."""
+    distance_TR = np.abs(np.arange(clip.frame_count)[:, None] - frames_R)
+    # Where all are near, the farthest of them is left: a clip of a second teaches little anyway.
+    near_TR = distance_TR < np.minimum(apart, distance_TR.max(axis=1, keepdims=True))
+    near_TR[clip.trained_frames :] = False
+    return near_TR
 
 
 def _library(

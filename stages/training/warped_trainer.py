@@ -27,7 +27,6 @@ from stages.training.randomness import Stream, seed_torch
 from stages.training.renderer_validation import (
     FRAMES_A_CLIP,
     as_frame,
-    held_out_frames,
     score_clip_frame,
     sheet,
 )
@@ -111,13 +110,15 @@ class WarpedTrainer(KeptParts):
         return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
     def validate(self) -> Validation:
-        """See `Trainer`: the held-out end of every clip, driven by true landmarks."""
+        """See `Trainer`: the end of what training may see of every clip, driven by true landmarks.
+
+        It is not learnt from. What is held out takes no part: it reports on what was chosen.
+        """
         totals, scores, rows, by_clip = [], [], [], {}
         for name, clip in self.clips.items():
-            frames = held_out_frames(clip.drawn, count=FRAMES_A_CLIP)
-            rendered = []
-            for frame, candidates in zip(frames, clip.shown(frames), strict=True):
-                batch = warped_batch([(clip, frame, candidates)], crop=self.config.face_crop).to(self.device)
+            frames, rendered = clip.choosing(count=FRAMES_A_CLIP), []
+            for frame in frames:
+                batch = warped_batch([(clip, frame)], crop=self.config.face_crop).to(self.device)
                 with torch.inference_mode():
                     picture_B3SS = self.average(*batch.inputs).float()
                     totals.append(float(self._weighted(self._reconstruction(picture_B3SS, batch))))

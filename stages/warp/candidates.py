@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
-from stages.geometry.landmarks import INNER_LIP_RING
+from stages.geometry.landmarks import OUTER_LIP_RING
 from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING, ControlMesh
 from stages.warp.field import FIELD_SIZE, Raster
-from stages.warp.library import FIXED, ReferenceLibrary, divided
+from stages.warp.library import ReferenceLibrary, divided
 from stages.warp.plate import Picture
 
 Floats = NDArray[np.float32]
@@ -25,13 +25,13 @@ Floats = NDArray[np.float32]
 _CELL: Final = CANVAS // FIELD_SIZE
 _FRACTION_BITS: Final = 4
 
-_LIP_GROWTH: Final = 3
-_LIP_BLUR: Final = 1.2
+_LIP_GROWTH: Final = 17
+_LIP_BLUR: Final = 5.0
 _LID_GROWTH: Final = 17
 _LID_BLUR: Final = 2.5
 """How far a pasted part reaches beyond the ring of its points (sides of the brush), and how soft its edge is."""
 
-_MARGIN_PX: Final = 20
+_MARGIN_PX: Final = 28
 """About a ring, beyond which nothing of its part is pasted: half the brush and four times the blur."""
 
 _FARTHEST_PX: Final = 4 * CANVAS
@@ -42,13 +42,13 @@ class Candidates:
     """Pictures a frame is made from, (S, S, 3) RGB.
 
     Attributes:
-        fixed_SS3: the fixed reference with the mouth's inside and the eyes of those chosen: all that is known.
-        mouth_SS3: the reference of the mouth as a whole, with the same eyes. Its pose is nearer to the frame's, which
-            mostly makes it the better picture; but it changes with the mouth.
+        head_SS3: the reference whose head is turned most like the frame's, with the lips and eyes of those chosen: the
+            best single picture. Its light, hair and outline are nearly the frame's own.
+        mouth_SS3: the reference of the mouth as a whole, with the same eyes.
         mask_SS: how much of each pixel of the first is the person's; 255 is all of it.
     """
 
-    fixed_SS3: Picture
+    head_SS3: Picture
     mouth_SS3: Picture
     mask_SS: Picture
 
@@ -66,7 +66,7 @@ class CandidateMaker:
     control: ControlMesh
 
     def make(
-        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, mouth: int, eyes: int
+        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, head: int, mouth: int, eyes: int
     ) -> Candidates:
         """The candidates of one frame.
 
@@ -74,28 +74,29 @@ class CandidateMaker:
             mesh_N3: mesh (478, 3) in the picture.
             head_7: its head vector.
             torso_18x3: shoulders (18, 3) in the picture.
+            head: which reference lends all but lips and eyes.
             mouth: which reference lends its mouth.
             eyes: which one lends its eyes.
         """
         points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
         raster = self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
-        layer_SS4 = self._moved(raster, FIXED)
-        mouth_SS4 = layer_SS4 if mouth == FIXED else self._moved(raster, mouth)
-        plate_SS3 = self.library.plate.picture_SS3
-        fixed_SS3 = over(layer_SS4, plate_SS3)
-        mouth_SS3 = fixed_SS3.copy() if mouth == FIXED else over(mouth_SS4, plate_SS3)
-        if mouth != FIXED and (
-            inside := SoftPart.of(mesh_N3[INNER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
+        layer_SS4, plate_SS3 = self._moved(raster, head), self.library.plate.picture_SS3
+        head_SS3 = over(layer_SS4, plate_SS3)
+        mouth_SS3 = head_SS3.copy() if mouth == head else over(self._moved(raster, mouth), plate_SS3)
+        if mouth != head and (
+            lips := SoftPart.of(mesh_N3[OUTER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
         ):
-            inside.paste(mouth_SS3[inside.box], onto_SS3=fixed_SS3)
+            lips.paste(mouth_SS3[lips.box], onto_SS3=head_SS3)
         for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
-            if eyes != FIXED and (eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)):
+            if not eyes == head == mouth and (
+                eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)
+            ):
                 part = raster.within(*(slice(side.start // _CELL, side.stop // _CELL) for side in eye.box))
                 moved_HW3 = self._moved(part, eyes)[..., :3]
-                eye.paste(moved_HW3, onto_SS3=fixed_SS3)
+                eye.paste(moved_HW3, onto_SS3=head_SS3)
                 eye.paste(moved_HW3, onto_SS3=mouth_SS3)
         mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
-        return Candidates(fixed_SS3=fixed_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
+        return Candidates(head_SS3=head_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
 
     def _moved(self, raster: Raster, reference: int) -> Picture:
         """A reference (H, W, 4) where the raster's pixels are."""

@@ -1,4 +1,4 @@
-"""Which reference lends a frame its mouth, or its eyes: one that looks alike, and the same for as long as it does.
+"""Which reference lends a frame its head, mouth or eyes: one that looks alike, and the same for as long as it does.
 
 Legend: T frames, R references, K numbers of a key.
 
@@ -17,37 +17,54 @@ from stages.warp.keys import openings
 
 Floats = NDArray[np.float32]
 Costs = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 CONTEXT_FRAMES: Final = 12
 """Frames either side that a choice looks at; where the take begins or ends there are fewer."""
 
+_HEAD_CHANGE: Final = 10.0
 _MOUTH_CHANGE: Final = 60.0
 _EYES_CHANGE: Final = 40.0
-"""What it costs to go over to another reference: as much as so many square px of difference."""
+"""What it costs to go over to another reference: as much as so many square px, or square degrees, of difference."""
 
 _CLOSED_COST: Final = 40.0
 _OPEN_SHARE: Final = 0.7
 """An opening of less than this share of the wanted one shows stretched lips for teeth."""
 
 _UNITS: Final = 16.0
-"""Costs are whole numbers of this part of a square px: equal ones are equal on every machine."""
+"""Costs are whole numbers of this part of a square px or degree: equal ones are equal on every machine."""
 
 _LARGEST: Final = 1 << 40
+_BARRED: Final = 1 << 50
 
 
-def choose_mouths(wanted_TK: Floats, mouths_RK: Floats) -> NDArray[np.int64]:
-    """The mouth (T,) for each frame, from the keys (T, 82) of a run of frames and those (R, 82) of the references.
+def choose_heads(wanted_TK: Floats, heads_RK: Floats, *, barred_TR: Flags | None = None) -> NDArray[np.int64]:
+    """The head (T,) for each frame, from the keys (T, 3) of a run of frames and those (R, 3) of the references.
 
     Frames nearer to an end of the run than `CONTEXT_FRAMES` are chosen with less around them.
+
+    Args:
+        wanted_TK: keys of the frames.
+        heads_RK: keys of the references.
+        barred_TR: which reference must not serve for which frame; where all are barred, any may.
     """
+    cost_TR = squared_distances(wanted_TK, heads_RK)
+    return _chosen(cost_TR, change=_HEAD_CHANGE, barred_TR=barred_TR)
+
+
+def choose_mouths(
+    wanted_TK: Floats, mouths_RK: Floats, *, barred_TR: Flags | None = None
+) -> NDArray[np.int64]:
+    """The mouth (T,) for each frame, likewise, from keys (T, 82) and (R, 82)."""
     missing_TR = np.maximum(_OPEN_SHARE * openings(wanted_TK)[:, None] - openings(mouths_RK), 0.0)
     cost_TR = squared_distances(wanted_TK, mouths_RK) + _CLOSED_COST * missing_TR**2
-    return cheapest(_whole(cost_TR), change=round(_MOUTH_CHANGE * _UNITS))
+    return _chosen(cost_TR, change=_MOUTH_CHANGE, barred_TR=barred_TR)
 
 
-def choose_eyes(wanted_TK: Floats, eyes_RK: Floats) -> NDArray[np.int64]:
+def choose_eyes(wanted_TK: Floats, eyes_RK: Floats, *, barred_TR: Flags | None = None) -> NDArray[np.int64]:
     """The eyes (T,) for each frame, likewise, from keys (T, 86) and (R, 86)."""
-    return cheapest(_whole(squared_distances(wanted_TK, eyes_RK)), change=round(_EYES_CHANGE * _UNITS))
+    cost_TR = squared_distances(wanted_TK, eyes_RK)
+    return _chosen(cost_TR, change=_EYES_CHANGE, barred_TR=barred_TR)
 
 
 def squared_distances(wanted_TK: Floats, keys_RK: Floats) -> NDArray[np.float64]:
@@ -84,5 +101,9 @@ def _cheapest_ways(cost_TR: Costs, *, change: int, steps: int) -> Costs:
     return ways_TR
 
 
-def _whole(cost_TR: NDArray[np.floating]) -> Costs:
-    return np.rint(np.minimum(cost_TR * _UNITS, _LARGEST)).astype(np.int64)
+def _chosen(cost_TR: NDArray[np.floating], *, change: float, barred_TR: Flags | None) -> NDArray[np.int64]:
+    whole_TR = np.rint(np.minimum(cost_TR * _UNITS, _LARGEST)).astype(np.int64)
+    if barred_TR is not None:
+        # More than any way costs that goes around it.
+        whole_TR[barred_TR] += _BARRED
+    return cheapest(whole_TR, change=round(change * _UNITS))

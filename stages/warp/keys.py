@@ -1,7 +1,7 @@
-"""What a mouth and a pair of eyes look like, as numbers that tell how well one picture serves for another.
+"""Heads, mouths and pairs of eyes as numbers that tell how well one picture serves for another.
 
 Legend: T frames, R references, N mesh points (478), K numbers of a key, 2/3 = (x, y[, z]), 7 = head vector.
-Squared distances of keys are square px of the canonical face, summed over points.
+Squared distances of keys of mouths and eyes are square px of the canonical face, summed over points.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _MOUTH_DEGREE_PX: Final = 2.0
 _EYE_DEGREE_PX: Final = 1.0
 """How many px of a point a degree of yaw or pitch weighs: another view of teeth, another light in the eye."""
 
+HEAD_KEY_SIZE: Final = 3
+
 _EYE_CORNERS: Final = (0, 8)
 """Places of an eye's corners in its ring."""
 
@@ -30,6 +32,11 @@ EYES_KEY_SIZE: Final = 2 * (len(RIGHT_EYE_RING) + len(LEFT_EYE_RING) + len(RIGHT
 
 _INNER: Final = 2 * len(INNER_LIP_RING)
 _TOP_AND_BOTTOM: Final = [int(np.flatnonzero(point == INNER_LIP_RING)[0]) for point in INNER_LIP_TOP_BOTTOM]
+
+
+def head_keys(head_T7: Floats) -> Floats:
+    """Keys (T, 3) of how heads are turned: yaw, pitch and roll in degrees."""
+    return head_T7[:, :HEAD_KEY_SIZE].astype(np.float32)
 
 
 def mouth_keys(canonical_TN3: Floats, head_T7: Floats) -> Floats:

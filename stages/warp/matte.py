@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.warp.plate import BackgroundPlate, Picture, SeenBackground, is_still
+from stages.warp.plate import BackgroundPlate, Picture, SeenBackground
 
 _BODY_ABOVE: Final = 128
 _REACH_PX: Final = 41
@@ -39,7 +39,7 @@ def whole_masks(pictures_RSS3: Picture, masks_RSS: Picture) -> Picture:
         masks_RSS: how much of each pixel is the person's, as far as a segmenter sees.
     """
     seen = SeenBackground.of(pictures_RSS3, masks_RSS)
-    if not is_still(seen.restless):
+    if not seen.is_still:
         return masks_RSS
     plate_SS3 = BackgroundPlate.from_seen(seen).picture_SS3
     return np.stack(

@@ -102,6 +102,11 @@ class SeenBackground:
     free_RSS: NDArray[np.bool_]
     restless: float
 
+    @property
+    def is_still(self) -> bool:
+        """See `BackgroundPlate`."""
+        return is_still(self.restless)
+
     @classmethod
     def of(cls, pictures_RSS3: Picture, masks_RSS: Picture) -> Self:
         """See `BackgroundPlate.of`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -21,9 +23,29 @@ from benchmarks import (
     reference_coding,
     scheduler_throughput,
     warp_time,
+    warped_quality,
 )
 from benchmarks.baselines import make
 from stages.builtin import builtin_weights
+from stages.render.repair_config import RepairConfig
+from stages.render.repair_network import RepairNetwork
+from stages.training.warped_config import WarpedTraining
+from stages.training.warped_data import WarpedClip
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader
+
+
+class Nobody:
+    """A segmenter that sees nobody."""
+
+    def __enter__(self) -> Nobody:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def mask(self, frame_HW3: np.ndarray) -> np.ndarray:
+        return np.zeros(frame_HW3.shape[:2], np.float32)
 
 
 @pytest.fixture
@@ -130,19 +152,35 @@ def test_the_offset_of_sound(printed, tmp_path: Path):
 
 
 def test_codings_of_references(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    class Nobody:
-        def __enter__(self) -> Nobody:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def mask(self, frame_HW3: np.ndarray) -> np.ndarray:
-            return np.zeros(frame_HW3.shape[:2], np.float32)
-
     save_with_pictures(tmp_path, frames=14)
-    monkeypatch.setattr("stages.training.warped_data.PersonSegmenter", Nobody)
-    out = printed(reference_coding, tmp_path, "--every", 2)
+    monkeypatch.setattr("stages.subject.library_of_clip.PersonSegmenter", Nobody)
+    out = printed(reference_coding, tmp_path)
     assert re.search(r"\| PNG +\| +[\d.]+ \| +99.0 \|", out)
     assert re.search(r"\| H.264, 18 +\|", out)
-    assert re.search(r"\| mouth +\|", out)
+
+
+def test_how_near_warped_references_come(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_with_pictures(tmp_path / "jane", frames=40)
+    monkeypatch.setattr("stages.subject.library_of_clip.PersonSegmenter", Nobody)
+    config, weights = RepairConfig(width=4, depth=1), tmp_path / "repair.safetensors"
+    header = WeightsHeader(
+        architecture="warped", sizes=asdict(config), encoder="", fps=25, training_data="", facts={}
+    )
+    save_weights(weights, RepairNetwork(config), header)
+    clip, figures = tmp_path / "jane", tmp_path / "figures.json"
+    out = printed(warped_quality, "--clips", clip, "--weights", f"new={weights}", "--json", figures)
+    assert [line.split("|")[2].strip() for line in out.splitlines()[2:]] == ["warp alone", "new"]
+    alone, repaired = json.loads(figures.read_text())
+    assert alone["frames"] == repaired["frames"] == 6
+    # A network that learnt nothing is nearly the warp alone.
+    assert abs(alone["psnr"] - repaired["psnr"]) < 3
+
+
+def test_the_truth_itself_is_as_near_as_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_with_pictures(tmp_path, frames=40)
+    monkeypatch.setattr("stages.subject.library_of_clip.PersonSegmenter", Nobody)
+    clip = WarpedClip(tmp_path, config=WarpedTraining())
+    truth = {"truth": lambda frame: np.asarray(clip.drawn.frames_THW3[frame])}
+    (row,) = warped_quality.quality_rows(clip, truth, every=1)
+    assert (row.ssim, row.psnr) == (pytest.approx(1), np.inf)
+    assert row.background == pytest.approx(1)

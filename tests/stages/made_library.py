@@ -12,7 +12,7 @@ from stages.payloads import PosedFace
 from stages.subject.library_file import MASK_SIZE, StoredReferences
 from stages.subject.template import Template
 from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING
-from stages.warp.keys import eye_keys, mouth_keys
+from stages.warp.keys import eye_keys, head_keys, mouth_keys
 from stages.warp.plate import BackgroundPlate
 
 LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324, 146, 91, 181, 84, 17, 314, 405, 321, 375)
@@ -76,6 +76,7 @@ def made_references(actor: PosedActor, *, plate: BackgroundPlate | None = None) 
         masks_RMM=np.stack(masks),
         frames_R=np.arange(len(OPENINGS), dtype=np.int32),
         points_RP2=np.stack(points),
+        heads_RK=head_keys(head_T7),
         mouths_RK=mouth_keys(canonical_TN3, head_T7),
         eyes_RK=eye_keys(canonical_TN3, head_T7),
     )

@@ -59,7 +59,7 @@ def refusal(path: Path, actor: PosedActor) -> SubjectError:
 
 def test_a_library_is_read_as_it_was_written(written: Path, references: StoredReferences, actor: PosedActor):
     back = read_library(written, template=template_of(actor))
-    for name in ("frames_R", "points_RP2", "mouths_RK", "eyes_RK"):
+    for name in ("frames_R", "points_RP2", "heads_RK", "mouths_RK", "eyes_RK"):
         assert np.array_equal(getattr(back, name), getattr(references, name))
     assert (back.plate.unseen, back.plate.restless) == (references.plate.unseen, references.plate.restless)
     for name, least in (("pictures_RSS3", 40), ("masks_RMM", 45)):
@@ -75,10 +75,13 @@ def test_a_library_of_another_subject_is_refused(written: Path):
     assert caught.value.code == "library_mismatch"
 
 
-def test_a_library_of_a_later_version_is_refused(written: Path, tmp_path: Path, actor: PosedActor):
-    path = changed(written, tmp_path / "later", header={"schema": "farm.references/v7"})
+@pytest.mark.parametrize("version", ["farm.references/v1", "farm.references/v7"])
+def test_a_library_of_another_version_is_refused(
+    written: Path, tmp_path: Path, actor: PosedActor, version: str
+):
+    path = changed(written, tmp_path / "other", header={"schema": version}, heads=None)
     error = refusal(path, actor)
-    assert (error.code, "farm.references/v7" in error.what) == ("subject_version", True)
+    assert (error.code, version in error.what) == ("subject_version", True)
 
 
 @pytest.mark.parametrize("change", ["pictures", "masks"])
@@ -115,6 +118,9 @@ def spoilt(tensor: np.ndarray) -> np.ndarray:
         {"points": lambda tensor: tensor[..., :1]},
         {"points": lambda tensor: tensor.astype(np.float64)},
         {"points": lambda tensor: np.zeros((len(tensor), 5000, 2), np.float32)},
+        {"heads": None},
+        {"heads": spoilt},
+        {"heads": lambda tensor: tensor[:, :2]},
         {"mouths": spoilt},
         {"mouths": lambda tensor: tensor[:, :-1]},
         {"eyes": shorter},

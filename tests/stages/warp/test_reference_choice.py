@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.warp.choice import CONTEXT_FRAMES, cheapest, choose_eyes, choose_mouths
-from stages.warp.keys import EYES_KEY_SIZE, MOUTH_KEY_SIZE, openings
+from stages.warp.choice import CONTEXT_FRAMES, cheapest, choose_eyes, choose_heads, choose_mouths
+from stages.warp.keys import EYES_KEY_SIZE, HEAD_KEY_SIZE, MOUTH_KEY_SIZE, openings
 
 FRAMES = 90
+CHOICES = pytest.mark.parametrize(
+    ("choose", "size"),
+    [(choose_heads, HEAD_KEY_SIZE), (choose_mouths, MOUTH_KEY_SIZE), (choose_eyes, EYES_KEY_SIZE)],
+)
 
 
 def spoken(frames: int, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +37,7 @@ def in_pieces(choose, wanted_TK: np.ndarray, keys_RK: np.ndarray, cuts: list[int
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(0, FRAMES), max_size=8))
-@pytest.mark.parametrize(("choose", "size"), [(choose_mouths, MOUTH_KEY_SIZE), (choose_eyes, EYES_KEY_SIZE)])
+@CHOICES
 def test_a_take_gets_the_same_references_however_it_is_cut(choose, size: int, seed: int, cuts: list[int]):
     wanted_TK, keys_RK = spoken(FRAMES, size, seed=seed)
     whole_T = choose(wanted_TK, keys_RK)
@@ -91,7 +95,18 @@ def test_an_open_mouth_is_not_taken_from_one_that_is_shut():
     assert (choose_mouths(wanted_TK, keys_RK) == 1).all()
 
 
-@pytest.mark.parametrize("choose", [choose_mouths, choose_eyes])
-def test_no_frames_need_no_references(choose):
-    size = MOUTH_KEY_SIZE if choose is choose_mouths else EYES_KEY_SIZE
+@CHOICES
+def test_who_is_barred_does_not_serve(choose, size: int):
+    wanted_TK, keys_RK = spoken(FRAMES, size, seed=2)
+    free_T = choose(wanted_TK, keys_RK)
+    barred_TR = np.zeros((FRAMES, len(keys_RK)), bool)
+    barred_TR[np.arange(FRAMES), free_T] = True
+    barred_TR[70:] = True
+    chosen_T = choose(wanted_TK, keys_RK, barred_TR=barred_TR)
+    assert (chosen_T[:70] != free_T[:70]).all()
+    assert (chosen_T[80:] == free_T[80:]).mean() > 0.5
+
+
+@CHOICES
+def test_no_frames_need_no_references(choose, size: int):
     assert len(choose(np.zeros((0, size), np.float32), np.zeros((3, size), np.float32))) == 0

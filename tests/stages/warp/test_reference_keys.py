@@ -10,6 +10,7 @@ from stages.warp.keys import (
     MOUTH_KEY_SIZE,
     eye_keys,
     farthest_points,
+    head_keys,
     mouth_keys,
     openings,
 )
@@ -27,6 +28,7 @@ def test_keys_have_the_sizes_that_are_stored(actor: PosedActor):
     face_1N3 = actor.canonical_N3[None]
     assert mouth_keys(face_1N3, head()).shape == (1, MOUTH_KEY_SIZE)
     assert eye_keys(face_1N3, head()).shape == (1, EYES_KEY_SIZE)
+    assert head_keys(head(yaw=3, pitch=-2)).tolist() == [[3, -2, 0]]
 
 
 @pytest.mark.parametrize("opening", [0.0, 5.0, 20.0])
