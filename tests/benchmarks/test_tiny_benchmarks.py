@@ -183,4 +183,6 @@ def test_the_truth_itself_is_as_near_as_can_be(tmp_path: Path, monkeypatch: pyte
     truth = {"truth": lambda frame: np.asarray(clip.drawn.frames_THW3[frame])}
     (row,) = warped_quality.quality_rows(clip, truth, every=1)
     assert (row.ssim, row.psnr) == (pytest.approx(1), np.inf)
-    assert row.background == pytest.approx(1)
+    assert (row.forehead, row.cheeks) == (pytest.approx(1), pytest.approx(1))
+    # The whole picture changes: there is no background.
+    assert np.isnan(row.background)
