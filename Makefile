@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-PINS := pyproject.toml constraints.txt requirements-render.txt requirements-assets.txt
+PINS := pyproject.toml client/pyproject.toml constraints.txt requirements-render.txt requirements-assets.txt
 SOURCES := farm infra jobs stages client benchmarks recipes tests
 export PYTHONHASHSEED ?= 0
 
@@ -70,7 +70,7 @@ $(VENV)/.runtime: $(VENV)/.created $(PINS)
 	@touch $@
 
 $(VENV)/.all: $(VENV)/.runtime
-	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[all]'
+	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[all]' --editable ./client
 	$(PIP) install --no-deps -r requirements-assets.txt
 	@touch $@
 

@@ -36,6 +36,12 @@ class FarmSettings:
             ``quarantine`` in the cache.
         studios: ``FARM_STUDIOS``: folder of what studios upload and fetch through the API, seen by the farm and by its
             API under one path. Default: ``studios`` in the cache.
+        server: ``FARM_SERVER``: address of the server that the commands for a shared farm speak with. Default: that of
+            ``farm login``, unless ``FARM_JOURNAL`` is set.
+        key: ``FARM_KEY``: the key for it, of which nothing is printed.
+        config: ``FARM_CONFIG``: folder of what ``farm login`` keeps. Default: ``moda-farm`` in ``XDG_CONFIG_HOME``, or
+            in ``~/.config``; None where there is no home folder.
+        is_journal_given: ``FARM_JOURNAL`` is set.
         cache: ``FARM_CACHE``: folder of what can be fetched again, such as subjects from S3. Default:
             ``moda-farm`` in ``XDG_CACHE_HOME``, or in ``~/.cache``.
         log_level: ``FARM_LOG_LEVEL``: name of a level of ``logging``. Default: ``WARNING``, because progress
@@ -55,6 +61,10 @@ class FarmSettings:
     journal: str = field(default="", repr=False)
     quarantine: Path = Path("quarantine")
     studios: Path = Path("studios")
+    server: str | None = None
+    key: str = field(default="", repr=False)
+    config: Path | None = None
+    is_journal_given: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> FarmSettings:
@@ -91,6 +101,10 @@ class FarmSettings:
             journal=_journal(variables, cache=cache),
             quarantine=Path(variables.get("FARM_QUARANTINE") or cache / "quarantine").absolute(),
             studios=_studios(variables, cache=cache),
+            server=variables.get("FARM_SERVER"),
+            key=variables.get("FARM_KEY", ""),
+            config=_config(variables),
+            is_journal_given="FARM_JOURNAL" in variables,
         )
 
 
@@ -135,17 +149,29 @@ def ray_folder() -> Path:
 
 
 def _cache(variables: Mapping[str, str]) -> Path:
-    if "FARM_CACHE" in variables:
-        return Path(variables["FARM_CACHE"]).absolute()
-    if "XDG_CACHE_HOME" in variables:
-        return Path(variables["XDG_CACHE_HOME"]).absolute() / "moda-farm"
-    try:
-        home = Path(variables["HOME"]) if "HOME" in variables else Path.home()
-    except RuntimeError as error:
+    folder = _own_folder(variables, name="FARM_CACHE", desktop="XDG_CACHE_HOME", in_home=".cache")
+    if folder is None:
         raise SettingsError(
             "is not set and there is no home folder", where="FARM_CACHE", hint="set FARM_CACHE to a folder"
-        ) from error
-    return home.absolute() / ".cache" / "moda-farm"
+        )
+    return folder
+
+
+def _config(variables: Mapping[str, str]) -> Path | None:
+    return _own_folder(variables, name="FARM_CONFIG", desktop="XDG_CONFIG_HOME", in_home=".config")
+
+
+def _own_folder(variables: Mapping[str, str], *, name: str, desktop: str, in_home: str) -> Path | None:
+    """The folder that a variable names; otherwise as the desktop's convention has it; None without a home."""
+    if name in variables:
+        return Path(variables[name]).absolute()
+    if desktop in variables:
+        return Path(variables[desktop]).absolute() / "moda-farm"
+    try:
+        home = Path(variables["HOME"]) if "HOME" in variables else Path.home()
+    except RuntimeError:
+        return None
+    return home.absolute() / in_home / "moda-farm"
 
 
 def _journal(variables: Mapping[str, str], *, cache: Path) -> str:

@@ -1,6 +1,6 @@
 """Speaks with a MODA Farm over HTTP."""
 
-from moda_client.answers import Asked, Event, Job, JobPage, Master, Progress, Upload, Why
+from moda_client.answers import Asked, Event, Job, JobPage, KeyFacts, Master, Progress, Upload, Why
 from moda_client.client import Client
 from moda_client.errors import FarmRefused, FarmUnreachable, Mistake
 
@@ -12,6 +12,7 @@ __all__ = [
     "FarmUnreachable",
     "Job",
     "JobPage",
+    "KeyFacts",
     "Master",
     "Mistake",
     "Progress",

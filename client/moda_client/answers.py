@@ -13,6 +13,16 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What a key is and opens; `scopes` holds ``read``, ``write``, ``admin``."""
+
+    key_id: str
+    studio: str
+    label: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     """A recording at the farm; `uri` is what a job calls it."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from moda_client.answers import Asked, Event, Job, JobPage, Upload, Why, known
+from moda_client.answers import Asked, Event, Job, JobPage, KeyFacts, Master, Upload, Why, known
 from moda_client.downloads import fetch
 from moda_client.errors import FarmRefused, FarmUnreachable, checked
 from moda_client.streams import EventReader
@@ -53,6 +53,10 @@ class Client:
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()
+
+    def key(self) -> KeyFacts:
+        """What the client's key opens."""
+        return known(KeyFacts, self._ask("GET", "/v1/key"))
 
     def upload(self, recording: Path) -> Upload:
         """Upload a recording; the same bytes are the same upload.
@@ -111,31 +115,38 @@ class Client:
         """Why nothing, or nothing more, of a job runs."""
         return known(Why, self._ask("GET", f"/v1/jobs/{name}/why"))
 
-    def pause(self, name: str) -> Asked:
+    def pause(self, name: str, *, idempotency_key: str | None = None) -> Asked:
         """Start no other segment of a job."""
-        return self._change(name, "pause")
+        return self._change(name, "pause", idempotency_key=idempotency_key)
 
-    def resume(self, name: str, *, max_gpu_seconds: float | None = None) -> Asked:
+    def resume(
+        self, name: str, *, max_gpu_seconds: float | None = None, idempotency_key: str | None = None
+    ) -> Asked:
         """Go on with a job that is paused or held."""
-        return self._change(name, "resume", {"max_gpu_seconds": max_gpu_seconds})
+        body = {"max_gpu_seconds": max_gpu_seconds}
+        return self._change(name, "resume", body, idempotency_key=idempotency_key)
 
-    def cancel(self, name: str) -> Asked:
+    def cancel(self, name: str, *, idempotency_key: str | None = None) -> Asked:
         """End a job."""
-        return self._change(name, "cancel")
+        return self._change(name, "cancel", idempotency_key=idempotency_key)
 
-    def retry(self, name: str) -> Asked:
+    def retry(self, name: str, *, idempotency_key: str | None = None) -> Asked:
         """Try again what failed or was given up."""
-        return self._change(name, "retry")
+        return self._change(name, "retry", idempotency_key=idempotency_key)
 
-    def requeue(self, name: str, *, first_frame: int, last_frame: int) -> Asked:
+    def requeue(
+        self, name: str, *, first_frame: int, last_frame: int, idempotency_key: str | None = None
+    ) -> Asked:
         """Put segments with these frames that were given up or waived back in line."""
         frames = {"first_frame": first_frame, "last_frame": last_frame}
-        return self._change(name, "segments/requeue", frames)
+        return self._change(name, "segments/requeue", frames, idempotency_key=idempotency_key)
 
-    def waive(self, name: str, *, first_frame: int, last_frame: int) -> Asked:
+    def waive(
+        self, name: str, *, first_frame: int, last_frame: int, idempotency_key: str | None = None
+    ) -> Asked:
         """Do without the segments with these frames."""
         frames = {"first_frame": first_frame, "last_frame": last_frame}
-        return self._change(name, "segments/waive", frames)
+        return self._change(name, "segments/waive", frames, idempotency_key=idempotency_key)
 
     def watch(self, name: str, *, after: int | None = None) -> Iterator[Event]:
         """Everything that happens to a job from its beginning, or after an event, until it is over.
@@ -184,12 +195,28 @@ class Client:
         for master in self.job(name).masters:
             suffix = "" if master.take == 1 else f".take{master.take}"
             path = folder / f"{name}{suffix}.mp4"
-            self._patiently(partial(fetch, self._http, master, path))
+            self.fetch(master, path)
             paths.append(path)
         return paths
 
-    def _change(self, name: str, change: str, body: Mapping[str, Any] | None = None) -> Asked:
-        headers = {"Idempotency-Key": secrets.token_hex(16)}
+    def fetch(self, master: Master, path: Path, *, replace: bool = False) -> None:
+        """Fetch one master; what was cut off before goes on where it was.
+
+        Args:
+            path: Where it goes; its folder is there.
+            replace: Whatever lies there may go.
+
+        Raises:
+            FileExistsError: The path holds something else.
+            FarmRefused, FarmUnreachable: As every call.
+        """
+        self._patiently(partial(fetch, self._http, master, path, replace=replace))
+
+    def _change(
+        self, name: str, change: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None
+    ) -> Asked:
+        """Sent again with the same key, it is one request, whose answer is waited for once more."""
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
         return known(Asked, self._ask("POST", f"/v1/jobs/{name}/{change}", json=body, headers=headers))
 
     def _ask(self, method: str, path: str, **given: Any) -> dict[str, Any]:
@@ -238,7 +265,9 @@ class _Waits:
             FarmRefused: It cannot, or the patience is over.
             FarmUnreachable: The patience is over.
         """
-        is_final = isinstance(error, FarmRefused) and error.retry not in ("later", "elsewhere")
+        is_final = isinstance(error, FarmRefused) and (
+            error.is_final_answer or error.retry not in ("later", "elsewhere")
+        )
         if is_final or time.monotonic() + self._wait_s > self._until:
             if isinstance(error, httpx.TransportError):
                 raise FarmUnreachable(f"nothing answers: {str(error) or type(error).__name__}") from error

@@ -13,8 +13,11 @@ from moda_client.errors import FarmUnreachable, checked
 _PART_BYTES = 1 << 20
 
 
-def fetch(http: httpx.Client, master: Master, path: Path) -> None:
+def fetch(http: httpx.Client, master: Master, path: Path, *, replace: bool) -> None:
     """Fetch a master, or the rest of it.
+
+    Args:
+        replace: Whatever lies at the path may go.
 
     Raises:
         FileExistsError: The path holds something else.
@@ -22,9 +25,10 @@ def fetch(http: httpx.Client, master: Master, path: Path) -> None:
         FarmUnreachable: What came is not the master; nothing of it is kept.
     """
     if path.exists():
-        if _sha256(path) != master.sha256:
+        if _sha256(path) == master.sha256:
+            return
+        if not replace:
             raise FileExistsError(f"{path} holds something else")
-        return
     partial = path.with_name(f".{path.name}.{master.sha256[:16]}.part")
     have = partial.stat().st_size if partial.exists() else 0
     if have < master.size_bytes:
@@ -32,7 +36,7 @@ def fetch(http: httpx.Client, master: Master, path: Path) -> None:
     if _sha256(partial) != master.sha256:
         partial.unlink()
         raise FarmUnreachable(f"{master.url}: what came is not the master")
-    partial.rename(path)
+    partial.replace(path)
 
 
 def _fetch_rest(http: httpx.Client, master: Master, partial: Path, *, have: int) -> None:

@@ -28,6 +28,7 @@ class FarmRefused(Exception):
         code: For programs; it keeps its meaning.
         where: The field or object concerned.
         hint: What to do; may be empty.
+        exit_code: With which the farm's own commands end, see its list of exit codes; 0 where the farm tells none.
         retry: Whether the same request can succeed: ``never``, ``later``, or ``elsewhere``, which is at once.
         request_id: For whoever runs the farm.
         mistakes: Of a job, everything that is wrong with it.
@@ -35,6 +36,7 @@ class FarmRefused(Exception):
 
     def __init__(self, told: Mapping[str, Any], *, status: int) -> None:
         self.status = status
+        self.exit_code = int(told.get("exit_code", 0))
         texts = ("code", "message", "where", "hint", "retry", "doc_url", "request_id")
         self.code, self.message, self.where, self.hint, self.retry, self.doc_url, self.request_id = (
             str(told.get(name, "")) for name in texts
@@ -51,6 +53,11 @@ class FarmRefused(Exception):
             for each in self.mistakes
         ]
         super().__init__("\n".join(lines))
+
+    @property
+    def is_final_answer(self) -> bool:
+        """The farm itself answered a job or a change: with the same Idempotency-Key it answers the same for ever."""
+        return self.status in (409, 429) and self.code not in ("token_taken", "rate_limited")
 
 
 class FarmUnreachable(Exception):

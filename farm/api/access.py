@@ -68,11 +68,11 @@ def _check_rate(request: Request, context: ApiContext, studio: str) -> None:
     )
 
 
-def _with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
+def _with(scope: Scope | None) -> Callable[..., Awaitable[ApiKey]]:
     async def allowed(request: Request, context: Context, credentials: Credentials) -> ApiKey:
         key = await checked_key(context, credentials)
         _check_rate(request, context, key.studio)
-        if scope not in key.scopes:
+        if scope is not None and scope not in key.scopes:
             raise AccessRefused(
                 f"may not do this: it lacks the scope '{scope}'",
                 where=key.key_id,
@@ -84,6 +84,7 @@ def _with(scope: Scope) -> Callable[..., Awaitable[ApiKey]]:
     return allowed
 
 
+Anybody = Annotated[ApiKey, Depends(_with(None))]
 Reader = Annotated[ApiKey, Depends(_with(Scope.READ))]
 Writer = Annotated[ApiKey, Depends(_with(Scope.WRITE))]
 NEEDS_ADMIN = Depends(_with(Scope.ADMIN))

@@ -27,6 +27,7 @@ from farm.ledger.sentences import sentence
 from farm.ledger.transitions import parse_subject
 from jobs.access import ApiKey, KeyState
 from jobs.journal_events import (
+    AnyJournalEvent,
     BundleWritten,
     JobErred,
     JobPlanned,
@@ -186,11 +187,19 @@ def public_event(happened: Happened, *, studio: str, files: StudioFiles) -> dict
         told |= {"segment": event.segment}
     elif isinstance(event, JobReceived):
         told |= {"on_hold": event.on_hold}
-    if not isinstance(
-        event, (BundleWritten, SegmentCommitted, TakeDelivered)
-    ):  # which name places of the farm
-        told["sentence"] = files.public_text(sentence(event), studio)
+    told["sentence"] = files.public_text(_public_sentence(event), studio)
     return told
+
+
+def _public_sentence(event: AnyJournalEvent) -> str:
+    """What happened, without the farm's places."""
+    if isinstance(event, SegmentCommitted):
+        return f"{event.job}: segment {event.segment} is committed"
+    if isinstance(event, TakeDelivered):
+        return f"{event.job}: take {event.take} is delivered"
+    if isinstance(event, BundleWritten):
+        return f"{event.job}: segment {event.segment} was given up and is kept for whoever runs the farm"
+    return sentence(event)
 
 
 def _start(last_event_id: str | None, after: int | None, *, otherwise: int, end: int) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from farm.api.studio_files import StudioFiles
 from farm.ledger import LedgerJob
-from jobs.farm_error import Retry
+from jobs.errors import ExitCode, FarmError, Retry
 from jobs.farm_requests import SubmitRequest
 from jobs.lifecycle import JobState, SegmentState
 from jobs.standings import Standing, Standings
@@ -57,13 +57,14 @@ class MasterAnswer(BaseModel):
 
 
 class CauseAnswer(BaseModel):
-    """The error that ended a job, or for which it waits."""
+    """The error that ended a job, or for which it waits; `exit_code` is that of a command that waited for the job."""
 
     code: str
     message: str
     where: str = ""
     hint: str = ""
     retry: Retry = Retry.NEVER
+    exit_code: int = ExitCode.RENDER
 
 
 class JobAnswer(BaseModel):
@@ -203,7 +204,8 @@ def public_cause(record: Mapping[str, Any], *, studio: str, files: StudioFiles) 
         field: files.public_text(str(record.get(field, "")), studio)
         for field in ("code", "message", "where", "hint")
     }
-    return CauseAnswer(**texts, retry=Retry(record.get("retry", Retry.NEVER)))
+    told = FarmError.of_record(record)
+    return CauseAnswer(**texts, retry=told.retry, exit_code=told.exit_code)
 
 
 def _code_of(state: JobState) -> str:

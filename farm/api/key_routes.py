@@ -1,4 +1,4 @@
-"""/v1/keys: who may come in. For keys of scope admin, which see every studio's keys and no studio's secrets."""
+"""/v1/keys: who may come in, for keys of scope admin, which see every studio's keys; /v1/key for any key, of itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from farm.api.access import NEEDS_ADMIN, Admin
+from farm.api.access import NEEDS_ADMIN, Admin, Anybody
 from farm.api.context import Context
 from farm.api.problems import BadRequest, documented
 from jobs.access import ApiKey, Scope
 from jobs.spec_model import Slug
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[NEEDS_ADMIN])
+router = APIRouter(tags=["keys"])
+_keys = APIRouter(prefix="/v1/keys", dependencies=[NEEDS_ADMIN])
 
 
 class KeyBody(BaseModel):
@@ -72,7 +73,7 @@ class KeyChangeList(BaseModel):
     changes: list[KeyChangeAnswer]
 
 
-@router.post("", status_code=201, responses=documented())
+@_keys.post("", status_code=201, responses=documented())
 async def create_key(body: KeyBody, context: Context, key: Admin) -> NewKeyAnswer:
     """Make a key for a studio."""
     expires_at = body.expires_at.timestamp() if body.expires_at else None
@@ -92,14 +93,14 @@ async def create_key(body: KeyBody, context: Context, key: Admin) -> NewKeyAnswe
     return NewKeyAnswer(key=text, **made.as_record(now=context.clock()))
 
 
-@router.get("", responses=documented())
+@_keys.get("", responses=documented())
 async def list_keys(context: Context, studio: Annotated[str | None, Query(max_length=63)] = None) -> KeyList:
     """Every key there ever was, or every one of a studio."""
     keys = await to_thread.run_sync(context.journal.keys.all)
     return KeyList(keys=[_shown(each, context) for each in keys if studio in (None, each.studio)])
 
 
-@router.get("/changes", responses=documented())
+@_keys.get("/changes", responses=documented())
 async def key_changes(context: Context) -> KeyChangeList:
     """Who made and revoked which key, and when."""
     changes = await to_thread.run_sync(context.journal.keys.changes)
@@ -111,11 +112,20 @@ async def key_changes(context: Context) -> KeyChangeList:
     )
 
 
-@router.delete("/{key_id}", responses=documented(404))
+@_keys.delete("/{key_id}", responses=documented(404))
 async def revoke_key(key_id: str, context: Context, key: Admin) -> KeyAnswer:
     """Revoke a key: it opens nothing from now on, and streams that it opened end."""
     revoked = await to_thread.run_sync(lambda: context.journal.keys.revoke(key_id, by=f"key {key.key_id}"))
     return _shown(revoked, context)
+
+
+@router.get("/v1/key", responses=documented())
+async def own_key(context: Context, key: Anybody) -> KeyAnswer:
+    """What is known of the key of this request, whatever it may do."""
+    return _shown(key, context)
+
+
+router.include_router(_keys)
 
 
 def _shown(key: ApiKey, context: Context) -> KeyAnswer:

@@ -44,6 +44,7 @@ class ErrorAnswer(BaseModel):
         code: For programs; it keeps its meaning.
         where: The field or object concerned.
         retry: Whether the same request can succeed: ``never``, ``later``, or ``elsewhere``, which is at once.
+        exit_code: With which a command of the farm ends for the same reason.
         doc_url: Where the code is explained, on this server.
         request_id: Also in the header X-Request-ID; tell it to whoever runs the farm.
         mistakes: Of a job, everything that is wrong with it.
@@ -54,6 +55,7 @@ class ErrorAnswer(BaseModel):
     where: str = ""
     hint: str = ""
     retry: Retry = Retry.NEVER
+    exit_code: int
     doc_url: str
     request_id: str
     mistakes: list[MistakeAnswer] = []
@@ -195,6 +197,7 @@ def answer(
         where=where,
         hint=hint,
         retry=error.retry,
+        exit_code=error.exit_code,
         doc_url=f"{str(request.base_url).rstrip('/')}/v1/errors/{error.code}",
         request_id=request.scope["state"]["request_id"],
         mistakes=mistakes or [],

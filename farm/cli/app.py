@@ -13,8 +13,10 @@ from farm.cli import (
     control,
     doctor,
     evaluate,
+    following,
     journal,
     key,
+    login,
     overview,
     render,
     replay,
@@ -45,7 +47,7 @@ app = typer.Typer(
 for family in (render, train, evaluate, simulate, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
-for family in (serve, submit, overview, control, replay, sweep):
+for family in (serve, login, submit, overview, following, control, replay, sweep):
     app.add_typer(family.app)
 app.add_typer(key.app, name="key")
 app.add_typer(journal.app, name="journal")

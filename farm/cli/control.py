@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from farm.cli.connections.choosing import opened_farm
 from farm.cli.guarding import Run, command, option
 from farm.cli.output import UsageError
-from farm.cli.overview import JobArgument, check_known, opened_journal
-from jobs.errors import Cancelled, ExitCode
+from farm.cli.overview import JobArgument
+from jobs.errors import ExitCode
 from jobs.farm_requests import (
     CancelRequest,
     PauseRequest,
@@ -21,12 +20,12 @@ from jobs.farm_requests import (
     ResumeRequest,
     RetryRequest,
     WaiveRequest,
-    WhyRequest,
 )
 from jobs.scheduling_spec import LONGEST
 
 if TYPE_CHECKING:
-    from infra.journal import Journal
+    from farm.cli.connections.connection import ChangeRequest, FarmConnection
+    from farm.cli.connections.views import AskedView
 
 PATIENCE_S: Final = 5.0
 PatienceOption = Annotated[
@@ -42,10 +41,6 @@ PatienceOption = Annotated[
 ]
 _FramesOption = Annotated[str, option("--frames", "A-B", "The first and the last frame, counted from 0.")]
 _FRAMES = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
-
-_Request = (
-    PauseRequest | ResumeRequest | CancelRequest | RetryRequest | RequeueRequest | WaiveRequest | WhyRequest
-)
 
 app = typer.Typer()
 
@@ -114,32 +109,27 @@ def _waive(
 @command(app, "why")
 def _why(run: Run, *, job: JobArgument, patience: PatienceOption = PATIENCE_S) -> ExitCode:
     """Ask why nothing, or nothing more, of a job runs."""
-    return _ask(run, WhyRequest(job=job), patience_s=patience)
+    with opened_farm(run.settings) as farm:
+        return _show(farm.why(job, patience_s=patience), farm=farm, run=run)
 
 
-def _ask(run: Run, request: _Request, *, patience_s: float) -> ExitCode:
+def _ask(run: Run, request: ChangeRequest, *, patience_s: float) -> ExitCode:
     """Ask the farm and show its answer.
 
     Raises:
-        FarmError: The farm refuses, or the journal cannot be used.
+        FarmError: The farm refuses, or cannot be reached.
     """
-    from farm.asking import answer_to, error_from_record, put_request
-    from farm.ledger import load_ledger
+    with opened_farm(run.settings) as farm:
+        return _show(farm.change(request, patience_s=patience_s), farm=farm, run=run)
 
-    with opened_journal(run.settings) as journal:
-        check_known(load_ledger(journal)[0], [request.job], journal=journal)
-        number = put_request(journal, request, token=secrets.token_hex(16))
-        with interruptible(f"request {number} is kept and is carried out"):
-            answer = answer_to(journal, number, within_s=patience_s)
-        if answer is not None and answer.error is not None:
-            raise error_from_record(answer.error)
-        text = answer.text if answer else ""
-        record = {"request": number, "answered": answer is not None, "job": request.job, "text": text}
-        if not run.terminal.result(record):
-            if answer is None:
-                run.terminal.note(unanswered([number], journal=journal))
-            else:
-                run.terminal.out.print(f"{answer.job}: {answer.text}", markup=False)
+
+def _show(asked: AskedView, *, farm: FarmConnection, run: Run) -> ExitCode:
+    record = {"request": asked.request, "answered": asked.answered, "job": asked.job, "text": asked.text}
+    if not run.terminal.result(record):
+        if asked.answered:
+            run.terminal.out.print(f"{asked.job}: {asked.text}", markup=False)
+        elif asked.request is not None:
+            run.terminal.note(unanswered([asked.request], address=farm.address))
     return ExitCode.OK
 
 
@@ -161,25 +151,11 @@ def _span(text: str) -> range:
     return range(first, last + 1)
 
 
-@contextmanager
-def interruptible(what_is_kept: str) -> Iterator[None]:
-    """Whoever stops waiting for the farm's answer is told what became of the request.
-
-    Raises:
-        Cancelled: Interrupted from the keyboard.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        hint = "farm list shows the jobs"
-        raise Cancelled(f"stopped waiting for the farm; {what_is_kept}", where="farm", hint=hint) from None
-
-
-def unanswered(requests: Sequence[int], *, journal: Journal) -> str:
+def unanswered(requests: Sequence[int], *, address: str) -> str:
     """What to say where no farm answers."""
     numbers = ", ".join(str(request) for request in requests)
     noun, verb = ("request", "is") if len(requests) == 1 else ("requests", "are")
     return (
-        f"no answer yet at {journal.address}: {noun} {numbers} {verb} kept, and carried out once farm serve is there"
+        f"no answer yet at {address}: {noun} {numbers} {verb} kept, and carried out once farm serve is there"
         " and has planned the job"
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
+from farm.cli.connections.choosing import opened_journal
 from farm.cli.guarding import Run, command, flag, option
 from farm.cli.output import Terminal, UsageError
-from farm.cli.overview import check_known, opened_journal
 from jobs.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -59,14 +60,15 @@ def _show(
     ] = False,
 ) -> ExitCode:
     """Show what happened, a line for each event."""
-    from farm.ledger import load_ledger
+    from farm.cli.connections.journal_connection import JournalConnection
 
     terminal = run.terminal
     if follow and terminal.is_json:
         raise UsageError("--follow has no end and --json is one document", where="command line")
+    if job is not None:
+        with closing(JournalConnection(run.settings)) as known:
+            known.job(job)
     with opened_journal(run.settings) as journal:
-        if job is not None:
-            check_known(load_ledger(journal)[0], [job], journal=journal)
         if terminal.is_json:
             entries = [_record(entry) for entry in journal.read() if _is_of(entry, job, journal)]
             terminal.result({"entries": entries})

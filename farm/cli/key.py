@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from farm.cli.connections.choosing import opened_journal
 from farm.cli.guarding import Run, argument, command, flag, option
 from farm.cli.output import UsageError
-from farm.cli.overview import check_studio, opened_journal
+from farm.cli.overview import check_studio
 from farm.cli.serve import who
 from jobs.access import Scope
 from jobs.errors import ExitCode

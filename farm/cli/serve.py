@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from farm.cli.bars import FarmBars
+from farm.cli.connections.choosing import opened_journal
 from farm.cli.guarding import ReplicasOption, Run, argument, command, flag, option
 from farm.cli.output import UsageError, libraries_quiet
-from farm.cli.overview import opened_journal
 from farm.config import PoolSizes
 from jobs.access import Scope
 from jobs.errors import ExitCode, SettingsError

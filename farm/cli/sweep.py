@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.connections.choosing import opened_journal
 from farm.cli.guarding import Run, command, flag, option
 from farm.cli.output import UsageError
-from farm.cli.overview import opened_journal
 from infra.storage import open_store
 from jobs.errors import ExitCode, JournalError
 from jobs.lifecycle import JobState

@@ -30,6 +30,9 @@ def test_every_variable_is_heard() -> None:
             "FARM_LOG_LEVEL": "debug",
             "FARM_RAY_ADDRESS": "10.0.0.7:6379",
             "RAY_AUTH_MODE": "disabled",
+            "FARM_SERVER": "https://farm.studio",
+            "FARM_KEY": "moda_secret",
+            "FARM_CONFIG": "/kept/config",
         }
     )
     assert settings == FarmSettings(
@@ -40,13 +43,21 @@ def test_every_variable_is_heard() -> None:
         ray_auth="disabled",
         journal="postgresql://farm:secret@db/farm",
         quarantine=Path("/kept/quarantine"),
+        studios=Path("/fast/cache/studios"),
+        server="https://farm.studio",
+        key="moda_secret",
+        config=Path("/kept/config"),
+        is_journal_given=True,
     )
     assert "secret" not in repr(settings)
 
 
-def test_the_cache_follows_the_desktop_convention() -> None:
-    settings = FarmSettings.from_environment({**HOME, "XDG_CACHE_HOME": "/var/cache/me"})
+def test_cache_and_config_follow_the_desktop_convention() -> None:
+    desktop = {"XDG_CACHE_HOME": "/var/cache/me", "XDG_CONFIG_HOME": "/etc/me"}
+    settings = FarmSettings.from_environment({**HOME, **desktop})
     assert settings.cache == Path("/var/cache/me/moda-farm")
+    assert settings.config == Path("/etc/me/moda-farm")
+    assert FarmSettings.from_environment(HOME).config == Path("/home/studio/.config/moda-farm")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:

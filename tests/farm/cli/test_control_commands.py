@@ -305,7 +305,7 @@ def once_somebody_waits(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], None
             deeds.pop()()
         sleep(seconds)
 
-    monkeypatch.setattr("farm.cli.overview.time.sleep", pause)
+    monkeypatch.setattr("farm.cli.following.time.sleep", pause)
 
 
 def test_wait_ends_with_the_job_and_its_exit_code(

@@ -22,6 +22,8 @@ from jobs.errors import ExitCode
 
 ROOT = Path(__file__).parents[3]
 
+LOAD_LEDGER = "farm.cli.connections.journal_connection.load_ledger"
+
 # Command line, and what is called in its middle.
 COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "render": (("render", "SPEC"), "farm.rendering.render_job"),
@@ -49,9 +51,13 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "key list": (("key", "list"), "infra.journal.keys.KeyTable.all"),
     "key revoke": (("key", "revoke", "a"), "infra.journal.keys.KeyTable.revoke"),
     "submit": (("submit", "SPEC"), "farm.asking.put_request"),
-    "list": (("list",), "farm.ledger.load_ledger"),
-    "status": (("status", "hello-1"), "farm.ledger.load_ledger"),
-    "wait": (("wait", "hello-1"), "farm.ledger.load_ledger"),
+    "list": (("list",), LOAD_LEDGER),
+    "status": (("status", "hello-1"), LOAD_LEDGER),
+    "wait": (("wait", "hello-1"), LOAD_LEDGER),
+    "watch": (("watch", "hello-1"), LOAD_LEDGER),
+    "download": (("download", "hello-1"), LOAD_LEDGER),
+    "login": (("login", "http://127.0.0.1:9"), "farm.cli.login.check_client"),
+    "logout": (("logout",), "farm.cli.login.forget_login"),
     "pause": (("pause", "hello-1"), "farm.asking.put_request"),
     "resume": (("resume", "hello-1"), "farm.asking.put_request"),
     "cancel": (("cancel", "hello-1"), "farm.asking.put_request"),

@@ -1,0 +1,83 @@
+"""A job's file as a server takes it: the recording is uploaded, and nothing names a place on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from infra.fetch import fetch_file
+from jobs.errors import SpecError, SpecMistake
+from jobs.locations import builtin_name, is_s3
+from jobs.parse import LoadedJob, load_job
+
+_UPLOADED: Final = "upload:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkJob:
+    """A job that a server may take.
+
+    Attributes:
+        spec: Its file.
+        recording: The speech on this machine; None where it is uploaded already.
+        written: As it is written in the file.
+    """
+
+    spec: Path
+    recording: Path | None
+    written: dict[str, Any]
+
+    def document(self, upload: Callable[[Path], str]) -> dict[str, Any]:
+        """The job with its speech uploaded; `upload` returns what a job calls it."""
+        document = deepcopy(self.written)
+        if self.recording is not None:
+            spec, uri = document["spec"], upload(self.recording)
+            spec["speech"] = uri if isinstance(spec["speech"], str) else {**spec["speech"], "uri": uri}
+        return document
+
+
+def network_job(spec: Path) -> NetworkJob:
+    """Read a job's file for a server; nothing is sent.
+
+    Raises:
+        SpecError: With every mistake in it, and with every field that only works on the farm's own machine.
+        InputNotFound: There is no such recording, or it may not be read.
+    """
+    loaded = load_job(spec)
+    mistakes = list(_only_local(loaded))
+    if mistakes:
+        raise SpecError(mistakes=mistakes, where=str(spec))
+    uri = loaded.job.spec.speech.uri
+    is_uploaded = uri.startswith(_UPLOADED)
+    return NetworkJob(
+        spec=spec,
+        recording=None if is_uploaded else _recording(loaded),
+        written=loaded.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
+    )
+
+
+def _recording(loaded: LoadedJob) -> Path:
+    # No address is fetched: it is a file by now.
+    return fetch_file(loaded.speech, cache=Path(), where="spec.speech")
+
+
+def _only_local(loaded: LoadedJob) -> Iterator[SpecMistake]:
+    written = loaded.job.spec
+    if is_s3(written.speech.uri):
+        yield _mistake("spec.speech", "not_an_upload", "lies in a bucket, which no server reads")
+    if builtin_name(written.subject) is None:
+        yield _mistake("spec.subject", "not_builtin", "must be builtin:NAME where a server renders it")
+    if written.output.uri is not None:
+        yield _mistake(
+            "spec.output.uri",
+            "output_is_the_farms",
+            "is a place of this machine",
+            hint="leave it out: farm download fetches the master",
+        )
+
+
+def _mistake(path: str, code: str, message: str, hint: str = "name a file of this machine") -> SpecMistake:
+    return SpecMistake(path=path, code=code, message=message, hint=hint)

@@ -1,0 +1,268 @@
+"""A shared farm by its server, over HTTP: the same questions, asked by `moda_client`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from farm.asking import number_of
+from farm.cli.connections.connection import ChangeRequest, SubmitTerms
+from farm.cli.connections.network_jobs import NetworkJob, network_job
+from farm.cli.connections.views import (
+    WAITS_FOR_FARM,
+    AskedView,
+    EventView,
+    JobView,
+    MasterView,
+    Obstacle,
+    SubmittedView,
+)
+from infra.login import Login
+from jobs.errors import (
+    Cancelled,
+    DiskFull,
+    ExitCode,
+    FarmError,
+    InfrastructureError,
+    Retry,
+    SpecError,
+    SpecMistake,
+)
+from jobs.farm_requests import CancelRequest, PauseRequest, RequeueRequest, ResumeRequest, RetryRequest
+from moda_client import Client, FarmRefused, FarmUnreachable, Job, KeyFacts, Master
+from moda_client.answers import Asked
+
+_WAITING: Final = "waiting"
+"""What the API calls `WAITS_FOR_FARM`."""
+
+
+class ServerConnection:
+    """See `FarmConnection`."""
+
+    def __init__(self, login: Login, *, patience_s: float) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            patience_s: What does not answer is asked again for so long.
+        """
+        self._address = login.server
+        self._client = Client(login.server, key=login.key, patience_s=patience_s)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    @property
+    def address(self) -> str:
+        """The server's."""
+        return self._address
+
+    @property
+    def look_s(self) -> float:
+        """A server counts requests."""
+        return 1.0
+
+    def jobs(self, *, everything: bool) -> Sequence[JobView]:
+        """See `FarmConnection`."""
+        with told(self._address):
+            views = [self._view(job) for job in self._client.all_jobs()]
+        return [view for view in reversed(views) if everything or not view.is_over_for_good]
+
+    def job(self, name: str) -> JobView:
+        """See `FarmConnection`."""
+        with told(self._address):
+            return self._view(self._client.job(name))
+
+    def submit(self, specs: Sequence[Path], terms: SubmitTerms) -> Sequence[SubmittedView]:
+        """See `FarmConnection`; recordings are uploaded first, all of them."""
+        jobs = [network_job(spec) for spec in specs]
+        with told(self._address):
+            documents = [job.document(self._upload) for job in jobs]
+        submitted: list[SubmittedView] = []
+        try:
+            for job, document in zip(jobs, documents, strict=True):
+                submitted.append(self._submit(job, document, terms))
+        except KeyboardInterrupt:
+            names = ", ".join(each.job for each in submitted) or "nothing"
+            hint = "farm list shows the jobs"
+            raise Cancelled(
+                f"stopped waiting for the farm; handed in all the same: {names}",
+                where=self.address,
+                hint=hint,
+            ) from None
+        return submitted
+
+    def change(self, request: ChangeRequest, *, patience_s: float) -> AskedView:
+        """See `FarmConnection`. The server itself waits some seconds for the farm's answer."""
+        token = secrets.token_hex(16)
+        until = time.monotonic() + patience_s
+        with told(self._address):
+            asked = self._change(request, token)
+            # The same request with the same token: its answer is waited for once more.
+            while not asked.answered and time.monotonic() < until:
+                asked = self._change(request, token)
+        return AskedView(job=asked.job, request=asked.request, answered=asked.answered, text=asked.text)
+
+    def why(self, name: str, *, patience_s: float) -> AskedView:
+        """See `FarmConnection`; the server knows it without asking the farm."""
+        with told(self._address):
+            why = self._client.why(name)
+        return AskedView(job=name, request=None, answered=True, text=why.sentence)
+
+    def events(self, name: str, *, after: int) -> Iterator[EventView]:
+        """See `FarmConnection`."""
+        with told(self._address):
+            for event in self._client.watch(name, after=after):
+                yield EventView(
+                    sequence=event.id,
+                    at=datetime.fromisoformat(event.data["at"]).timestamp(),
+                    kind=event.kind,
+                    sentence=event.data.get("sentence", f"{event.job}: {event.kind}"),
+                )
+
+    def fetch(self, master: MasterView, path: Path) -> None:
+        """See `FarmConnection`; what was cut off goes on where it was."""
+        wanted = Master(
+            take=master.take,
+            url=master.location.removeprefix(self._address),
+            manifest_url=master.manifest.removeprefix(self._address),
+            sha256=master.sha256,
+            size_bytes=master.size_bytes,
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with told(self._address):
+                self._client.fetch(wanted, path, replace=True)
+        except OSError as error:
+            hint = "choose another folder with --out, or make room; the same command goes on where it was"
+            raise DiskFull.or_unwritable(error, where=str(path), hint=hint) from error
+
+    def _upload(self, recording: Path) -> str:
+        return self._client.upload(recording).uri
+
+    def _submit(self, job: NetworkJob, document: dict[str, Any], terms: SubmitTerms) -> SubmittedView:
+        token = terms.token or secrets.token_hex(16)
+        until = time.monotonic() + terms.patience_s
+        with told(self._address):
+            try:
+                made = self._client.submit(document, hold=terms.hold, idempotency_key=token)
+                while made.state == _WAITING and time.monotonic() < until:
+                    made = self._client.submit(document, hold=terms.hold, idempotency_key=token)
+            except FarmRefused as refusal:
+                if not refusal.is_final_answer:
+                    raise
+                return SubmittedView(
+                    spec=job.spec, request=None, job=refusal.where, answered=True, refusal=error_of(refusal)
+                )
+        return SubmittedView(
+            spec=job.spec,
+            request=number_of(made.name),
+            job=made.name,
+            answered=made.state != _WAITING,
+        )
+
+    def _change(self, request: ChangeRequest, token: str) -> Asked:
+        client, job = self._client, request.job
+        if isinstance(request, PauseRequest):
+            return client.pause(job, idempotency_key=token)
+        if isinstance(request, ResumeRequest):
+            return client.resume(job, max_gpu_seconds=request.max_gpu_seconds, idempotency_key=token)
+        if isinstance(request, CancelRequest):
+            return client.cancel(job, idempotency_key=token)
+        if isinstance(request, RetryRequest):
+            return client.retry(job, idempotency_key=token)
+        change = client.requeue if isinstance(request, RequeueRequest) else client.waive
+        return change(
+            job,
+            first_frame=request.first_frame,
+            last_frame=request.stop_frame - 1,
+            idempotency_key=token,
+        )
+
+    def _view(self, job: Job) -> JobView:
+        error = None if job.error is None else FarmError.of_record(job.error)
+        is_waiting = job.state == _WAITING
+        progress = job.progress
+        return JobView(
+            job=job.name,
+            studio=job.studio,
+            state=WAITS_FOR_FARM if is_waiting else job.state,
+            reason=job.why.sentence if job.why else "",
+            code=job.why.code if job.why else error.code if error else "",
+            segments=progress.segments if progress else 0,
+            settled=progress.settled if progress else 0,
+            takes=job.takes,
+            segment_states=progress.states if progress else {},
+            seconds=job.seconds,
+            told=job.told,
+            masters=[
+                MasterView(
+                    take=master.take,
+                    location=f"{self._address}{master.url}",
+                    manifest=f"{self._address}{master.manifest_url}",
+                    sha256=master.sha256,
+                    size_bytes=master.size_bytes,
+                )
+                for master in job.masters
+            ],
+            error=error if job.is_over else None,
+            obstacle=Obstacle(doing="", error=error) if error and not job.is_over else None,
+        )
+
+
+@contextmanager
+def told(address: str) -> Iterator[None]:
+    """What the client of the server at an address raises, as the farm's own errors.
+
+    Raises:
+        FarmError: The farm refuses, or cannot be reached (``server_unreachable``).
+    """
+    try:
+        yield
+    except FarmRefused as refusal:
+        raise error_of(refusal) from refusal
+    except FarmUnreachable as error:
+        raise InfrastructureError(
+            str(error),
+            where=address,
+            code="server_unreachable",
+            hint="see whether farm serve runs there; farm login URL names another server",
+            retry=Retry.LATER,
+        ) from error
+
+
+def error_of(refusal: FarmRefused) -> FarmError:
+    """What a server refuses, as the farm itself would have raised it."""
+    if refusal.mistakes:
+        mistakes = [
+            SpecMistake(path=each.path, code=each.code, message=each.message, hint=each.hint, line=each.line)
+            for each in refusal.mistakes
+        ]
+        return SpecError(
+            refusal.message, mistakes=mistakes, where=refusal.where, hint=refusal.hint, code=refusal.code
+        )
+    error = FarmError(
+        refusal.message,
+        where=refusal.where,
+        hint=refusal.hint,
+        code=refusal.code,
+        retry=Retry(refusal.retry) if refusal.retry in tuple(Retry) else Retry.NEVER,
+    )
+    known = {int(code): code for code in ExitCode}
+    error.exit_code = known.get(refusal.exit_code, ExitCode.INFRASTRUCTURE)
+    return error
+
+
+def asked_key(login: Login) -> KeyFacts:
+    """What a server says of a key.
+
+    Raises:
+        FarmError: It opens nothing there, or nothing answers.
+    """
+    with Client(login.server, key=login.key, patience_s=0.0) as client, told(login.server):
+        return client.key()

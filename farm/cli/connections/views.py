@@ -1,0 +1,247 @@
+"""What a command shows of a shared farm, whichever way it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jobs.errors import Cancelled, FarmError, RenderError
+from jobs.lifecycle import JobState
+
+WAITS_FOR_FARM: Final = "waits for a farm"
+"""State of a job that no farm has taken in yet; the others are `jobs.lifecycle.JobState`."""
+
+_ENDED: Final = frozenset(state.value for state in JobState if state.is_terminal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterView:
+    """A master that is delivered.
+
+    Attributes:
+        location: Path, ``s3://`` URI or address of the server.
+        manifest: The same of its manifest.
+    """
+
+    take: int
+    location: str
+    manifest: str
+    sha256: str
+    size_bytes: int
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "take": self.take,
+            "master": self.location,
+            "manifest": self.manifest,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obstacle:
+    """What a job waits for and tries again by itself.
+
+    Attributes:
+        doing: What it was about to do; empty where that is not told.
+    """
+
+    doing: str
+    error: FarmError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsOfMachine:
+    """What concerns the machines of a farm, and is told to whoever has its journal.
+
+    Attributes:
+        quarantined, waived: Segments, counted on through all takes.
+        bundles: Folders of replay bundles, by segment.
+    """
+
+    folder: str
+    plan_hash: str
+    segments_per_take: int
+    tries: int
+    quarantined: Sequence[int]
+    waived: Sequence[int]
+    bundles: Mapping[int, str]
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data; segments as people count them."""
+        return {
+            "folder": self.folder,
+            "plan_hash": self.plan_hash,
+            "segments_per_take": self.segments_per_take,
+            "tries": self.tries,
+            "quarantined": [self._place(segment) for segment in self.quarantined],
+            "waived": [self._place(segment) for segment in self.waived],
+            "bundles": {str(segment): place for segment, place in sorted(self.bundles.items())},
+        }
+
+    def _place(self, segment: int) -> dict[str, int]:
+        """Take from 1, place in the take from 0."""
+        return {"take": segment // self.segments_per_take + 1, "segment": segment % self.segments_per_take}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job.
+
+    Attributes:
+        state: `WAITS_FOR_FARM`, or the value of a `JobState`.
+        reason: Why it is in that state, in words; may be empty.
+        code: The same for scripts; may be empty.
+        segments, settled: Of all takes, and those of them that are committed or waived; 0 until it is planned.
+        told: What there is to know of the speech's file.
+        error: What ended it.
+        obstacle: What it waits for.
+        facts: Where the farm's journal is at hand.
+    """
+
+    job: str
+    studio: str
+    state: str
+    reason: str
+    code: str
+    segments: int = 0
+    settled: int = 0
+    takes: int = 0
+    segment_states: Mapping[str, int]
+    seconds: float = 0.0
+    told: Sequence[str] = ()
+    masters: Sequence[MasterView] = ()
+    error: FarmError | None = None
+    obstacle: Obstacle | None = None
+    facts: FactsOfMachine | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it runs any more; a failed one may still be retried."""
+        return self.state in _ENDED
+
+    @property
+    def is_over_for_good(self) -> bool:
+        """Nothing moves it any more."""
+        return self.is_over and self.state != JobState.FAILED.value
+
+    @property
+    def needs_a_person(self) -> bool:
+        """It goes on once somebody says so."""
+        return self.state in (JobState.HELD.value, JobState.PAUSED.value)
+
+    @property
+    def ending(self) -> FarmError | None:
+        """The error of a job that has ended; None where it succeeded."""
+        if self.state == JobState.SUCCEEDED.value:
+            return None
+        if self.error is not None:
+            return self.error
+        if self.state == JobState.CANCELLED.value:
+            hint = "submit it again to render what is missing"
+            return Cancelled("it was cancelled", where=self.job, hint=hint)
+        return RenderError(self.reason or f"it is {self.state}", where=self.job, code=self.state)
+
+    def as_line(self) -> dict[str, Any]:
+        """What a list shows, as plain data."""
+        return {
+            "job": self.job,
+            "studio": self.studio,
+            "state": self.state,
+            "reason": self.reason,
+            "code": self.code,
+            "segments": self.segments,
+            "settled": self.settled,
+        }
+
+    def as_record(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        obstacle = self.obstacle and {"doing": self.obstacle.doing, "error": self.obstacle.error.as_record()}
+        return (
+            self.as_line()
+            | {
+                "told": list(self.told),
+                "takes": self.takes,
+                "segment_states": dict(self.segment_states),
+                "seconds": self.seconds,
+                "delivered": [master.as_record() for master in self.masters],
+                "waits": obstacle,
+                "error": self.error and self.error.as_record(),
+            }
+            | (self.facts.as_record() if self.facts else {})
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedView:
+    """What came of a request.
+
+    Attributes:
+        request: Its number; None where the answer needed none.
+        answered: False where no farm answered in time: it is kept, and carried out later.
+    """
+
+    job: str
+    request: int | None
+    answered: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmittedView:
+    """One job that was handed in.
+
+    Attributes:
+        request: Its number; None where a server does not tell it.
+        answered: False where no farm has seen it yet.
+        refusal: Why the farm does not take it.
+    """
+
+    spec: Path
+    request: int | None
+    job: str
+    answered: bool
+    refusal: FarmError | None = None
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "spec": str(self.spec),
+            "request": self.request,
+            "job": self.job,
+            "answered": self.answered,
+            "error": self.refusal and self.refusal.as_record(),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """Something that happened to a job.
+
+    Attributes:
+        sequence: Its number in the farm's journal.
+        at: Seconds since 1970.
+    """
+
+    sequence: int
+    at: float
+    kind: str
+    sentence: str
+
+    @property
+    def moment(self) -> datetime:
+        """When it happened, in UTC."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "sequence": self.sequence,
+            "at": self.moment.isoformat(),
+            "kind": self.kind,
+            "sentence": self.sentence,
+        }
