@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from jobs.locations import builtin_name, check_location, is_s3
 from jobs.spec_model import Metadata, Seed, Slug, SpecModel, finding
@@ -30,6 +30,8 @@ BASE: Final = "base"
 """The word for the base renderer that ships with the farm; a file of that name is written ``./base``."""
 
 WRITTEN_TO_SUBJECT: Final = (
+    "inspection.json",
+    "references.safetensors",
     "renderer.safetensors",
     "renderer.safetensors.manifest.json",
     "subject.yaml",
@@ -42,6 +44,11 @@ MOST_STEPS = 100_000_000
 LARGEST_BATCH = 65_536
 
 TrainStage = Literal["moda", "faco", "renderer"]
+RendererKind = Literal["warped", "paper"]
+
+_OTHER_RENDERER: Final = "leave it out, or set spec.renderer: paper"
+_OF_THE_PAPER: Final = ("temporal_encoding", "composed_face", "losses")
+"""Fields of the network that only the paper's renderer has."""
 
 _NETWORK_FIELDS: Final[dict[str, TrainStage]] = {
     "attention": "moda",
@@ -155,6 +162,9 @@ class TrainSpec(SpecModel):
 
     Attributes:
         stage: The network that learns: ``moda``, ``faco`` (FaCo-Net) or ``renderer``.
+        renderer: Which one: ``warped`` repairs pictures of the subject, warped to the commanded face, at 512 px;
+            ``paper`` is the paper's U-Net. When not given, what `start_from` names; else the paper's where the preset
+            or a choice of network is the paper's, and ``warped`` otherwise.
         clips: Folders of prepared clips or subjects; ``*`` and ``?`` match within one name.
         held_out: Clips for validation alone, which ``clips`` then leave out. The renderer has none: it holds out
             the last part of each clip.
@@ -175,6 +185,7 @@ class TrainSpec(SpecModel):
 
     # First, because the validators of what belongs to one stage look at it.
     stage: TrainStage
+    renderer: RendererKind | None = None
     # Strict mode takes tuples only, and a file can hold nothing but lists.
     clips: Annotated[tuple[ClipPattern, ...], Field(strict=False, min_length=1)]
     held_out: Annotated[tuple[ClipPattern, ...], Field(strict=False)] = ()
@@ -190,6 +201,25 @@ class TrainSpec(SpecModel):
     checkpoints: Checkpoints = Checkpoints()
     validation: Validations = Validations()
     output: TrainedWeights = TrainedWeights()
+
+    @field_validator("renderer")
+    @classmethod
+    def _renderers_are_of_their_stage(
+        cls, renderer: RendererKind | None, info: ValidationInfo
+    ) -> RendererKind | None:
+        stage = info.data.get("stage", "renderer")
+        if renderer is not None and stage != "renderer":
+            raise finding(
+                "other_stage", f"belongs to the stage renderer, not to {stage}", hint="leave it out"
+            )
+        return renderer
+
+    @field_validator("preset")
+    @classmethod
+    def _the_paper_trains_its_own(cls, preset: str, info: ValidationInfo) -> str:
+        if preset == "paper" and info.data.get("renderer") == "warped":
+            raise finding("other_renderer", "trains the paper's renderer, not warped", hint=_OTHER_RENDERER)
+        return preset
 
     @field_validator("held_out")
     @classmethod
@@ -224,22 +254,22 @@ class TrainSpec(SpecModel):
     def _switches_belong_to_the_stage(cls, network: NetworkChoices, info: ValidationInfo) -> NetworkChoices:
         stage = info.data.get("stage")
         given = [name for name in network.model_fields_set if getattr(network, name) is not None]
-        strays = [name for name in sorted(given) if _NETWORK_FIELDS.get(name, stage) != stage]
-        if stage is None or not strays:
+        strays: dict[str, PydanticCustomError] = {}
+        for name in sorted(given):
+            owner = _NETWORK_FIELDS.get(name, stage)
+            if stage is not None and owner != stage:
+                said = f"belongs to the stage {owner}, not to {stage}"
+                strays[name] = finding("other_stage", said, hint="leave it out, or change spec.stage")
+            elif info.data.get("renderer") == "warped" and name in _OF_THE_PAPER:
+                said = "belongs to the paper's renderer, not to warped"
+                strays[name] = finding("other_renderer", said, hint=_OTHER_RENDERER)
+        if not strays:
             return network
         raise ValidationError.from_exception_data(
             cls.__name__,
             [
-                InitErrorDetails(
-                    type=finding(
-                        "other_stage",
-                        f"belongs to the stage {_NETWORK_FIELDS[name]}, not to {stage}",
-                        hint="leave it out, or change spec.stage",
-                    ),
-                    loc=(name,),
-                    input=getattr(network, name),
-                )
-                for name in strays
+                InitErrorDetails(type=mistake, loc=(name,), input=getattr(network, name))
+                for name, mistake in strays.items()
             ],
         )
 
@@ -262,7 +292,11 @@ class TrainJob(SpecModel):
         record = self.model_dump(mode="json", by_alias=True)
         spec = record["spec"]
         spec["output"]["uri"] = self.weights_uri
-        for name, stage in _NETWORK_FIELDS.items():
-            if stage != self.spec.stage:
-                del spec["network"][name]
+        if self.spec.stage != "renderer":
+            del spec["renderer"]
+        strays = {name for name, stage in _NETWORK_FIELDS.items() if stage != self.spec.stage}
+        if self.spec.renderer == "warped":
+            strays |= set(_OF_THE_PAPER)
+        for name in sorted(strays):
+            del spec["network"][name]
         return record

@@ -34,6 +34,10 @@ class TrainOptions:
     """
 
     stage: Annotated[str | None, option("--stage", "STAGE", "moda, faco or renderer.")] = None
+    renderer: Annotated[
+        str | None,
+        option("--renderer", "KIND", "warped or paper; docs/training.md says which is taken otherwise."),
+    ] = None
     clips: ClipsOption = None
     held_out: HeldOutOption = None
     start_from: Annotated[
@@ -65,6 +69,7 @@ class TrainOptions:
         fields: dict[FieldPath, Any] = {
             ("metadata", "name"): self.name,
             ("spec", "stage"): self.stage,
+            ("spec", "renderer"): self.renderer,
             ("spec", "clips"): [_from_here(clip) for clip in self.clips or ()] or None,
             ("spec", "held_out"): [_from_here(clip) for clip in self.held_out or ()] or None,
             ("spec", "start_from"): _from_here(self.start_from),

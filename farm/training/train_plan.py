@@ -84,6 +84,7 @@ def plan_training(job: LoadedTraining, *, cache: Path) -> TrainingPlan:
         encoder=network.encoder,
         temporal_encoding=network.temporal_encoding,
         composed_face=network.composed_face,
+        renderer=spec.renderer,
     )
     return TrainingPlan(
         name=job.job.metadata.name,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import torch
 
 from stages.builtin import builtin_weights
-from stages.errors import SubjectError
+from stages.errors import SubjectError, WeightsError
+from stages.render.renderer_facts import Architecture
 from stages.speech.loading import load_encoder
 from stages.training.composer_trainer import ComposerTrainer, ComposerTraining
 from stages.training.motion_config import MotionTraining
@@ -27,6 +29,7 @@ from stages.weights_header import read_header, read_sizes
 Stage = Literal["moda", "faco", "renderer"]
 Attention = Literal["dual", "specific", "probabilistic", "lstm"]
 Posterior = Literal["paper", "cvae"]
+RendererKind = Literal["warped", "paper"]
 Clip = TypeVar("Clip")
 
 
@@ -41,7 +44,7 @@ class TrainingRequest:
         start_from: weights to go on from.
         attention, posterior, encoder: MODA's branches, what its posterior sees, the speech encoder's name.
         temporal_encoding, composed_face: the inputs of the paper's renderer.
-        warped: train a network that repairs warped references instead of the paper's renderer.
+        renderer: a network that repairs warped references, or the paper's; None: see `_renderer_kind`.
     """
 
     stage: Stage
@@ -59,7 +62,7 @@ class TrainingRequest:
     encoder: str | None = None
     temporal_encoding: bool = True
     composed_face: bool = True
-    warped: bool = False
+    renderer: RendererKind | None = None
 
 
 def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) -> Trainer:
@@ -73,8 +76,34 @@ def build_trainer(request: TrainingRequest, *, workers: Workers, device: str) ->
     return build(request, workers, device)
 
 
+def _renderer_kind(request: TrainingRequest) -> RendererKind:
+    """The one that is asked for, by name or by what only the paper's has; else that of the weights to start from.
+
+    Raises WeightsError (``weights_mismatch``) where these are of the other one.
+    """
+    has_papers_choices = (
+        not (request.temporal_encoding and request.composed_face) or request.losses != "preset"
+    )
+    asked = request.renderer or ("paper" if request.preset == "paper" or has_papers_choices else None)
+    if request.start_from is None:
+        return asked or "warped"
+    held = _KINDS.get(read_header(request.start_from).architecture)
+    if asked is not None and held is not None and asked != held:
+        raise WeightsError(
+            code="weights_mismatch",
+            where=str(request.start_from),
+            what=f"these are weights of the renderer {held}, and {asked} is to be trained",
+            hint=f"set spec.renderer: {held}, or leave start_from out",
+        )
+    # Weights of no renderer at all are refused where they are loaded.
+    return asked or held or "warped"
+
+
+_KINDS: Final[Mapping[str, RendererKind]] = {Architecture.WARPED: "warped", Architecture.DRAWN: "paper"}
+
+
 def _renderer(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
-    if request.warped:
+    if _renderer_kind(request) == "warped":
         return _warped(request, workers, device)
     config = RendererTraining.preset(request.preset, losses=request.losses)
     generator = config.generator

@@ -87,7 +87,7 @@ def test_every_example_that_ships_is_read_and_its_record_is_the_same_job(path: P
 
 
 def test_an_example_ships_for_the_renderer_of_a_subject_and_for_motion() -> None:
-    assert load_training(EXAMPLES / "train-renderer.yaml").start_from == "base"
+    assert load_training(EXAMPLES / "train-renderer.yaml").job.spec.renderer == "warped"
     assert load_training(EXAMPLES / "train-moda.yaml").job.spec.stage == "moda"
 
 
@@ -306,9 +306,35 @@ def test_given_fields_win_over_those_of_the_text() -> None:
 
 
 def test_a_given_field_may_mend_a_text_and_a_mistake_in_it_has_no_line() -> None:
-    text = (EXAMPLES / "train-renderer.yaml").read_text().replace("steps: 1500", "steps: many")
+    text = (EXAMPLES / "train-renderer.yaml").read_text().replace("steps: 2000", "steps: many")
     assert parse_training(text, folder=FOLDER, fields={("spec", "steps"): 5}).job.spec.steps == 5
     with pytest.raises(SpecError) as caught:
         parse_training(text, folder=FOLDER, fields={("spec", "steps"): 0})
     (mistake,) = caught.value.mistakes
     assert (mistake.path, mistake.line) == ("spec.steps", 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"preset": "paper"}, "spec.preset"),
+        ({"network": {"losses": "released"}}, "spec.network.losses"),
+        ({"network": {"temporal_encoding": False}}, "spec.network.temporal_encoding"),
+        ({"network": {"composed_face": True}}, "spec.network.composed_face"),
+    ],
+)
+def test_what_only_the_papers_renderer_has_is_refused_beside_another(
+    fields: dict[str, object], path: str
+) -> None:
+    mistake = only_mistake(with_spec(renderer="warped", **fields))
+    assert (mistake.path, mistake.code) == (path, "other_renderer")
+    assert "renderer: paper" in mistake.hint
+    assert parse(with_spec(renderer="paper", **fields)).job.spec.renderer == "paper"
+    assert parse(with_spec(**fields)).job.spec.renderer is None
+
+
+def test_other_stages_have_no_renderer() -> None:
+    mistake = only_mistake(with_spec(stage="moda", renderer="warped"))
+    assert (mistake.path, mistake.code) == ("spec.renderer", "other_stage")
+    assert "renderer" not in parse(with_spec(stage="moda")).job.as_record()["spec"]
+    assert parse(with_spec(renderer="warped")).job.as_record()["spec"]["renderer"] == "warped"

@@ -49,10 +49,13 @@ def test_a_renderer_s_switches_and_its_subject_reach_the_request(
     make_training: Callable[..., LoadedTraining], tmp_path: Path
 ) -> None:
     job = make_training(
-        subject="clips/jane", network="{temporal_encoding: false, composed_face: false, losses: paper}"
+        renderer="paper",
+        subject="clips/jane",
+        network="{temporal_encoding: false, composed_face: false, losses: paper}",
     )
     plan = plan_training(job, cache=tmp_path)
     assert plan.subject == tmp_path / "clips" / "jane"
+    assert plan.request.renderer == "paper"
     assert not plan.request.temporal_encoding
     assert not plan.request.composed_face
     assert plan.output == str(tmp_path / "tiny.safetensors")

@@ -23,7 +23,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def renderer(prepared: Path) -> TrainingRequest:
-    return TrainingRequest(stage="renderer", clips=(prepared,), steps=1, batch_size=1)
+    return TrainingRequest(stage="renderer", renderer="paper", clips=(prepared,), steps=1, batch_size=1)
 
 
 def test_a_renderer_names_its_subject_and_switches_in_its_weights(prepared: Path, tmp_path: Path):

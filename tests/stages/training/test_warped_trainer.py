@@ -12,7 +12,7 @@ from made_library import person_mask, talking, with_mouth
 from posed_actor import PosedActor
 from prepared_clip import clip_tracks
 
-from stages.builtin import builtin_subject
+from stages.builtin import builtin_subject, builtin_weights
 from stages.errors import SubjectError, WeightsError
 from stages.files import is_plain_file
 from stages.render.renderer_facts import Architecture, RendererFacts
@@ -25,6 +25,7 @@ from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training import warped_trainer as trainer_module
 from stages.training.build import TrainingRequest, build_trainer
+from stages.training.renderer_trainer import RendererTrainer
 from stages.training.split import HELD_OUT_SHARE
 from stages.training.trainer import Workers
 from stages.training.warped_config import WarpedTraining
@@ -200,13 +201,40 @@ def test_what_is_exported_draws(clip: WarpedClip, folder: Path, tmp_path: Path):
 
 
 def test_it_is_built_on_request(folder: Path):
-    request = TrainingRequest(stage="renderer", clips=(folder,), warped=True, steps=3, seed=5)
+    request = TrainingRequest(stage="renderer", clips=(folder,), renderer="warped", steps=3, seed=5)
     built = build_trainer(request, workers=Workers(), device="cpu")
     assert isinstance(built, WarpedTrainer)
     assert (built.steps, built.config.seed, list(built.clips)) == (3, 5, ["nobody"])
     with pytest.raises(SubjectError) as caught:
         build_trainer(replace(request, clips=(folder, folder)), workers=Workers(), device="cpu")
     assert (caught.value.code, caught.value.where) == ("clip_same_subject", "nobody")
+
+
+def test_which_renderer_is_trained_is_said_or_follows_from_what_is_asked_for(
+    clip: WarpedClip, folder: Path, tmp_path: Path
+):
+    warped, paper = tmp_path / "warped.safetensors", builtin_weights("renderer")
+    trainer(clip).export(warped)
+    request = TrainingRequest(stage="renderer", clips=(folder,), steps=1)
+    for asked, expected in (
+        ({}, WarpedTrainer),
+        ({"start_from": warped}, WarpedTrainer),
+        ({"start_from": paper}, RendererTrainer),
+        ({"losses": "paper"}, RendererTrainer),
+        ({"temporal_encoding": False}, RendererTrainer),
+        ({"renderer": "paper"}, RendererTrainer),
+    ):
+        built = build_trainer(replace(request, **asked), workers=Workers(), device="cpu")
+        assert type(built) is expected, asked
+    for asked in (
+        {"start_from": warped, "renderer": "paper"},
+        {"start_from": warped, "composed_face": False},
+        {"start_from": paper, "renderer": "warped"},
+    ):
+        with pytest.raises(WeightsError) as caught:
+            build_trainer(replace(request, **asked), workers=Workers(), device="cpu")
+        assert (caught.value.code, caught.value.where) == ("weights_mismatch", str(asked["start_from"]))
+        assert "spec.renderer" in caught.value.hint
 
 
 def test_weights_of_the_papers_renderer_are_no_beginning(clip: WarpedClip):
