@@ -2,7 +2,7 @@
 
 The shipped networks, in one process: the faces of a speech, of the same speech with one word of its middle replaced at
 the same length, of the edit at a gain of its own, and of the speech with ten seconds added. A segment is rendered again
-where its posed faces differ in any bit.
+where its posed faces, or those around it that its renderer looks at, differ in any bit.
 
 Legend: S samples at 16 kHz, T frames.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.execution.stages import FaceComposer, MotionPredictor, RealStages
-from jobs.plan import SEGMENT_FRAMES, plan_segments, plan_windows
+from jobs.plan import Segment, plan_segments, plan_windows
 from stages.moda.merge import merge_windows
 from stages.payloads import SAMPLE_RATE, SAMPLES_PER_FRAME, Motion, PosedFace
 from stages.speech.context import speech_slice
@@ -46,9 +46,15 @@ class FaceMaker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faces:
-    """The faces of one speech, segment by segment, and what they cost."""
+    """The faces of one speech, segment by segment, and what they cost.
+
+    Attributes:
+        segments: each with the faces around it that its renderer looks at.
+        plan: which frames each holds.
+    """
 
     segments: Sequence[PosedFace]
+    plan: Sequence[Segment]
     motion_seconds: float
     face_seconds: float
 
@@ -64,11 +70,13 @@ class Faces:
     def changed_frames(self, other: Faces) -> list[int]:
         """Frames that are in both, and differ."""
         found = []
-        for index, (mine, theirs) in enumerate(zip(self.segments, other.segments, strict=False)):
-            count = min(mine.frame_count, theirs.frame_count)
-            differs_T = (mine.mesh_TN3[:count] != theirs.mesh_TN3[:count]).any(axis=(1, 2))
-            differs_T |= (mine.torso_TN3[:count] != theirs.torso_TN3[:count]).any(axis=(1, 2))
-            found += [index * SEGMENT_FRAMES + int(frame) for frame in np.flatnonzero(differs_T)]
+        for segment, mine, theirs in zip(self.plan, self.segments, other.segments, strict=False):
+            lead = segment.frames.start - segment.faces.start
+            stop = min(lead + len(segment.frames), theirs.frame_count)
+            mine, theirs = mine.slice(lead, stop), theirs.slice(lead, stop)
+            differs_T = (mine.mesh_TN3 != theirs.mesh_TN3).any(axis=(1, 2))
+            differs_T |= (mine.torso_TN3 != theirs.torso_TN3).any(axis=(1, 2))
+            found += [segment.frames.start + int(frame) for frame in np.flatnonzero(differs_T)]
         return found
 
 
@@ -77,27 +85,29 @@ def make_faces(samples_S: Floats, *, gain_db: int, maker: FaceMaker) -> Faces:
     samples_S = samples_S.copy()
     apply_gain(samples_S, gain_db=gain_db)
     frame_count = -(-len(samples_S) // SAMPLES_PER_FRAME)
-    context = maker.stages.context_frames()
+    context = maker.stages.context_frames(maker.subject)
     started = time.perf_counter()
     windows = {
         window.frames.start: _motion(samples_S, window.frames.start, len(window.frames), maker)
         for window in plan_windows(frame_count)
     }
     composing = time.perf_counter()
+    plan = tuple(plan_segments(frame_count, motion_context=context.motion, face_context=context.faces))
     segments = [
         maker.composer.compose(
             merge_windows(windows, start=segment.motion.start, stop=segment.motion.stop),
-            lead=segment.frames.start - segment.motion.start,
-            frame_count=len(segment.frames),
+            lead=segment.faces.start - segment.motion.start,
+            frame_count=len(segment.faces),
             subject=maker.subject,
             head=1.0,
             blink=1.0,
             torso=1.0,
         )
-        for segment in plan_segments(frame_count, motion_context=context.motion)
+        for segment in plan
     ]
     return Faces(
         segments=segments,
+        plan=plan,
         motion_seconds=composing - started,
         face_seconds=time.perf_counter() - composing,
     )
@@ -108,7 +118,7 @@ def _motion(samples_S: Floats, first_frame: int, frame_count: int, maker: FaceMa
         samples_S,
         first_frame=first_frame,
         frame_count=frame_count,
-        context_frames=maker.stages.context_frames().speech,
+        context_frames=maker.stages.context_frames(maker.subject).speech,
     )
     return maker.motion.predict_window(
         slice_S, first_frame=first_frame, frame_count=frame_count, subject=maker.subject, seed=7, take=1

@@ -13,13 +13,13 @@ from farm.engine import engine_identity
 from farm.execution.calls import ReplicaSetup
 from farm.execution.committed import committed_segments
 from farm.execution.inspecting import rejection
-from farm.execution.stages import ContextFrames, SharedWeights, StageFactory, Subject
+from farm.execution.stages import ContextFrames, SharedWeights, StageFactory, Subject, check_drawn_size
 from farm.outputs import check_replaceable, store_places
 from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
 from infra.storage import ObjectStore
-from jobs.errors import SegmentRejected, UnknownSubject, WeightsMismatch
+from jobs.errors import SegmentRejected, UnknownSubject
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
 from jobs.locations import builtin_name, is_s3, manifest_location
@@ -77,12 +77,8 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     with translated("spec.subject"):
         subject = stages.load_subject(folder)
         size = stages.picture_size(subject)
-    if size != profile.size:
-        raise WeightsMismatch(
-            f"the renderer of {subject.name} draws {size} px, profile {profile.name} wants {profile.size}",
-            where="spec.output.profile",
-            hint="choose the profile that the subject was trained for",
-        )
+        context = stages.context_frames(subject)
+    check_drawn_size(size, subject=subject, profile=profile)
     return Cast(
         speech=speech,
         track=loaded.job.spec.speech.track,
@@ -90,7 +86,7 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         subject_folder=folder,
         subject=subject,
         weights=weights,
-        context=stages.context_frames(),
+        context=context,
         profile=profile,
     )
 
@@ -128,6 +124,7 @@ def make_plan(
         frame_count=frame_count,
         identities=identities,
         motion_context=cast.context.motion,
+        face_context=cast.context.faces,
         owner=owner,
     )
 

@@ -25,8 +25,8 @@ SEGMENT_FRAMES = 50
 DEFAULT_STUDIO = "default"
 """Whose a job is where nobody says."""
 
-_PLAN_SCHEMA = "farm.plan/v1"  # change it when the meaning of any planned field changes
-_SEGMENT_SCHEMA = "farm.segment/v1"  # change it when anything else decides a segment's pixels
+_PLAN_SCHEMA = "farm.plan/v2"  # change it when the meaning of any planned field changes
+_SEGMENT_SCHEMA = "farm.segment/v2"  # change it when anything else decides a segment's pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +85,14 @@ class Segment:
     Attributes:
         index: Place in the plan, from 0.
         frames: 50; only the last segment of the speech may be shorter.
-        motion: Frames of merged motion that drawing needs: the segment and its context, cut to the speech.
+        faces: Frames whose posed faces drawing needs: the segment and its context, cut to the speech.
+        motion: Frames of merged motion that these faces need: them and their own context, cut to the speech.
         windows: Indices of the windows that the needed motion is merged from, ascending.
     """
 
     index: int
     frames: Span
+    faces: Span
     motion: Span
     windows: range
 
@@ -109,7 +111,8 @@ class RenderPlan:
         motion: Amplitudes.
         fps: Frames per second.
         frame_count: Frames of each master.
-        motion_context: Frames of merged motion that a segment needs on either side.
+        motion_context: Frames of merged motion that posed faces need on either side.
+        face_context: Frames of posed faces that a segment needs on either side.
         identities: What the video is made from.
         windows: In order of time; predicted once for each take.
         segments: In order of time; they tile the video.
@@ -126,6 +129,7 @@ class RenderPlan:
     fps: Fraction
     frame_count: int
     motion_context: int
+    face_context: int
     identities: Identities
     windows: tuple[Window, ...]
     segments: tuple[Segment, ...]
@@ -153,14 +157,16 @@ class RenderPlan:
 
         Args:
             index: Place of the segment.
-            faces_sha256: Hash of all that is drawn of its posed faces.
+            faces_sha256: Hash of the posed faces that its pictures depend on, its own and those around them.
         """
-        identities = self.identities
+        identities, segment = self.identities, self.segments[index]
         digest = sha256_of_record(
             {
                 "schema": _SEGMENT_SCHEMA,
                 "faces": faces_sha256,
-                "first_frame": self.segments[index].frames.start,
+                "first_frame": segment.frames.start,
+                "frame_count": len(segment.frames),
+                "lead": segment.frames.start - segment.faces.start,
                 "profile": self.profile.value,
                 "fps": [self.fps.numerator, self.fps.denominator],
                 "subject": identities.subject_sha256,
@@ -195,6 +201,7 @@ class RenderPlan:
             "fps": str(self.fps),
             "frame_count": self.frame_count,
             "motion_context": self.motion_context,
+            "face_context": self.face_context,
             "identities": self.identities.as_record(),
             "plan_hash": self.plan_hash,
             "prefix": self.prefix,
@@ -212,6 +219,7 @@ def plan_render(
     frame_count: int,
     identities: Identities,
     motion_context: int,
+    face_context: int,
     owner: str = DEFAULT_STUDIO,
     fps: Fraction = FRAME_RATE,
 ) -> RenderPlan:
@@ -221,17 +229,18 @@ def plan_render(
         job: The job.
         frame_count: Frames that cover the speech, see ``jobs.framerate.frame_count``.
         identities: What the video is made from.
-        motion_context: Frames of merged motion that drawing needs on either side of a segment.
+        motion_context: Frames of merged motion that posed faces need on either side.
+        face_context: Frames of posed faces that drawing a segment needs on either side.
         owner: The studio whose job it is.
         fps: Frames per second.
 
     Raises:
-        ValueError: There is no frame to render, or the context is negative.
+        ValueError: There is no frame to render, or a context is negative.
     """
     if frame_count < 1:
         raise ValueError(f"a render needs at least one frame, not {frame_count}")
-    if motion_context < 0:
-        raise ValueError(f"the motion context cannot be {motion_context} frames")
+    if min(motion_context, face_context) < 0:
+        raise ValueError(f"contexts cannot be {motion_context} and {face_context} frames")
     windows = tuple(plan_windows(frame_count))
     return RenderPlan(
         owner=owner,
@@ -244,10 +253,11 @@ def plan_render(
         fps=fps,
         frame_count=frame_count,
         motion_context=motion_context,
+        face_context=face_context,
         identities=identities,
         windows=windows,
-        segments=tuple(plan_segments(frame_count, motion_context=motion_context)),
-        plan_hash=_plan_hash(job, frame_count, identities, motion_context, fps),
+        segments=tuple(plan_segments(frame_count, motion_context=motion_context, face_context=face_context)),
+        plan_hash=_plan_hash(job, frame_count, identities, (motion_context, face_context), fps),
     )
 
 
@@ -262,15 +272,15 @@ def plan_windows(frame_count: int) -> Iterator[Window]:
         start, index = start + WINDOW_STRIDE, index + 1
 
 
-def plan_segments(frame_count: int, *, motion_context: int) -> Iterator[Segment]:
-    """Segments of 50 frames that tile the video, each with the motion and windows it needs."""
+def plan_segments(frame_count: int, *, motion_context: int, face_context: int) -> Iterator[Segment]:
+    """Segments of 50 frames that tile the video, each with the faces, motion and windows it needs."""
     whole = Span(start=0, stop=frame_count)
     for index, start in enumerate(range(0, frame_count, SEGMENT_FRAMES)):
         frames = Span(start=start, stop=min(start + SEGMENT_FRAMES, frame_count))
-        motion = frames.widened(motion_context, within=whole)
-        yield Segment(
-            index=index, frames=frames, motion=motion, windows=_windows_touching(motion, frame_count)
-        )
+        faces = frames.widened(face_context, within=whole)
+        motion = faces.widened(motion_context, within=whole)
+        windows = _windows_touching(motion, frame_count)
+        yield Segment(index=index, frames=frames, faces=faces, motion=motion, windows=windows)
 
 
 def _windows_touching(frames: Span, frame_count: int) -> range:
@@ -284,7 +294,7 @@ def _windows_touching(frames: Span, frame_count: int) -> range:
 
 
 def _plan_hash(
-    job: RenderJob, frame_count: int, identities: Identities, motion_context: int, fps: Fraction
+    job: RenderJob, frame_count: int, identities: Identities, contexts: tuple[int, int], fps: Fraction
 ) -> str:
     """Hash of what decides the bytes of a master's pictures.
 
@@ -300,7 +310,7 @@ def _plan_hash(
             "profile": job.spec.output.profile.value,
             "fps": [fps.numerator, fps.denominator],
             "frame_count": frame_count,
-            "grid": [WINDOW_FRAMES, WINDOW_STRIDE, SEGMENT_FRAMES, motion_context],
+            "grid": [WINDOW_FRAMES, WINDOW_STRIDE, SEGMENT_FRAMES, *contexts],
             "identities": identities.as_record(),
             # What the job does not name, the recording decides.
             **({"speech": job.spec.speech.choices} if job.spec.speech.choices else {}),

@@ -128,7 +128,7 @@ class Output(SpecModel):
     """What comes out and where it goes.
 
     Attributes:
-        profile: ``preview`` (256 px) or ``full`` (512 px).
+        profile: ``preview`` (256 px; of a subject drawn at 512 px, averaged down) or ``full`` (512 px).
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
     """
 

@@ -119,6 +119,16 @@ class PosedFace:
         """Number of frames T."""
         return int(self.mesh_TN3.shape[0])
 
+    def slice(self, start: int, stop: int) -> Self:
+        """Frames [start, stop), counted from the first frame held here.
+
+        Raises:
+            ValueError: The range is not inside [0, frame_count].
+        """
+        if not 0 <= start <= stop <= self.frame_count:
+            raise ValueError(f"frames [{start}, {stop}) are not inside [0, {self.frame_count}]")
+        return type(self)(mesh_TN3=self.mesh_TN3[start:stop], torso_TN3=self.torso_TN3[start:stop])
+
     @property
     def sha256(self) -> str:
         """Hash of every number that a renderer may draw from, bit for bit."""

@@ -27,7 +27,8 @@ from stages.geometry.canonical import pose
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.smoothing import smooth
 from stages.payloads import Motion, PosedFace
-from stages.render.renderer_stage import Frame, RendererStage
+from stages.render.renderer_loading import load_renderer
+from stages.render.renderer_stage import Frame
 from stages.speech.encoder import encode_speech
 from stages.speech.loading import load_encoder
 from stages.subject.package import SubjectPackage
@@ -74,7 +75,7 @@ class BaselineStudio:
         self._network = Moda(read_sizes(moda, ModaConfig)).eval().requires_grad_(False)
         load_weights(moda, self._network, expected={"architecture": "moda", "encoder": self._encoder.name})
         self._composer = ComposerStage.load(weights=builtin_weights("faco"), device="cpu")
-        self._renderer = RendererStage.load(subject=subject, device="cpu")
+        self._renderer = load_renderer(subject=subject, device="cpu")
         self._subject, self._own = subject, own
 
     @property

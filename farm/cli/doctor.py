@@ -215,12 +215,9 @@ def _subjects(stages: StageFactory) -> str:
 
 
 def _inspection(stages: StageFactory) -> str:
-    from stages.encode.profile import PREVIEW
-
     for folder in stages.builtin_subjects().values():
-        inspector = stages.load_inspector(
-            subject=stages.load_subject(folder), folder=folder, size=PREVIEW.size
-        )
+        subject = stages.load_subject(folder)
+        inspector = stages.load_inspector(subject=subject, folder=folder, size=stages.picture_size(subject))
         inspector.close()
         if inspector.notice:
             raise _Warning(inspector.notice, "everything else of a render works without")

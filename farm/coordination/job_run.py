@@ -33,7 +33,7 @@ from stages.speech.decode import Speech
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldFace:
-    """The posed face of a segment, and the key that it gives the segment."""
+    """The posed face of a segment and of its context, and the key that it gives the segment."""
 
     face: PosedFace
     key: str
@@ -161,8 +161,8 @@ class JobRun:
         amplitudes = self.plan.motion
         return FaceCall(
             motion=merge_windows(windows, start=segment.motion.start, stop=segment.motion.stop),
-            lead=segment.frames.start - segment.motion.start,
-            frame_count=len(segment.frames),
+            lead=segment.faces.start - segment.motion.start,
+            frame_count=len(segment.faces),
             head=amplitudes.head,
             blink=amplitudes.blink,
             torso=amplitudes.torso,
@@ -186,10 +186,13 @@ class JobRun:
         held = self.open.faces.get(Unit(unit.take, unit.index, Stage.FACE)) if self.open else None
         if held is None:
             return None
+        segment = self.plan.segments[unit.index]
         return SegmentCall(
             face=held.face,
+            lead=segment.frames.start - segment.faces.start,
             index=unit.index,
-            first_frame=self.plan.segments[unit.index].frames.start,
+            first_frame=segment.frames.start,
+            frame_count=len(segment.frames),
             key=held.key,
             inspection_key=inspection_key(held.key),
             link_key=self.plan.link_key(take=unit.take, index=unit.index),

@@ -57,11 +57,12 @@ class WindowCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceCall:
-    """Compose the posed face of one segment.
+    """Compose the posed face of one segment and of the frames either side that its renderer wants to see.
 
     Attributes:
-        motion: Merged, not yet smoothed motion of the segment and of its context frames.
-        lead: How many frames of `motion` come before the segment.
+        motion: Merged, not yet smoothed motion of these frames and of their own context.
+        lead: How many frames of `motion` come before the face.
+        frame_count: Frames of the face.
         head, blink, torso: Amplitudes; 0 keeps the subject still.
     """
 
@@ -78,12 +79,17 @@ class SegmentCall:
     """Render, encode, verify, inspect and commit one segment under `key`, what was found under `inspection_key`.
 
     Attributes:
+        face: Posed faces of the segment and of its context.
+        lead: How many frames of `face` come before the segment.
+        frame_count: Frames of the segment.
         link_key: Where the plan says that it uses this segment; empty where no plan does.
     """
 
     face: PosedFace
+    lead: int
     index: int
     first_frame: int
+    frame_count: int
     key: str
     inspection_key: str
     link_key: str = ""

@@ -21,16 +21,17 @@ from farm.execution.stages import (
     Inspector,
     MotionPredictor,
     StageFactory,
+    check_drawn_size,
 )
 from farm.execution.work_watch import WorkWatch
 from farm.scheduling.units import Stage
 from infra.storage import ObjectStore, open_store
-from jobs.errors import WeightsMismatch
 from jobs.identity import sha256_of_bytes
 from jobs.manifest import SegmentRecord
 from jobs.segment_link import SegmentLink
 from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
+from stages.encode.reduction import reduced
 from stages.encode.segment import encode_segment, verify_segment
 
 
@@ -98,7 +99,7 @@ class LoadedFace:
         """Needs nothing else."""
 
     def perform(self, call: Call, *, setup: ReplicaSetup, watch: WorkWatch) -> Result:
-        """The posed face of one segment."""
+        """The posed face of one segment and of its context."""
         assert isinstance(call, FaceCall)
         return self.composer.compose(
             call.motion,
@@ -131,11 +132,16 @@ class LoadedRender:
     def perform(self, call: Call, *, setup: ReplicaSetup, watch: WorkWatch) -> Result:
         """Render, encode, verify, inspect and commit one segment; only its record leaves this process."""
         assert isinstance(call, SegmentCall)
-        inspection = self.inspector.begin(call.face)
+        inspection = self.inspector.begin(call.face.slice(call.lead, call.lead + call.frame_count))
         not_finite_before = self.renderer.not_finite_frames
-        frames = watch.counted(self.renderer.render(call.face, first_frame=call.first_frame))
-        data = encode_segment(inspection.watch(frames), fps=setup.fps, profile=self.profile)
-        verify_segment(data, frame_count=call.face.frame_count, size=self.profile.size)
+        rendered = self.renderer.render(
+            call.face, first_frame=call.first_frame, lead=call.lead, frame_count=call.frame_count
+        )
+        frames = watch.counted(rendered)
+        # Looked at as they are drawn: a subject's limits are those of its renderer, whatever the profile.
+        pictures = reduced(inspection.watch(frames), size=self.profile.size)
+        data = encode_segment(pictures, fps=setup.fps, profile=self.profile)
+        verify_segment(data, frame_count=call.frame_count, size=self.profile.size)
         not_finite = self.renderer.not_finite_frames - not_finite_before
         found = inspection_record(inspection.judge(not_finite_frames=not_finite))
         if found.flagged and setup.inspection is not InspectionPolicy.WARN:
@@ -150,7 +156,7 @@ class LoadedRender:
         return SegmentRecord(
             index=call.index,
             first_frame=call.first_frame,
-            frame_count=call.face.frame_count,
+            frame_count=call.frame_count,
             key=call.key,
             sha256=digest,
             size_bytes=len(data),
@@ -171,18 +177,13 @@ def _load_render(setup: ReplicaSetup, *, stages: StageFactory, device: str) -> L
     """The renderer and the inspector of the setup's subject.
 
     Raises:
-        WeightsMismatch: The renderer draws another size than the profile wants.
+        WeightsMismatch: The renderer does not draw what the profile wants.
     """
     subject = stages.load_subject(setup.subject)
     profile = profile_named(setup.profile)
     renderer = stages.load_renderer(subject=subject, device=device)
-    if renderer.size != profile.size:
-        raise WeightsMismatch(
-            f"the renderer of {subject.name} draws {renderer.size} px, profile {profile.name} wants {profile.size}",
-            where="spec.output.profile",
-            hint="choose the profile that the subject was trained for",
-        )
-    inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=profile.size)
+    check_drawn_size(renderer.size, subject=subject, profile=profile)
+    inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=renderer.size)
     untrained = f"{subject.name} is untrained: pictures of it are warped and not repaired (farm train makes it better)"
     notices = [inspector.notice, "" if subject.is_trained else untrained]
     return LoadedRender(

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.errors import WeightsMismatch
 from stages.builtin import BuiltinNetwork, builtin_subject, builtin_subject_names, builtin_weights
+from stages.encode.profile import VideoProfile
 from stages.errors import WeightsError
 from stages.inspection.checks import Inspected
 from stages.payloads import Motion, PosedFace
@@ -104,8 +106,10 @@ class FrameRenderer(Protocol):
         """Frames so far that held NaN or infinity before they became pixels."""
         ...
 
-    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
-        """One (H, W, 3) RGB picture per frame, in order."""
+    def render(
+        self, face: PosedFace, *, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[NDArray[np.uint8]]:
+        """One (H, W, 3) RGB picture for each of `frame_count` frames, the first of which is row `lead` of the face."""
         ...
 
 
@@ -140,10 +144,17 @@ class Inspector(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFrames:
-    """Frames either side that the stages want to see: of speech for a window, of motion for a segment."""
+    """Frames either side that the stages want to see.
+
+    Attributes:
+        speech: Of speech, for a window.
+        motion: Of merged motion, for posed faces.
+        faces: Of posed faces, for a segment's pictures.
+    """
 
     speech: int
     motion: int
+    faces: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +182,8 @@ class StageFactory(Protocol):
         """The folders of the subject packages that ship with the project, by name."""
         ...
 
-    def context_frames(self) -> ContextFrames:
-        """What the coordinator must know of the stages before it plans."""
+    def context_frames(self, subject: Any) -> ContextFrames:
+        """What the coordinator must know of the stages and the subject's renderer before it plans; loads neither."""
         ...
 
     def load_subject(self, folder: Path) -> Subject:
@@ -200,6 +211,20 @@ class StageFactory(Protocol):
         ...
 
 
+def check_drawn_size(size: int, *, subject: Subject, profile: VideoProfile) -> None:
+    """See that a profile can show what the renderer of a subject draws, pictures of `size` px.
+
+    Raises:
+        WeightsMismatch: It cannot.
+    """
+    if not profile.can_show(size):
+        raise WeightsMismatch(
+            f"the renderer of {subject.name} draws {size} px, profile {profile.name} wants {profile.size}",
+            where="spec.output.profile",
+            hint="choose the profile that the subject was trained for",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class RealStages:
     """The stages as they ship."""
@@ -212,12 +237,17 @@ class RealStages:
         """See `StageFactory`."""
         return {name: builtin_subject(name) for name in builtin_subject_names()}
 
-    def context_frames(self) -> ContextFrames:
+    def context_frames(self, subject: Any) -> ContextFrames:
         """See `StageFactory`."""
         from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES
+        from stages.render.renderer_facts import RendererFacts
         from stages.speech.context import CONTEXT_FRAMES
 
-        return ContextFrames(speech=CONTEXT_FRAMES, motion=COMPOSE_CONTEXT_FRAMES)
+        return ContextFrames(
+            speech=CONTEXT_FRAMES,
+            motion=COMPOSE_CONTEXT_FRAMES,
+            faces=RendererFacts.of(subject).context_frames,
+        )
 
     def load_subject(self, folder: Path) -> Subject:
         """See `StageFactory`."""

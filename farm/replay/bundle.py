@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from infra.storage.base import is_key
 from jobs.errors import FarmError
@@ -18,12 +18,12 @@ from jobs.manifest import Sha256
 from jobs.manifest_model import Count, ManifestModel, PositiveCount
 from jobs.spec import InspectionPolicy, Profile
 
-SCHEMA: Final = "farm.bundle/v2"
+SCHEMA: Final = "farm.bundle/v3"
 RECORD_NAME = "bundle.json"
 FACE_NAME = "face.safetensors"
 SUBJECTS_NAME = "subjects"
 
-MOST_FRAMES = 1_000  # of a segment, which has 50
+MOST_FRAMES = 1_000  # of a segment and its context; it has 50
 MOST_FILES = 200
 MOST_TRIES = 100
 LARGEST_FILE = 2 << 30  # bytes; weights are the largest
@@ -134,6 +134,8 @@ class BundleRecord(ManifestModel):
         take: Take of the segment, from 1.
         index: Place of the segment in its take, from 0.
         first_frame, frame_count: Its frames.
+        lead: How many frames of the posed face come before these.
+        face_frames: Frames of the posed face.
         key, inspection_key: Where the farm would have committed it.
         profile, fps, inspection: What its replica was set up with.
         subject: Folder of the subject package in the bundle.
@@ -143,7 +145,7 @@ class BundleRecord(ManifestModel):
         files: Every other file of the bundle.
     """
 
-    schema_version: Literal["farm.bundle/v2"] = SCHEMA
+    schema_version: Literal["farm.bundle/v3"] = SCHEMA
     engine_version: Text
     device_kind: Text
     job: Name
@@ -151,6 +153,8 @@ class BundleRecord(ManifestModel):
     index: Count
     first_frame: FrameNumber
     frame_count: Annotated[int, Field(ge=1, le=MOST_FRAMES)]
+    lead: Annotated[int, Field(ge=0, le=MOST_FRAMES)]
+    face_frames: Annotated[int, Field(ge=1, le=MOST_FRAMES)]
     key: Key
     inspection_key: Key
     profile: Profile
@@ -161,6 +165,12 @@ class BundleRecord(ManifestModel):
     failure: Failure
     tries: Annotated[list[TryRecord], Field(max_length=MOST_TRIES)]
     files: Annotated[list[FileRecord], Field(max_length=MOST_FILES)]
+
+    @model_validator(mode="after")
+    def _holds_the_segment(self) -> Self:
+        if self.lead + self.frame_count > self.face_frames:
+            raise ValueError("the posed face does not hold all frames of the segment")
+        return self
 
 
 def _cut(text: str) -> str:

@@ -36,7 +36,7 @@ class ReplayBundle:
     Attributes:
         folder: Where it lies.
         record: What it says.
-        face: The posed face of its segment.
+        face: The posed face of its segment and of the segment's context.
     """
 
     folder: Path
@@ -65,8 +65,10 @@ class ReplayBundle:
             ),
             call=SegmentCall(
                 face=self.face,
+                lead=record.lead,
                 index=record.index,
                 first_frame=record.first_frame,
+                frame_count=record.frame_count,
                 key=record.key,
                 inspection_key=record.inspection_key,
             ),
@@ -89,7 +91,7 @@ def read_bundle(folder: Path) -> ReplayBundle:
         raise _bad(folder, f"it holds a file that it does not list: {min(strays)!r}")
     for file in record.files:
         _check_file(folder, file)
-    face = _read_face(folder / FACE_NAME, frame_count=record.frame_count)
+    face = _read_face(folder / FACE_NAME, frame_count=record.face_frames)
     return ReplayBundle(folder=folder.absolute(), record=record, face=face)
 
 

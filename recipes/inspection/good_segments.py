@@ -21,7 +21,8 @@ from stages.inspection.look import Look
 from stages.moda.merge import merge_windows
 from stages.moda.motion_stage import MotionStage
 from stages.payloads import Motion, PosedFace
-from stages.render.renderer_stage import RendererStage
+from stages.render.renderer_facts import RendererFacts
+from stages.render.renderer_loading import load_renderer
 from stages.speech.context import WINDOW_FRAMES, speech_slice
 from stages.speech.decode import read_levelled
 from stages.subject.package import SubjectPackage
@@ -61,7 +62,8 @@ class GoodSegments:
         self._subject = subject
         self._motion = MotionStage.load(weights=builtin_weights("moda"), device="cpu")
         self._composer = ComposerStage.load(weights=builtin_weights("faco"), device="cpu")
-        self._renderer = RendererStage.load(subject=subject, device="cpu")
+        self._renderer = load_renderer(subject=subject, device="cpu")
+        self._context = RendererFacts.of(subject).context_frames
         self.inspector = SegmentInspector.load(subject=subject, folder=folder, size=self._renderer.size)
 
     def render(self, performance: Performance, *, segments: int) -> Iterator[GoodSegment]:
@@ -73,12 +75,14 @@ class GoodSegments:
         face = self._face(performance)
         starts = range(0, face.frame_count, SEGMENT_FRAMES)
         for pick in sorted({int(place) for place in np.linspace(0, len(starts) - 1, segments + 2)[1:-1]}):
-            first = starts[pick]
-            wanted = slice(first, first + SEGMENT_FRAMES)
-            part = PosedFace(mesh_TN3=face.mesh_TN3[wanted], torso_TN3=face.torso_TN3[wanted])
-            inspection = self.inspector.begin(part)
+            first, stop = starts[pick], min(starts[pick] + SEGMENT_FRAMES, face.frame_count)
+            low, high = max(0, first - self._context), min(face.frame_count, stop + self._context)
+            inspection = self.inspector.begin(face.slice(first, stop))
             before = self._renderer.not_finite_frames
-            for _ in inspection.watch(self._renderer.render(part, first_frame=first)):
+            rendered = self._renderer.render(
+                face.slice(low, high), first_frame=first, lead=first - low, frame_count=stop - first
+            )
+            for _ in inspection.watch(rendered):
                 pass
             figures = inspection.figures(not_finite_frames=self._renderer.not_finite_frames - before)
             yield GoodSegment(figures=figures, look_LL3=np.mean(inspection.looks, axis=0))

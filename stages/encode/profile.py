@@ -29,6 +29,10 @@ class VideoProfile:
     pixel_format: str = "yuv420p"
     gop: int = 50
 
+    def can_show(self, drawn: int) -> bool:
+        """Whether pictures with a side of `drawn` px can be shown: a pixel is the mean of a whole square of theirs."""
+        return drawn >= self.size and drawn % self.size == 0
+
     def encoder_options(self) -> dict[str, str]:
         """The options handed to libx264, all that bears on the bytes."""
         parameters = {

@@ -12,6 +12,7 @@ from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.render.generator_config import GeneratorConfig
 from stages.subject.package import SubjectPackage
+from stages.warp.reach import CONTEXT_FRAMES
 from stages.weights_header import Scalar, check_header, read_header, read_sizes
 
 
@@ -50,6 +51,11 @@ class RendererFacts:
     architecture: Architecture
     size: int
     trained_frames: int
+
+    @property
+    def context_frames(self) -> int:
+        """Posed faces that it wants to see either side of those it draws; one that draws a face sees no other."""
+        return CONTEXT_FRAMES if self.architecture is Architecture.WARPED else 0
 
     @classmethod
     def of(cls, subject: SubjectPackage) -> Self:

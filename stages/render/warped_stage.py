@@ -88,7 +88,7 @@ class WarpedStage:
     ) -> Iterator[Frame]:
         """(S, S, 3) uint8 RGB frames in order.
 
-        Which references a frame is made of depends on `stages.warp.choice.CONTEXT_FRAMES` frames either side of it.
+        Which references a frame is made of depends on `stages.warp.reach.CONTEXT_FRAMES` frames either side of it.
         Where `face` holds these beside the frames that are wanted, a take has the same pictures however it is cut.
 
         Args:

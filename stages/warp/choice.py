@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.warp.keys import openings
+from stages.warp.reach import CHOICE_CONTEXT_FRAMES
 
 Floats = NDArray[np.float32]
 Costs = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-CONTEXT_FRAMES: Final = 12
-"""Frames either side that a choice looks at; where the take begins or ends there are fewer."""
 
 _HEAD_CHANGE: Final = 10.0
 _MOUTH_CHANGE: Final = 60.0
@@ -41,7 +39,7 @@ _BARRED: Final = 1 << 50
 def choose_heads(wanted_TK: Floats, heads_RK: Floats, *, barred_TR: Flags | None = None) -> NDArray[np.int64]:
     """The head (T,) for each frame, from the keys (T, 3) of a run of frames and those (R, 3) of the references.
 
-    Frames nearer to an end of the run than `CONTEXT_FRAMES` are chosen with less around them.
+    Frames nearer to an end of the run than `CHOICE_CONTEXT_FRAMES` are chosen with less around them.
 
     Args:
         wanted_TK: keys of the frames.
@@ -76,7 +74,7 @@ def squared_distances(wanted_TK: Floats, keys_RK: Floats) -> NDArray[np.float64]
     )
 
 
-def cheapest(cost_TR: Costs, *, change: int, context: int = CONTEXT_FRAMES) -> NDArray[np.int64]:
+def cheapest(cost_TR: Costs, *, change: int, context: int = CHOICE_CONTEXT_FRAMES) -> NDArray[np.int64]:
     """For each frame the reference (T,) on the cheapest way through the frames around it.
 
     Args:

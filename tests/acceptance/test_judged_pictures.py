@@ -139,9 +139,10 @@ class _Frozen:
         self._renderer = renderer
         self.size, self.not_finite_frames = renderer.size, 0
 
-    def render(self, face: Any, *, first_frame: int) -> Iterator[np.ndarray]:
-        first_HW3 = next(iter(self._renderer.render(face, first_frame=first_frame)))
-        for _ in range(face.frame_count):
+    def render(self, face: Any, *, first_frame: int, lead: int, frame_count: int) -> Iterator[np.ndarray]:
+        rendered = self._renderer.render(face, first_frame=first_frame, lead=lead, frame_count=frame_count)
+        first_HW3 = next(iter(rendered))
+        for _ in range(frame_count):
             yield first_HW3
 
 

@@ -27,6 +27,9 @@ from stages.payloads import MESH_POINTS, MOTION_CHANNELS, SAMPLES_PER_FRAME, TOR
 
 SPEECH_CONTEXT = 3
 MOTION_CONTEXT = 4
+FACE_CONTEXT = 2
+FIRST_FACE = 50 + FACE_CONTEXT
+"""Frames of the first face of a speech that has several segments."""
 SIZE = 256
 
 # Frames that noise of one take may be asked for: an hour and more.
@@ -103,8 +106,8 @@ class FakeStages:
     def builtin_subjects(self) -> Mapping[str, Path]:
         return {"fake": self.folder / "subjects" / "fake"}
 
-    def context_frames(self) -> ContextFrames:
-        return ContextFrames(speech=SPEECH_CONTEXT, motion=MOTION_CONTEXT)
+    def context_frames(self, subject: FakeSubject) -> ContextFrames:
+        return ContextFrames(speech=SPEECH_CONTEXT, motion=MOTION_CONTEXT, faces=FACE_CONTEXT)
 
     def load_subject(self, folder: Path) -> FakeSubject:
         if (folder / "no-consent").exists():
@@ -269,15 +272,21 @@ class FakeRenderer:
     size: int = SIZE
     not_finite_frames: int = field(default=0)
 
-    def render(self, face: PosedFace, *, first_frame: int) -> Iterator[NDArray[np.uint8]]:
+    def render(
+        self, face: PosedFace, *, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[NDArray[np.uint8]]:
         flaw = self.stages.strike("render", first_frame)
         if flaw == "not-finite":
             self.not_finite_frames += 3
-        for row in range(face.frame_count):
-            time.sleep(self.stages.seconds_per_segment / face.frame_count)
+        assert 0 <= lead <= FACE_CONTEXT
+        assert 0 <= face.frame_count - lead - frame_count <= FACE_CONTEXT
+        for row in range(frame_count):
+            time.sleep(self.stages.seconds_per_segment / frame_count)
             shown = 0 if flaw == "frozen" else row
+            level_T = face.mesh_TN3[:, 0, 0]
+            around = slice(max(lead + shown - FACE_CONTEXT, 0), lead + shown + FACE_CONTEXT + 1)
             yield _picture(
-                face.mesh_TN3[shown, 0, 0] + self.shade,
+                level_T[lead + shown] + 0.5 * level_T[around].mean() + self.shade,
                 first_frame + shown,
                 brightness=0 if flaw == "black" else 1,
                 size=self.size,

@@ -56,7 +56,15 @@ def _bundle(room: Room) -> Path:
         profile="preview",
         fps=Fraction(25),
     )
-    call = SegmentCall(face=face, index=1, first_frame=50, key="a/b.mp4", inspection_key="a/b.json")
+    call = SegmentCall(
+        face=face,
+        lead=1,
+        index=1,
+        first_frame=50,
+        frame_count=1,
+        key="a/b.mp4",
+        inspection_key="a/b.json",
+    )
     task = Task(key="k", job="hello-7", unit=Unit(1, 1, Stage.RENDER), setup=setup, call=call)
     return write_bundle(
         room.folder / "bundle",
@@ -72,7 +80,7 @@ def _read(folder: Path, room: Room) -> str:
     weights = SharedWeights(motion=room.outside, composer=room.outside)
     task = bundle.task(weights=weights, store="memory:")
     assert task.setup.subject.resolve().is_relative_to(folder.resolve())
-    assert bundle.face.frame_count == bundle.record.frame_count
+    assert bundle.face.frame_count == bundle.record.face_frames
     return "ok"
 
 

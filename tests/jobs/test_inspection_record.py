@@ -62,6 +62,8 @@ def test_the_policy_is_no_part_of_the_plan(tmp_path: Path) -> None:
     for policy in InspectionPolicy:
         loaded = parse_job(job(f"{{policy: {policy.value}}}"), folder=tmp_path, where="job.yaml")
         assert loaded.job.spec.inspection.policy is policy
-        plan = plan_render(loaded.job, frame_count=60, identities=IDENTITIES, motion_context=4)
+        plan = plan_render(
+            loaded.job, frame_count=60, identities=IDENTITIES, motion_context=4, face_context=2
+        )
         hashes.add(plan.plan_hash)
     assert len(hashes) == 1

@@ -52,11 +52,19 @@ def a_job(**spec: Any) -> RenderJob:
 
 
 def a_plan(
-    *, job: RenderJob | None = None, frame_count: int = 275, motion_context: int = 12, **changed: Any
+    *,
+    job: RenderJob | None = None,
+    frame_count: int = 275,
+    motion_context: int = 12,
+    face_context: int = 2,
+    **changed: Any,
 ) -> RenderPlan:
-    identities = dataclasses.replace(IDENTITIES, **changed)
     return plan_render(
-        job or a_job(), frame_count=frame_count, identities=identities, motion_context=motion_context
+        job or a_job(),
+        frame_count=frame_count,
+        identities=dataclasses.replace(IDENTITIES, **changed),
+        motion_context=motion_context,
+        face_context=face_context,
     )
 
 
@@ -81,19 +89,25 @@ def test_the_number_of_windows_is_as_small_as_it_can_be(frame_count: int, window
     assert len(list(plan_windows(frame_count))) == windows
 
 
-@given(frame_count=FRAME_COUNTS, context=CONTEXTS)
+@given(frame_count=FRAME_COUNTS, motion_context=CONTEXTS, face_context=CONTEXTS)
 @settings(deadline=None, max_examples=60)
-def test_segments_tile_the_video_and_know_the_windows_they_need(frame_count: int, context: int) -> None:
+def test_segments_tile_the_video_and_know_the_faces_and_windows_they_need(
+    frame_count: int, motion_context: int, face_context: int
+) -> None:
     windows = list(plan_windows(frame_count))
     next_frame = 0
-    for index, segment in enumerate(plan_segments(frame_count, motion_context=context)):
+
+    def around(frames: Span, context: int) -> Span:
+        return Span(start=max(0, frames.start - context), stop=min(frame_count, frames.stop + context))
+
+    segments = plan_segments(frame_count, motion_context=motion_context, face_context=face_context)
+    for index, segment in enumerate(segments):
         assert segment.index == index
         assert segment.frames.start == next_frame
         assert len(segment.frames) == SEGMENT_FRAMES or segment.frames.stop == frame_count
         next_frame = segment.frames.stop
-        assert segment.motion == Span(
-            start=max(0, segment.frames.start - context), stop=min(frame_count, segment.frames.stop + context)
-        )
+        assert segment.faces == around(segment.frames, face_context)
+        assert segment.motion == around(segment.frames, face_context + motion_context)
         assert list(segment.windows) == [w.index for w in windows if w.frames.touches(segment.motion)]
     assert next_frame == frame_count
 
@@ -127,7 +141,7 @@ def test_the_same_job_gives_the_same_plan() -> None:
 
 def test_the_hash_of_a_plan_is_written_down_so_that_it_cannot_drift() -> None:
     # A change here means that nothing rendered before is found again: raise the schema's version with it.
-    assert a_plan().plan_hash == "4a637f5ac3927bb678fd5b234a36411a4c222061402061805e279351b40858f9"
+    assert a_plan().plan_hash == "0cef1f72bbf0e14223a7d91a7f35c57d52972b6b51721f98bf95119141ec8923"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +155,7 @@ def test_the_hash_of_a_plan_is_written_down_so_that_it_cannot_drift() -> None:
         {"device_kind": "cpu x86_64 avx512"},
         {"frame_count": 276},
         {"motion_context": 13},
+        {"face_context": 3},
         {"job": a_job(seed=1)},
         {"job": a_job(motion={"head": 0.5})},
         {"job": a_job(output={"profile": "full"})},
@@ -184,7 +199,9 @@ def test_an_hour_of_speech_is_planned_in_no_time() -> None:
     assert (len(plan.windows), len(plan.segments)) == (599, 1800)
 
 
-@pytest.mark.parametrize(("frame_count", "context"), [(0, 0), (-1, 0), (10, -1)])
-def test_a_plan_for_nothing_is_refused(frame_count: int, context: int) -> None:
+@pytest.mark.parametrize(
+    ("frame_count", "motion", "faces"), [(0, 0, 0), (-1, 0, 0), (10, -1, 0), (10, 3, -1)]
+)
+def test_a_plan_for_nothing_is_refused(frame_count: int, motion: int, faces: int) -> None:
     with pytest.raises(ValueError, match=r"frame"):
-        a_plan(frame_count=frame_count, motion_context=context)
+        a_plan(frame_count=frame_count, motion_context=motion, face_context=faces)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fake_stages import Fault
+from fake_stages import FIRST_FACE, Fault
 from held_background import HeldBackground
 from small_farm import SmallFarm
 
@@ -169,7 +169,8 @@ class RandomLife:
             for kind in ("raise", "raise", "black")
         ]
         stage = chance.choice(("motion", "face"))
-        faults.append(Fault(stage=stage, frame=chance.choice((0, 50)), kind="raise"))
+        frame = chance.choice((0, 50 if stage == "motion" else FIRST_FACE))
+        faults.append(Fault(stage=stage, frame=frame, kind="raise"))
         return tuple(faults)
 
     def _start(self) -> FarmCoordinator:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_stages import Fault
+from fake_stages import FIRST_FACE, Fault
 from small_farm import SmallFarm
 
 from farm.finishing import Finisher
@@ -231,7 +231,7 @@ def _full_disk(*_: Any, **__: Any) -> Any:
 
 @pytest.mark.parametrize("stage", ["motion", "face"])
 def test_a_window_or_face_that_never_succeeds_fails_the_job(tmp_path: Path, stage: str) -> None:
-    frame = 0 if stage == "motion" else 50
+    frame = 0 if stage == "motion" else FIRST_FACE
     farm = SmallFarm(tmp_path / "farm", faults=(Fault(stage=stage, frame=frame, kind="raise", times=99),))
     name = farm.submit()
     farm.run()

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from fake_stages import Fault
+from fake_stages import FIRST_FACE, Fault
 from raising import KINDS, raiser
 from random_life import broken
 from small_farm import SmallFarm
@@ -410,7 +410,7 @@ def test_a_fault_of_a_stage_names_its_file_in_the_journal(tmp_path: Path, caplog
 
 @pytest.mark.parametrize("stage", ["motion", "face"])
 def test_a_fault_of_a_helper_s_stage_names_its_file_too(tmp_path: Path, stage: str) -> None:
-    frame = 0 if stage == "motion" else 50
+    frame = 0 if stage == "motion" else FIRST_FACE
     farm = SmallFarm(tmp_path, faults=(Fault(stage=stage, frame=frame, kind="raise", times=99),))
     name = farm.submit("poor", speech="hello.wav")
     live(farm)

@@ -20,7 +20,9 @@ def test_the_context_is_what_the_stages_say() -> None:
     from stages.faco.composer_stage import ComposerStage
     from stages.moda.motion_stage import MotionStage
 
-    context = RealStages().context_frames()
+    stages = RealStages()
+    actor = stages.load_subject(stages.builtin_subjects()["actor-a"])
+    context = stages.context_frames(actor)
     assert (context.speech, context.motion) == (MotionStage.context_frames, ComposerStage.context_frames)
     assert context.speech > 0
     assert context.motion > 0

@@ -28,7 +28,9 @@ def refused(error: Exception, *, inspection: InspectionPolicy = InspectionPolicy
         inspection=inspection,
     )
     unit = Unit(take=2, index=7, stage=Stage.RENDER)
-    call = SegmentCall(face=None, index=7, first_frame=350, key="k", inspection_key="i")  # type: ignore[arg-type]
+    call = SegmentCall(  # type: ignore[arg-type]
+        face=None, lead=0, index=7, first_frame=350, frame_count=50, key="k", inspection_key="i"
+    )
     return refusal(error, task=Task(key="t", job="j", unit=unit, setup=setup, call=call), seconds=1.5)
 
 

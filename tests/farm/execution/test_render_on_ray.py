@@ -10,7 +10,7 @@ from typing import Any
 
 import fake_stages
 import pytest
-from fake_stages import FakeStages, Fault
+from fake_stages import FACE_CONTEXT, FakeStages, Fault
 
 from farm.config import PoolSizes
 from farm.execution.pools.backend import PoolBackend
@@ -63,7 +63,7 @@ def test_replicas_killed_in_every_stage_are_replaced_and_change_no_byte(
     calm = render(make_job(), settings=FarmSettings(store=str(tmp_path / "calm"), cache=tmp_path / "cache"))
     faults = (
         Fault(stage="motion", frame=150, kind="kill"),
-        Fault(stage="face", frame=25, kind="kill"),
+        Fault(stage="face", frame=25 + FACE_CONTEXT, kind="kill"),
         Fault(stage="render", frame=100, kind="kill", times=2),
     )
     stages = FakeStages.in_folder(tmp_path / "deadly", faults=faults)

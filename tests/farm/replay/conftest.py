@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_stages import FakeStages
+from fake_stages import FACE_CONTEXT, FakeStages
 
 from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Task
@@ -21,6 +21,7 @@ from jobs.spec import InspectionPolicy
 from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
 
 FIRST_FRAME, FRAME_COUNT = 150, 12
+LEAD, FACE_FRAMES = FACE_CONTEXT, FACE_CONTEXT + FRAME_COUNT + 1
 TRIPPED = SegmentFailed("the render stage tripped")
 
 WriteBundle = Callable[..., Path]
@@ -30,8 +31,8 @@ WriteBundle = Callable[..., Path]
 def segment_task(tmp_path: Path, stages: FakeStages) -> Task:
     rng = np.random.default_rng(3)
     face = PosedFace(
-        mesh_TN3=rng.normal(256, 50, (FRAME_COUNT, MESH_POINTS, 3)).astype(np.float32),
-        torso_TN3=rng.normal(256, 50, (FRAME_COUNT, TORSO_POINTS, 3)).astype(np.float32),
+        mesh_TN3=rng.normal(256, 50, (FACE_FRAMES, MESH_POINTS, 3)).astype(np.float32),
+        torso_TN3=rng.normal(256, 50, (FACE_FRAMES, TORSO_POINTS, 3)).astype(np.float32),
     )
     setup = ReplicaSetup(
         weights=stages.shared_weights(),
@@ -43,8 +44,10 @@ def segment_task(tmp_path: Path, stages: FakeStages) -> Task:
     )
     call = SegmentCall(
         face=face,
+        lead=LEAD,
         index=3,
         first_frame=FIRST_FRAME,
+        frame_count=FRAME_COUNT,
         key="renders/tests/hello/abc/take-01/segment-00003.mp4",
         inspection_key="renders/tests/hello/abc/take-01/segment-00003.inspection.json",
     )

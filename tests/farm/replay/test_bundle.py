@@ -27,6 +27,7 @@ from stages.subject.package import SubjectPackage
 
 FACE = "face.safetensors"
 KEPT = Path(__file__).parent / "kept_bundles"
+FACE_FRAMES = 15  # of the segment of `segment_task` and of its context
 
 
 def test_a_bundle_gives_back_the_task(bundle: Any, segment_task: Task) -> None:
@@ -106,7 +107,7 @@ def relist(folder: Path, name: str) -> None:
     rewrite(folder, files=[file for file in files if file["path"] != name] + [entry])
 
 
-def save_face(folder: Path, *, frame_count: int = 12, **arrays: Any) -> None:
+def save_face(folder: Path, *, frame_count: int = FACE_FRAMES, **arrays: Any) -> None:
     """Put another face into a bundle, which then lists it."""
     face = {
         "mesh_TN3": np.zeros((frame_count, MESH_POINTS, 3), np.float32),
@@ -165,7 +166,7 @@ def _other_shape(folder: Path) -> None:
 
 
 def _other_type(folder: Path) -> None:
-    save_face(folder, mesh_TN3=np.zeros((12, MESH_POINTS, 3), np.float64))
+    save_face(folder, mesh_TN3=np.zeros((FACE_FRAMES, MESH_POINTS, 3), np.float64))
 
 
 def _more_arrays(folder: Path) -> None:
@@ -228,7 +229,10 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "rate of nothing": lambda folder: rewrite(folder, fps="0"),
     "rate of many digits": lambda folder: rewrite(folder, fps="9" * 5000),
     "too many frames": lambda folder: rewrite(folder, frame_count=10**9),
-    "other frames": lambda folder: rewrite(folder, frame_count=13),
+    "other frames": lambda folder: rewrite(folder, face_frames=FACE_FRAMES + 1),
+    "frames beyond the face": lambda folder: rewrite(folder, frame_count=FACE_FRAMES),
+    "a lead beyond the face": lambda folder: rewrite(folder, lead=FACE_FRAMES),
+    "a lead before the face": lambda folder: rewrite(folder, lead=-1),
     "no files": lambda folder: rewrite(folder, files=[]),
     "profile": lambda folder: rewrite(folder, profile="cinema"),
 }
@@ -246,19 +250,20 @@ def test_a_bundle_that_is_not_as_it_was_written_is_refused(bundle: Any, damage: 
 
 def test_a_bundle_of_another_version_says_so(bundle: Any) -> None:
     folder = bundle()
-    rewrite(folder, schema_version="farm.bundle/v3", new_field=1)
+    rewrite(folder, schema_version="farm.bundle/v4", new_field=1)
     with pytest.raises(BundleUnusable) as caught:
         read_bundle(folder)
     assert caught.value.code == "bundle_version"
 
 
 def test_of_every_version_a_bundle_is_kept_and_only_that_of_this_one_is_read() -> None:
-    assert read_bundle(KEPT / "v2").face.mesh_TN3[0, 1].tolist() == [3.0, 4.0, 5.0]
-    with pytest.raises(BundleUnusable) as caught:
-        read_bundle(KEPT / "v1")
-    assert caught.value.code == "bundle_version"
-    assert "'farm.bundle/v1'" in caught.value.message
-    assert caught.value.hint == "replay it with the release that wrote it"
+    assert read_bundle(KEPT / "v3").face.mesh_TN3[:, 1].tolist() == [[3.0, 4.0, 5.0], [4.0, 5.0, 6.0]]
+    for version in ("v1", "v2"):
+        with pytest.raises(BundleUnusable) as caught:
+            read_bundle(KEPT / version)
+        assert caught.value.code == "bundle_version"
+        assert f"'farm.bundle/{version}'" in caught.value.message
+        assert caught.value.hint == "replay it with the release that wrote it"
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "bundle.json", "nul\0byte", "n" * 5000])
@@ -275,8 +280,8 @@ def test_where_there_is_no_bundle_that_is_what_is_told(tmp_path: Path, place: st
 def test_no_bytes_of_a_face_make_the_reader_do_anything_but_refuse(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    folder = tmp_path_factory.mktemp("bundles") / "v2"
-    shutil.copytree(KEPT / "v2", folder)
+    folder = tmp_path_factory.mktemp("bundles") / "v3"
+    shutil.copytree(KEPT / "v3", folder)
     whole = bytearray((folder / FACE).read_bytes())
     # Where the structure is: the length of the header, and the header.
     header = 8 + int.from_bytes(whole[:8], "little")
@@ -288,7 +293,7 @@ def test_no_bytes_of_a_face_make_the_reader_do_anything_but_refuse(
         read = read_bundle(folder)
     except BundleUnusable:
         return
-    assert read.face.frame_count == 1
+    assert read.face.frame_count == 2
 
 
 def test_a_face_is_kept_to_the_last_bit(bundle: Any, segment_task: Task) -> None:

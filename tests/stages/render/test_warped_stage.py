@@ -22,7 +22,7 @@ from stages.render.repair_network import RepairNetwork
 from stages.render.warped_stage import WarpedStage
 from stages.subject.library_file import write_library
 from stages.subject.package import LIBRARY_FILE, SubjectPackage
-from stages.warp.choice import CONTEXT_FRAMES
+from stages.warp.reach import CONTEXT_FRAMES
 from stages.weights import save_weights
 from stages.weights_header import WeightsHeader
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.warp.choice import CONTEXT_FRAMES, cheapest, choose_eyes, choose_heads, choose_mouths
+from stages.warp.choice import cheapest, choose_eyes, choose_heads, choose_mouths
 from stages.warp.keys import EYES_KEY_SIZE, HEAD_KEY_SIZE, MOUTH_KEY_SIZE, openings
+from stages.warp.reach import CHOICE_CONTEXT_FRAMES
 
 FRAMES = 90
 CHOICES = pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def in_pieces(choose, wanted_TK: np.ndarray, keys_RK: np.ndarray, cuts: list[int
     frames = len(wanted_TK)
     pieces = []
     for start, stop in itertools.pairwise([0, *sorted(cuts), frames]):
-        low, high = max(0, start - CONTEXT_FRAMES), min(frames, stop + CONTEXT_FRAMES)
+        low, high = max(0, start - CHOICE_CONTEXT_FRAMES), min(frames, stop + CHOICE_CONTEXT_FRAMES)
         pieces.append(choose(wanted_TK[low:high], keys_RK)[start - low : stop - low])
     return np.concatenate(pieces)
 

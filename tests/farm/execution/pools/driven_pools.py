@@ -109,8 +109,10 @@ class Tasks:
         face = PosedFace(mesh_TN3=mesh_TN3, torso_TN3=np.zeros((frames, TORSO_POINTS, 3), dtype=np.float32))
         call = SegmentCall(
             face=face,
+            lead=0,
             index=index,
             first_frame=index * frames,
+            frame_count=frames,
             key=f"{job}/{index}.mp4",
             inspection_key=f"{job}/{index}.inspection.json",
         )
