@@ -11,7 +11,7 @@ REPAIR_INPUTS: Final = 4 * IMAGE_CHANNELS + 1
 """Channels that it reads: condition image, two candidates, plate, and the mask of the first candidate."""
 
 _GROWTH: Final = (1, 2, 4, 6, 6)
-_MOST_CHANNELS: Final = 128
+_MOST_CHANNELS: Final = 96
 """At the coarse resolutions, where weights are large and pixels few."""
 
 
@@ -24,7 +24,7 @@ class RepairConfig:
         depth: residual blocks at each of the two coarsest resolutions.
     """
 
-    width: int = 24
+    width: int = 20
     depth: int = 2
 
     def __post_init__(self) -> None:

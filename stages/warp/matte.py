@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from stages.warp.plate import BackgroundPlate, Picture, SeenBackground
 
 _BODY_ABOVE: Final = 128
-_REACH_PX: Final = 41
-"""Side of the brush by which the body that was found is grown: nothing farther from it is the person's."""
+_REACH_PX: Final = 81
+"""Side of the brush by which the body that was found is grown: nothing farther from it is the person's, nor what does
+not touch it."""
 
 _NOISE_LEVELS: Final = 14.0
 _FULL_LEVELS: Final = 38.0
@@ -63,10 +64,19 @@ def _whole(
     near_SS = cv2.dilate(body_SS, _brush(_REACH_PX))
     other_SS = ((share_SS > 0.5) | (body_SS > 0)).astype(np.uint8) * near_SS
     closed_SS = cv2.morphologyEx(other_SS, cv2.MORPH_CLOSE, _brush(_GAP_PX))
-    whole_SS = cv2.morphologyEx(closed_SS, cv2.MORPH_OPEN, _brush(_SPECK_PX))
+    whole_SS = _touching(cv2.morphologyEx(closed_SS, cv2.MORPH_OPEN, _brush(_SPECK_PX)), body_SS)
     # What was closed is the person's as a whole; the edge is as soft as the picture's own.
     soft_SS = np.maximum(share_SS, closed_SS & (other_SS == 0)) * cv2.dilate(whole_SS, _brush(3))
     return np.maximum(mask_SS, np.round(255 * soft_SS).astype(np.uint8))
+
+
+def _touching(parts_SS: Picture, body_SS: Picture) -> Picture:
+    """The parts of which some pixel is the body's."""
+    count, part_SS = cv2.connectedComponents(parts_SS)
+    touches_P = np.zeros(count, dtype=np.uint8)
+    touches_P[part_SS[body_SS > 0]] = 1
+    touches_P[0] = 0
+    return touches_P[part_SS]
 
 
 def _brush(side: int) -> NDArray[np.uint8]:

@@ -35,6 +35,10 @@ RESTLESS_SHARE: Final = 0.1
 """Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
 of the time at least, at more than that share of the places where it could be seen to move."""
 
+_AGREEING: Final = 0.3
+"""What this share of the free pixels of one place, and one more, show alike is the background: hair that comes and goes
+has strands, and hardly shows the same level twice."""
+
 _ALWAYS: Final = 0.95
 """Where a person is this rarely, what moves is not theirs."""
 
@@ -91,7 +95,7 @@ class SeenBackground:
     """What pictures show of the background.
 
     Attributes:
-        levels_SS3: the median of the pixels that are free of the person.
+        levels_SS3: what most of the pixels that are free of the person agree on.
         seen_SS: where there are any that can be believed.
         free_RSS: where each picture is free.
         restless: see `BackgroundPlate`.
@@ -113,17 +117,19 @@ class SeenBackground:
         grown = np.ones((_GROWN_PX, _GROWN_PX), dtype=np.uint8)
         free_RSS = np.stack([cv2.dilate(mask_SS, grown) < _FREE_BELOW for mask_SS in masks_RSS])
         levels_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
-        is_restless_SS = np.zeros(levels_SS3.shape[:2], dtype=np.bool_)
+        is_restless_SS, is_doubtful_SS = np.zeros((2, *levels_SS3.shape[:2]), dtype=np.bool_)
         for top in range(0, len(levels_SS3), _ROWS):
             rows = slice(top, top + _ROWS)
-            levels_SS3[rows], is_restless_SS[rows] = _medians(pictures_RSS3[:, rows], free_RSS[:, rows])
+            levels_SS3[rows], is_restless_SS[rows], is_doubtful_SS[rows] = _levels(
+                pictures_RSS3[:, rows], free_RSS[:, rows]
+            )
         count_SS = free_RSS.sum(axis=0)
         restless = _restless_share(levels_SS3, is_restless_SS, count_SS >= _ALWAYS * len(pictures_RSS3))
         seen_SS = count_SS > 0
         if is_still(restless):
             # Before a background that is still, what moves is the person's: hair that a segmenter took for none.
             around = np.ones((_AROUND_PX, _AROUND_PX), dtype=np.uint8)
-            seen_SS &= cv2.dilate(is_restless_SS.astype(np.uint8), around) == 0
+            seen_SS &= cv2.dilate(is_doubtful_SS.astype(np.uint8), around) == 0
         return cls(levels_SS3=levels_SS3, seen_SS=seen_SS, free_RSS=free_RSS, restless=restless)
 
 
@@ -143,15 +149,16 @@ def _restless_share(
     return float(is_restless_SS[is_telling_SS].mean()) if is_telling_SS.any() else 0.0
 
 
-def _medians(
+def _levels(
     pictures_RHS3: Picture, free_RHS: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Medians (H, S, 3) of the free pixels, 0 where there is none, and where they often lie far off (H, S)."""
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_]]:
+    """What the free pixels agree on (H, S, 3), where they often lie far from their median, and where they disagree."""
     is_hidden_HSR = _last(~free_RHS)[:, :, None]
     levels_HS3R = np.where(is_hidden_HSR, np.int16(_TAKEN), _last(pictures_RHS3))
     levels_HS3R.sort(axis=-1)
     seen_HS = free_RHS.sum(axis=0)
     middle_HS3 = _ranked(levels_HS3R, seen_HS, share=0.5)
+    agreed_HS3, spread_HS3 = _agreed(levels_HS3R, seen_HS)
     # Sorted, the hidden ones are the last; in which order the others lie apart does not matter.
     apart_HS3R = np.where(
         levels_HS3R == _TAKEN, np.int16(_TAKEN), np.abs(levels_HS3R - middle_HS3[..., None])
@@ -159,7 +166,26 @@ def _medians(
     apart_HS3R.sort(axis=-1)
     usual_HS3 = _ranked(apart_HS3R, seen_HS, share=1 - _RESTLESS_TIME)
     is_restless_HS = (usual_HS3.mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
-    return np.where(seen_HS[..., None] > 0, middle_HS3, 0).astype(np.uint8), is_restless_HS
+    is_doubtful_HS = spread_HS3.mean(axis=-1) > _RESTLESS_LEVELS
+    return np.where(seen_HS[..., None] > 0, agreed_HS3, 0).astype(np.uint8), is_restless_HS, is_doubtful_HS
+
+
+def _agreed(
+    levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp]
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """The middle (H, S, 3) of the shortest run of sorted levels that is long enough, and how far it spreads."""
+    least_HS = np.minimum(np.ceil(_AGREEING * seen_HS).astype(np.intp) + 1, seen_HS)
+    last_HSR = np.arange(levels_HS3R.shape[-1]) + np.maximum(least_HS - 1, 0)[..., None]
+    is_whole_HSR = last_HSR < np.maximum(seen_HS, 1)[..., None]
+    last_HS1R = np.minimum(last_HSR, levels_HS3R.shape[-1] - 1)[:, :, None]
+    spread_HS3R = np.take_along_axis(levels_HS3R, last_HS1R, axis=-1) - levels_HS3R
+    spread_HS3R = np.where(is_whole_HSR[:, :, None], spread_HS3R, np.int16(_TAKEN))
+    first_HS31 = spread_HS3R.argmin(axis=-1)[..., None]
+    middle_HS31 = first_HS31 + (np.maximum(least_HS - 1, 0) // 2)[..., None, None]
+    return (
+        np.take_along_axis(levels_HS3R, middle_HS31, axis=-1)[..., 0],
+        np.take_along_axis(spread_HS3R, first_HS31, axis=-1)[..., 0],
+    )
 
 
 def _ranked(levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp], *, share: float) -> NDArray[np.int16]:

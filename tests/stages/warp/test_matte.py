@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from stages.warp.plate import BackgroundPlate
 
 SIZE = 192
 BODY, HAIR = (70, 120), 14
+SWAYS = (0, 4, -5, 9, -8, 2, -2, 6)
 """Columns of a body at rest, and how far hair reaches beyond it on either side."""
 
 
@@ -17,21 +20,23 @@ def wall() -> np.ndarray:
     return np.stack([60 + row // 2, 90 + column // 3, np.full_like(row, 120)], axis=-1).astype(np.uint8)
 
 
-def filmed(*, noise: float = 1.0, light: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def filmed(
+    *, noise: float = 1.0, light: float = 0.0, hair: int = HAIR, sways: Sequence[int] = SWAYS
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A person who sways, masks in which the hair is missing more often than not, and masks as they should be."""
     random = np.random.default_rng(0)
     strands = random.integers(15, 60, (SIZE, SIZE + 40, 1), dtype=np.uint8).repeat(3, axis=2)
     pictures, masks, truths = [], [], []
-    for index, sway in enumerate([0, 4, -5, 9, -8, 2, -2, 6]):
+    for index, sway in enumerate(sways):
         picture = wall().astype(np.float32) + light * (index % 2)
         left, right = BODY[0] + sway, BODY[1] + sway
         truth, mask = np.zeros((2, SIZE, SIZE), np.uint8)
-        truth[60:, left - HAIR : right + HAIR] = 255
+        truth[60:, left - hair : right + hair] = 255
         mask[60:, left:right] = 255
-        picture[60:, left - HAIR : right + HAIR] = strands[60:, 20 : right - left + 2 * HAIR + 20]
+        picture[60:, left - hair : right + hair] = strands[60:, 20 : right - left + 2 * hair + 20]
         picture[60:, left:right] = (200, 150, 130)
         if index % 3 == 0:
-            mask[60:, left - HAIR : left] = 90
+            mask[60:, left - hair : left] = mask[60:, right : right + hair] = 90
         pictures.append(picture + random.normal(0, noise, picture.shape))
         masks.append(cv2.GaussianBlur(mask, (0, 0), 1.0))
         truths.append(truth)
@@ -66,6 +71,20 @@ def test_what_differs_far_from_the_person_is_not_theirs():
     pictures, masks, _ = filmed()
     pictures[2:4, 20:30, 160:180] = 255
     assert whole_masks(pictures, masks)[:, :40, 150:].max() == 0
+
+
+def test_what_differs_beside_the_person_and_does_not_touch_them_is_not_theirs():
+    pictures, masks, truths = filmed()
+    pictures[2:4, 100:120, 160:168] = 255
+    assert truths[2:4, 100:120, 146:].max() == 0
+    assert whole_masks(pictures, masks)[2:4, 100:120, 155:].max() < 20
+
+
+def test_hair_that_falls_far_from_the_body_is_the_persons():
+    pictures, masks, truths = filmed(hair=32, sways=range(-13, 14))
+    found = whole_masks(pictures, masks)
+    inner = np.stack([cv2.erode(truth, np.ones((5, 5), np.uint8)) for truth in truths]) > 0
+    assert (found[inner] > 200).mean() > 0.9
 
 
 def test_specks_near_the_person_are_not_theirs():
