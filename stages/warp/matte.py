@@ -64,7 +64,8 @@ def _whole(
     near_SS = cv2.dilate(body_SS, _brush(_REACH_PX))
     other_SS = ((share_SS > 0.5) | (body_SS > 0)).astype(np.uint8) * near_SS
     closed_SS = cv2.morphologyEx(other_SS, cv2.MORPH_CLOSE, _brush(_GAP_PX))
-    whole_SS = _touching(cv2.morphologyEx(closed_SS, cv2.MORPH_OPEN, _brush(_SPECK_PX)), body_SS)
+    parts_SS = np.asarray(cv2.morphologyEx(closed_SS, cv2.MORPH_OPEN, _brush(_SPECK_PX)), dtype=np.uint8)
+    whole_SS = _touching(parts_SS, body_SS)
     # What was closed is the person's as a whole; the edge is as soft as the picture's own.
     soft_SS = np.maximum(share_SS, closed_SS & (other_SS == 0)) * cv2.dilate(whole_SS, _brush(3))
     return np.maximum(mask_SS, np.round(255 * soft_SS).astype(np.uint8))

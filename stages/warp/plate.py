@@ -117,7 +117,8 @@ class SeenBackground:
         grown = np.ones((_GROWN_PX, _GROWN_PX), dtype=np.uint8)
         free_RSS = np.stack([cv2.dilate(mask_SS, grown) < _FREE_BELOW for mask_SS in masks_RSS])
         levels_SS3 = np.zeros(pictures_RSS3.shape[1:], dtype=np.uint8)
-        is_restless_SS, is_doubtful_SS = np.zeros((2, *levels_SS3.shape[:2]), dtype=np.bool_)
+        is_restless_SS = np.zeros(levels_SS3.shape[:2], dtype=np.bool_)
+        is_doubtful_SS = is_restless_SS.copy()
         for top in range(0, len(levels_SS3), _ROWS):
             rows = slice(top, top + _ROWS)
             levels_SS3[rows], is_restless_SS[rows], is_doubtful_SS[rows] = _levels(
