@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.errors import SubjectError
 from stages.files import is_plain_file
 from stages.geometry.canonical import pose, straightened
 from stages.render.generator_config import GeneratorConfig
 from stages.subject.library_file import StoredReferences, read_library
 from stages.subject.library_making import control_of
-from stages.subject.library_of_clip import make_library
 from stages.subject.package import LIBRARY_FILE
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
@@ -223,9 +223,23 @@ def _near(frames_R: NDArray[np.int32], clip: RendererClip, *, apart: int) -> NDA
 def _library(
     folder: Path, tracks: ClipTracks, template: Template, *, pictures_TSS3: NDArray[np.uint8]
 ) -> StoredReferences:
-    """The library of the package in the folder, or one made now and left there."""
+    """The library of the package in the folder, or one made now and left there.
+
+    Raises SubjectError: there is none, and none can be made without MediaPipe (``library_missing``), or as
+    `make_library` and `read_library`.
+    """
     path = folder / LIBRARY_FILE
     if not is_plain_file(path):
+        try:
+            # MediaPipe is large, and clips of prepared subjects have their library.
+            from stages.subject.library_of_clip import make_library
+        except (ImportError, OSError) as error:
+            raise SubjectError(
+                code="library_missing",
+                where=str(folder),
+                what=f"there is no {LIBRARY_FILE}, and MediaPipe, with which one is made, cannot be loaded",
+                hint="prepare the subject again, or install what preparing needs",
+            ) from error
         make_library(path, tracks, pictures_TSS3, template=template)
     # Learnt is what is stored: a render has nothing finer.
     return read_library(path, template=template)

@@ -41,6 +41,11 @@ def test_importing_a_package_loads_nothing_heavy(package: str, never: set[str]):
     assert loaded_by(f"import {package}") & never == set()
 
 
+@pytest.mark.parametrize("module", ["farm.rendering", "farm.training.train_job", "farm.training.worker"])
+def test_what_renders_and_trains_does_not_load_what_finds_faces(module: str):
+    assert "mediapipe" not in loaded_by(f"import {module}")
+
+
 @pytest.mark.parametrize("statement", ["import farm.cli", "from farm.cli import main; main(['--help'])"])
 def test_what_the_command_line_offers_is_told_without_loading_what_does_it(statement: str):
     science = {"av", "cv2", "matplotlib", "mediapipe", "numpy", "scipy", "torch", "transformers"}

@@ -18,6 +18,10 @@ from fuzz_case import FuzzCase, Outcome
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 
+DIED = "died"
+MOST_DEATHS = 5
+"""After that many it is no case that kills them."""
+
 
 def run_cases(cases: Sequence[FuzzCase], *, folder: Path, workers: int) -> list[Outcome]:
     """The outcome of every case.
@@ -39,6 +43,8 @@ def run_cases(cases: Sequence[FuzzCase], *, folder: Path, workers: int) -> list[
         while len(outcomes) < len(share):
             root = folder / f"worker-{next(numbers)}"
             outcomes += _outcomes(share[len(outcomes) :], root=root, recordings=recordings)
+            if sum(outcome.code == DIED for outcome in outcomes) > MOST_DEATHS:
+                raise RuntimeError(f"workers keep dying; the last one said: {outcomes[-1].problem}")
         return outcomes
 
     with ThreadPoolExecutor(workers) as pool:
@@ -77,7 +83,7 @@ def _outcomes(cases: Sequence[FuzzCase], *, root: Path, recordings: Path) -> Ite
             status = process.wait()
         errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
         last_words = errors.read().decode(errors="replace")
-        yield Outcome(case=case, code="died", problem=f"the process ended with status {status}: {last_words}")
+        yield Outcome(case=case, code=DIED, problem=f"the process ended with status {status}: {last_words}")
 
 
 def _environment(root: Path) -> dict[str, str]:
