@@ -143,7 +143,7 @@ def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, ter
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
     told = (
-        "it speaks: farm render, with profile full; farm train with stage: renderer makes it better"
+        "it speaks: farm render; farm train with stage: renderer makes it better"
         if not is_trained
         else "it speaks, and its renderer is trained"
     )

@@ -142,6 +142,14 @@ def _show(report: TrainingReport, *, loaded: LoadedTraining, bars: TrainingBars,
     out.print(f"  sha256 {report.weights_sha256}", markup=False)
     if loaded.subject is not None:
         out.print(f"  also in {loaded.subject}, which can be rendered now", markup=False)
+    if report.limits is not None:
+        limits = report.limits
+        out.print(
+            f"  limits fitted on {limits.frames} frames, {limits.unseen} of them never learnt from",
+            markup=False,
+        )
+        for figure in limits.beyond:
+            out.print(f"  not good: {figure}; its videos will be rejected (docs/inspection.md)", markup=False)
     out.print(f"  checkpoints  {report.checkpoints}", markup=False)
     out.print(f"  logs         {report.logs}", markup=False)
     workers = "1 worker" if report.workers == 1 else f"{report.workers} workers"

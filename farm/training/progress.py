@@ -144,6 +144,21 @@ class Mailbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FittedLimits:
+    """What a subject's limits were fitted on.
+
+    Attributes:
+        frames: Frames of its clip that were drawn.
+        unseen: Those of them that nothing was learnt from.
+        beyond: What is not good all the same, in words: the inspection would reject videos of the subject.
+    """
+
+    frames: int
+    unseen: int
+    beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingReport:
     """A finished run.
 
@@ -161,6 +176,7 @@ class TrainingReport:
         logs: Folder with the TensorBoard events and the contact sheets.
         seconds: Wall clock of this start of the run.
         workers: Data-parallel workers.
+        limits: Of the subject that received the weights; None where none did.
     """
 
     name: str
@@ -176,6 +192,7 @@ class TrainingReport:
     logs: str
     seconds: float
     workers: int
+    limits: FittedLimits | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The report as plain data for ``--json``."""

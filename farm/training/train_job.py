@@ -6,8 +6,9 @@ import time
 
 from farm.outputs import store_places
 from farm.training.delivery import check_outputs, deliver_weights
+from farm.training.limits import fit_limits
 from farm.training.loop import Outcome
-from farm.training.progress import TrainingListener, TrainingReport
+from farm.training.progress import FittedLimits, TrainingListener, TrainingReport
 from farm.training.train_plan import TrainingPlan, plan_training, run_id, run_prefix
 from farm.training.worker import StageTrainers, TrainerFactory, WorkerSetup, share_for_training
 from infra.cluster import connected_cluster
@@ -73,7 +74,8 @@ def train(
             listener=listener,
         )
     sha256 = deliver_weights(plan, store=open_store(settings.store), key=outcome.weights_key)
-    return _report(plan, setup, outcome, sha256=sha256, started=started)
+    limits = fit_limits(plan)
+    return _report(plan, setup, outcome, sha256=sha256, limits=limits, started=started)
 
 
 def _setup(
@@ -96,6 +98,7 @@ def _report(
     outcome: Outcome,
     *,
     sha256: str,
+    limits: FittedLimits | None,
     started: float,
 ) -> TrainingReport:
     return TrainingReport(
@@ -112,4 +115,5 @@ def _report(
         logs=str(setup.logs),
         seconds=time.perf_counter() - started,
         workers=plan.workers,
+        limits=limits,
     )

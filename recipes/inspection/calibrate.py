@@ -15,18 +15,13 @@ from typing import Final
 
 import numpy as np
 
-from recipes.inspection.good_segments import GoodSegment, GoodSegments, Performance
+from recipes.inspection.good_segments import SEGMENT_FRAMES, GoodSegment, GoodSegments, Performance
 from stages.inspection.checks import Limits, Range, SegmentFigures
-from stages.inspection.norms import write_norms
+from stages.inspection.fitting import MARGIN, ROUGH_MARGIN
+from stages.inspection.norms import FittedOn, drawing_sha256, write_norms
 from stages.subject.package import SubjectPackage
 from stages.tables import markdown_table
 from stages.threads import use_one_thread
-
-MARGIN: Final = 2.0
-"""How far beyond the worst good segment a limit lies, as a factor: words and seeds that were not tried come."""
-
-_ROUGH_MARGIN: Final = 3.0
-"""The same for the response of the mouth's opening, a quotient of two small distances."""
 
 _COLUMNS: Final = ["figure", "segments", "least", "median", "greatest", "good from", "to"]
 _FIXED: Final = ("faces", "frozen_frames", "black_frames", "not_finite_frames")
@@ -46,7 +41,7 @@ def fitted_limits(segments: Sequence[SegmentFigures]) -> Limits:
         if field.name in _FIXED or not values:
             found[field.name] = usual
             continue
-        margin = _ROUGH_MARGIN if field.name == "opening_response" else MARGIN
+        margin = ROUGH_MARGIN if field.name == "opening_response" else MARGIN
         found[field.name] = Range(
             at_least=None if usual.at_least is None else round(min(values) / margin, 2),
             at_most=None if usual.at_most is None else round(max(values) * margin, 2),
@@ -97,7 +92,13 @@ def main() -> None:
     limits = fitted_limits(figures)
     sys.stdout.write(f"{subject.name}, {len(found)} segments\n\n{table(figures, limits)}\n")
     if options.write:
-        write_norms(options.subject, limits=limits, look_LL3=np.mean([one.look_LL3 for one in found], axis=0))
+        frames = len(found) * SEGMENT_FRAMES
+        write_norms(
+            options.subject,
+            limits=limits,
+            look_LL3=np.mean([one.look_LL3 for one in found], axis=0),
+            fitted=FittedOn(frames=frames, unseen=frames, drawn_by=drawing_sha256(subject)),
+        )
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class SegmentInspector:
     """Inspects the segments of one subject."""
 
     def __init__(self, *, norms: Norms, detector: Detector | None, notice: str = "") -> None:
-        """`notice` says why there is no detector."""
+        """`notice` says what it cannot do, and why."""
         self.norms, self.notice = norms, notice
         self._detector = detector
 
@@ -56,12 +56,16 @@ class SegmentInspector:
         Raises:
             SubjectError: The package's `inspection.json` is damaged.
         """
-        norms = Norms.of(subject, folder=folder, size=size)
+        return cls.of(Norms.of(subject, folder=folder, size=size))
+
+    @classmethod
+    def of(cls, norms: Norms) -> Self:
+        """The inspector of a subject's norms; without a detector where none can be had."""
         try:
-            return cls(norms=norms, detector=FaceDetector())
+            return cls(norms=norms, detector=FaceDetector(), notice=norms.notice)
         except StageError as error:
-            notice = f"mouths are not looked for in the rendered pictures: {error.where}: {error.what} ({error.hint})"
-            return cls(norms=norms, detector=None, notice=notice)
+            blind = f"mouths are not looked for in the rendered pictures: {error.where}: {error.what} ({error.hint})"
+            return cls(norms=norms, detector=None, notice="; ".join(filter(None, (norms.notice, blind))))
 
     def begin(self, face: PosedFace) -> RunningInspection:
         """The inspection of a segment whose posed face was commanded."""

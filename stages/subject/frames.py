@@ -63,7 +63,7 @@ def clip_frames(folder: Path, *, size: int) -> NDArray[np.uint8]:
     cached = home / f"frames-{size}.npy"
     if not cached.is_file():
         tracks = ClipTracks.load(home)
-        _write_array(cached, _stored_frames(home, tracks, size=size), count=tracks.frame_count, size=size)
+        _write_array(cached, stored_frames(home, tracks, size=size), count=tracks.frame_count, size=size)
     frames_THW3: NDArray[np.uint8] = np.load(cached, mmap_mode="r")
     return frames_THW3
 
@@ -180,7 +180,9 @@ def align_frames(folder: Path, tracks: ClipTracks, *, shot: range, again: Iterat
         write_frames(path, again)
 
 
-def _stored_frames(home: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
+def stored_frames(folder: Path, tracks: ClipTracks, *, size: int) -> Iterator[Frame]:
+    """The frames (size, size, 3) of a prepared clip in order; from its source where it was prepared without them."""
+    home = clip_folder(folder)
     if (home / FRAMES_FILE).is_file():
         for frame_HW3 in read_frames(home / FRAMES_FILE):
             yield resized(frame_HW3, size)

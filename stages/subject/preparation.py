@@ -10,6 +10,7 @@ Every step writes whole files or none, and a run with the same inputs goes on af
     clip/tracks.npz, .json  the tracks
     references.safetensors  the reference library
     template.npz, reference.png, consent.*, subject.yaml
+    inspection.json         the limits that its videos are held against
     report/                 the report, whose data comes last
 """
 
@@ -19,6 +20,7 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 
 from stages.builtin import builtin_weights
 from stages.errors import SubjectError
+from stages.inspection.fitting import fit_norms, judge_fit
 from stages.media.account import MediaAccount
 from stages.media.tracks import check_track
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
@@ -141,6 +144,7 @@ class _Preparation:
         self._make_library(tracks, template)
         tracks.save(self._clip_folder)
         self._write_package(template, reference_HW3)
+        self._fit_limits()
         (self._clip_folder / _OBSERVED).unlink()
         picture = report_picture(tracks, sheet, offset_by_lag=offset.by_lag)
         self.figures = replace(self.figures, round_trip_px=round_trip_px(tracks))
@@ -284,9 +288,7 @@ class _Preparation:
     def _make_library(self, tracks: ClipTracks, template: Template) -> None:
         """What the subject is drawn from, before anything makes the folder a package."""
         total = tracks.frame_count + 1
-        frames = counted(
-            read_frames(self._clip_folder / FRAMES_FILE), self._counter(PrepareStep.LIBRARY, total)
-        )
+        frames = counted(self._stored_frames(), self._counter(PrepareStep.LIBRARY, total))
         try:
             made = make_library(self.request.out / LIBRARY_FILE, tracks, frames, template=template)
         except SubjectError as error:
@@ -320,6 +322,18 @@ class _Preparation:
             template=template,
             reference_HW3=reference_HW3,
         )
+
+    def _fit_limits(self) -> None:
+        """Hold the subject against what the warp alone makes of it."""
+        subject = SubjectPackage.load(self.request.out)
+        found = fit_norms(
+            subject, folder=self.request.out, progress=partial(self.progress, PrepareStep.LIMITS)
+        )
+        self._judge([judge_fit(found)])
+        self.figures = replace(
+            self.figures, fitted_frames=found.fitted.frames, fitted_unseen=found.fitted.unseen
+        )
+        self._keep_time()
 
     def _judge(self, verdicts: list[Verdict]) -> None:
         """Take verdicts in; when one refuses the clip, leave the report of what is known and raise."""

@@ -25,6 +25,7 @@ class PrepareStep(StrEnum):
     PICTURES = "pictures"
     REFINE = "refine"
     LIBRARY = "library"
+    LIMITS = "limits"
     REPORT = "report"
 
 

@@ -44,6 +44,7 @@ class PreparationFigures:
         references: pictures in the reference library.
         library_bytes: size of its file.
         background_unseen, background_restless: see `stages.warp.plate.BackgroundPlate`.
+        fitted_frames, fitted_unseen: see `stages.inspection.norms.FittedOn`.
     """
 
     seconds: float
@@ -67,6 +68,8 @@ class PreparationFigures:
     library_bytes: int | None = None
     background_unseen: float | None = None
     background_restless: float | None = None
+    fitted_frames: int | None = None
+    fitted_unseen: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ class Trained:
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     made = Trained()
     monkeypatch.setattr(training, "connected_cluster", no_cluster)
+    monkeypatch.setattr(training, "fit_limits", lambda plan: None)
     monkeypatch.setitem(sys.modules, "farm.training.ray_run", made)  # type: ignore[arg-type]
     return made
 

@@ -14,7 +14,8 @@ from stages.builtin import builtin_subject, builtin_subject_names
 from stages.errors import SubjectError
 from stages.inspection.checks import Limits, Range, SegmentFigures, judge
 from stages.inspection.look import LOOK_CELLS
-from stages.inspection.norms import NORMS_FILE, Norms, read_norms, write_norms
+from stages.inspection.norms import NORMS_FILE, FittedOn, Norms, drawing_sha256, read_norms, write_norms
+from stages.subject.package import SubjectPackage
 
 GOOD = SegmentFigures(
     faces=1.0,
@@ -63,17 +64,52 @@ def test_what_could_not_be_measured_passes() -> None:
     assert failed(SegmentFigures(), Limits()) == []
 
 
-def test_norms_come_back_from_the_file_as_they_were(tmp_path: Path) -> None:
+@pytest.fixture
+def subject(tmp_path: Path) -> SubjectPackage:
+    """One that is drawn with weights of its own."""
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"weights")
+    return replace(average_subject(), renderer_weights=weights)
+
+
+def fitted_to(subject: SubjectPackage) -> FittedOn:
+    return FittedOn(frames=50, unseen=19, drawn_by=drawing_sha256(subject))
+
+
+def test_norms_come_back_from_the_file_as_they_were(tmp_path: Path, subject: SubjectPackage) -> None:
     limits = replace(Limits(), mouth_error_px=Range(at_most=2.4), sharpness=Range(at_least=0.35, at_most=1.4))
     assert read_norms(tmp_path) is None
-    write_norms(tmp_path, limits=limits, look_LL3=LOOK)
+    write_norms(tmp_path, limits=limits, look_LL3=LOOK, fitted=fitted_to(subject))
     stored = read_norms(tmp_path)
     assert stored is not None
-    assert stored[0] == limits
-    assert np.array_equal(stored[1], LOOK)
-    norms = Norms.of(average_subject(), folder=tmp_path, size=64)
-    assert norms.is_fitted
+    assert (stored.limits, stored.fitted) == (limits, fitted_to(subject))
+    assert np.array_equal(stored.look_LL3, LOOK)
+    norms = Norms.of(subject, folder=tmp_path, size=64)
+    assert (norms.is_fitted, norms.notice) == (True, "")
     assert norms.limits == limits
+
+
+def test_limits_of_what_a_subject_was_drawn_with_before_are_told_and_not_used(
+    tmp_path: Path, subject: SubjectPackage
+) -> None:
+    limits = replace(Limits(), mouth_error_px=Range(at_most=2.4))
+    write_norms(tmp_path, limits=limits, look_LL3=LOOK, fitted=fitted_to(subject))
+    assert subject.renderer_weights is not None
+    subject.renderer_weights.write_bytes(b"trained longer")
+    norms = Norms.of(subject, folder=tmp_path, size=64)
+    assert (norms.is_fitted, norms.limits) == (False, Limits())
+    assert "limits for all" in norms.notice
+    library = tmp_path / "library"
+    library.write_bytes(b"weights")
+    assert len({drawing_sha256(each) for each in (subject, replace(subject, library=library))}) == 2
+
+
+def test_the_first_version_of_the_file_is_read_and_holds_for_whatever_draws(subject: SubjectPackage) -> None:
+    kept = Path(__file__).parent / "kept_norms"
+    assert json.loads((kept / NORMS_FILE).read_text())["schema"] == "farm.inspection/v1"
+    norms = Norms.of(subject, folder=kept, size=64)
+    assert (norms.is_fitted, norms.notice) == (True, "")
+    assert norms.limits.mouth_error_px == Range(at_most=2.46)
 
 
 def test_a_package_without_the_file_is_held_against_its_reference_and_the_limits_for_all(
@@ -90,16 +126,31 @@ def test_a_package_without_the_file_is_held_against_its_reference_and_the_limits
     [
         lambda record: {**record, "schema": "farm.inspection/v9"},
         lambda record: {**record, "more": 1},
+        lambda record: {**record, "fitted": {**record["fitted"], "unseen": 51}},
+        lambda record: {**record, "fitted": {**record["fitted"], "frames": "50"}},
+        lambda record: {**record, "fitted": None},
+        lambda record: {name: value for name, value in record.items() if name != "fitted"},
+        lambda record: {**record, "look": [[[10**400] * 3] * 8] * 8},
         lambda record: {**record, "look": record["look"][:2]},
         lambda record: {**record, "limits": {**record["limits"], "mouth_error_px": {"at_most": "6"}}},
         lambda record: {**record, "limits": {**record["limits"], "mouth_error_px": {"below": 6}}},
         lambda record: {**record, "limits": {"mouth_error_px": {"at_most": 6}}},
         lambda _: [1, 2],
     ],
-    ids=["schema", "unknown field", "small look", "text", "unknown end", "limits missing", "no mapping"],
+    ids=[
+        *(
+            "schema",
+            "unknown field",
+            "more unseen than drawn",
+            "text for a number",
+            "no account",
+            "account missing",
+        ),
+        *("beyond all numbers", "small look", "text", "unknown end", "limits missing", "no mapping"),
+    ],
 )
-def test_a_damaged_file_is_refused_and_named(tmp_path: Path, spoil: object) -> None:
-    write_norms(tmp_path, limits=Limits(), look_LL3=LOOK)
+def test_a_damaged_file_is_refused_and_named(tmp_path: Path, spoil: object, subject: SubjectPackage) -> None:
+    write_norms(tmp_path, limits=Limits(), look_LL3=LOOK, fitted=fitted_to(subject))
     path = tmp_path / NORMS_FILE
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(SubjectError, match=NORMS_FILE) as caught:
@@ -111,7 +162,7 @@ def test_every_actor_ships_with_limits_of_its_own_that_are_tighter_than_those_fo
     for name in builtin_subject_names():
         stored = read_norms(builtin_subject(name))
         assert stored is not None, name
-        mine, for_all = stored[0].mouth_error_px, Limits().mouth_error_px
+        mine, for_all = stored.limits.mouth_error_px, Limits().mouth_error_px
         assert isinstance(mine, Range)
         assert mine.at_most is not None
         assert for_all.at_most is not None
