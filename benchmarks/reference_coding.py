@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.metrics.pictures import laplacian_variance, psnr
-from stages.subject.library_file import read_library
-from stages.subject.package import LIBRARY_FILE
+from stages.subject.library_file import LIBRARY_FILE, read_library
 from stages.subject.picture_stream import COLOUR, decode_pictures, encode_pictures
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks

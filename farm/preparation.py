@@ -69,7 +69,7 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     # The cheapest first: a wrong path is told at once, not after libraries have loaded.
     check_places(loaded.places())
     speech = fetch_file(loaded.speech, cache=cache, where="spec.speech")
-    folder = _subject_folder(loaded.subject, stages=stages, cache=cache)
+    folder = subject_folder(loaded.subject, stages=stages, cache=cache)
     with translated("spec.output.profile"):
         profile = profile_named(loaded.job.spec.output.profile.value)
     with translated("shared weights"):
@@ -287,7 +287,17 @@ def _expected_bytes(plan: RenderPlan, *, frames: int) -> int:
     return int(frames * plan.profile.size_px**2 * _BYTES_PER_PIXEL)
 
 
-def _subject_folder(location: str, *, stages: StageFactory, cache: Path) -> Path:
+def subject_folder(location: str, *, stages: StageFactory, cache: Path) -> Path:
+    """The folder of a subject package on this machine.
+
+    Args:
+        location: ``builtin:NAME``, or the path or ``s3://`` URI of the package.
+        stages: Know the packages that ship with the project.
+        cache: Folder for what comes from S3.
+
+    Raises:
+        FarmError: There is none, or it may not be read.
+    """
     name = builtin_name(location)
     if name is None:
         return fetch_subject_folder(location, cache=cache)

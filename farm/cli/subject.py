@@ -1,4 +1,4 @@
-"""`farm subject`: a clip made into a subject package, and a table of several."""
+"""`farm subject`: a clip made into a subject package, what a package holds, and a table of several."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from farm.cli.guarding import OverwriteOption, Run, argument, command, option
 from farm.cli.output import Terminal, libraries_quiet
 from farm.translation import translated
 from jobs.errors import DiskFull, ExitCode
+from jobs.locations import builtin_name, is_s3
 from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
+    from stages.inspection.overview import SubjectOverview
     from stages.subject.preparation_request import SubjectRequest
     from stages.subject.quality_report import QualityReport
 
 _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
+
+_DRAWN_BY = {"renderer": "by the paper's U-Net", "warped": "from warped references"}
 
 app = typer.Typer(help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich")
 
@@ -104,6 +108,51 @@ def _table(
     if not run.terminal.result({"subjects": [_as_record(report) for report in reports]}):
         run.terminal.out.print(report_table(reports), markup=False)
     return ExitCode.OK
+
+
+@command(app, "show")
+def _show_package(
+    run: Run,
+    *,
+    subject: Annotated[str, argument("SUBJECT", "Folder or s3:// URI of a package, or builtin:NAME.")],
+) -> ExitCode:
+    """Load all that a render of a subject loads, and show what its package holds."""
+    from farm.preparation import subject_folder
+
+    location = subject if is_s3(subject) or builtin_name(subject) else str(Path(subject).absolute())
+    folder = subject_folder(location, stages=run.wiring.stages, cache=run.settings.cache)
+    with libraries_quiet(), translated(subject):
+        from stages.inspection.overview import SubjectOverview
+
+        overview = SubjectOverview.of(folder)
+    if not run.terminal.result(asdict(overview)):
+        run.terminal.facts(_overview_facts(overview))
+    return ExitCode.OK
+
+
+def _overview_facts(overview: SubjectOverview) -> list[tuple[str, str]]:
+    library, limits = overview.library, overview.limits
+    drawn = f"{overview.size_px} px, {_DRAWN_BY[overview.architecture]}"
+    trained = "untrained" if overview.untrained else f"trained on {overview.trained_frames} frames"
+    facts = [
+        ("name", overview.name),
+        ("consent", overview.consent),
+        ("provenance", overview.provenance),
+        ("licence", overview.licence),
+        ("package", f"sha256 {overview.sha256[:16]}"),
+        ("drawn", f"{drawn}, {trained}"),
+    ]
+    if library is not None:
+        background = "stands still" if library.is_still else f"moves in {library.restless:.0%} of its places"
+        facts += [
+            ("library", f"{library.references} references, {library.size_bytes / 1e6:.2f} MB"),
+            ("background", f"{background}; {library.unseen:.0%} of it was never seen"),
+        ]
+    on = (
+        "" if limits.frames is None else f", fitted on {limits.frames} frames, {limits.unseen} of them unseen"
+    )
+    facts.append(("limits", f"its own{on}" if limits.own else limits.notice or "those for all"))
+    return facts
 
 
 def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:

@@ -6,7 +6,8 @@ from stages.errors import SubjectError
 from stages.render.renderer_facts import Architecture, RendererFacts
 from stages.render.renderer_stage import RendererStage
 from stages.render.warped_stage import WarpedStage
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.library_file import LIBRARY_FILE
+from stages.subject.package import SubjectPackage
 
 
 def load_renderer(*, subject: SubjectPackage, device: str) -> RendererStage | WarpedStage:

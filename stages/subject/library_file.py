@@ -33,6 +33,9 @@ from stages.warp.library import ReferenceLibrary
 from stages.warp.plate import BackgroundPlate, Picture
 from stages.whole_files import written_whole
 
+LIBRARY_FILE: Final = "references.safetensors"
+"""Name of the reference library in a package."""
+
 SCHEMA: Final = "farm.references/v2"
 """Version of the file's form. In the first one, which no release wrote, references had no heads."""
 
@@ -173,6 +176,19 @@ def read_library(path: Path, *, template: Template) -> StoredReferences:
         SubjectError: it is missing, damaged or no library (``subject_damaged``), of another version
             (``subject_version``) or of another subject (``library_mismatch``).
     """
+    header, tensors = _checked(path, template=template)
+    try:
+        return _decoded(header, tensors)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def check_library(path: Path, *, template: Template) -> None:
+    """Everything that `read_library` checks but the coding of its pictures, which takes far longer. Raises the same."""
+    _checked(path, template=template)
+
+
+def _checked(path: Path, *, template: Template) -> tuple[_LibraryHeader, dict[str, NDArray[Any]]]:
     if not is_plain_file(path):
         raise damaged(path, "the file is missing")
     if path.stat().st_size > LARGEST_LIBRARY:
@@ -185,10 +201,14 @@ def read_library(path: Path, *, template: Template) -> StoredReferences:
         _check_sizes(tensors)
         if header.streams_sha256 != _digest(tensors["pictures"], tensors["masks"]):
             raise ValueError("its pictures are not those that were written")
-        _check_template(header, template, path=path)
-        return _decoded(header, tensors)
     except _UNREADABLE as error:
-        raise damaged(path, f"no readable library of references: {error}") from error
+        raise _unreadable(path, error) from error
+    _check_template(header, template, path=path)
+    return header, tensors
+
+
+def _unreadable(path: Path, error: Exception) -> SubjectError:
+    return damaged(path, f"no readable library of references: {error}")
 
 
 def template_digest(template: Template) -> str:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stages.errors import SubjectError
 from stages.files import is_plain_file
+from stages.subject.library_file import LIBRARY_FILE, check_library
 from stages.subject.package_files import digest_of, inside, read_facts, read_reference, read_template
 from stages.subject.template import Template
 from stages.whole_files import written_whole
@@ -32,9 +33,6 @@ _TEMPLATE: Final = "template.npz"
 _REFERENCE: Final = "reference.png"
 RENDERER_FILE: Final = "renderer.safetensors"
 """Name of the renderer's weights in a package of its own."""
-
-LIBRARY_FILE: Final = "references.safetensors"
-"""Name of the reference library in a package: see `stages.subject.library_file`."""
 
 _FIELDS: Final = ("name", "consent", "provenance", "licence", "renderer")
 SCHEMA: Final = "farm.subject/v1"
@@ -75,8 +73,8 @@ class SubjectPackage:
         """Read and check a package.
 
         Raises:
-            SubjectError: not found, incomplete, damaged, without a consent record, or neither trained nor with a
-                library (``subject_no_renderer``).
+            SubjectError: not found, incomplete, damaged, without a consent record, neither trained nor with a
+                library (``subject_no_renderer``), or with the library of another subject (``library_mismatch``).
         """
         facts = _facts_of(folder)
         _check_consent(folder, facts)
@@ -90,18 +88,21 @@ class SubjectPackage:
                 hint="train one on it: farm train SPEC, with stage: renderer",
             )
         weights = _weights_of(folder, facts["renderer"]) if is_trained else None
-        template, reference = (inside(folder, name) for name in (_TEMPLATE, _REFERENCE))
+        template_file, reference = (inside(folder, name) for name in (_TEMPLATE, _REFERENCE))
+        template = read_template(template_file)
+        if library is not None:
+            check_library(library, template=template)
         return cls(
             name=facts["name"],
             consent=facts["consent"],
             provenance=facts["provenance"],
             licence=facts["licence"],
-            template=read_template(template),
+            template=template,
             reference_HW3=read_reference(reference),
             renderer_weights=weights,
             # In this order: of a package without a library the hash is what it was before there were any.
             sha256=_hash(
-                [folder / _FACTS, template, reference, *(file for file in (weights, library) if file)]
+                [folder / _FACTS, template_file, reference, *(file for file in (weights, library) if file)]
             ),
             library=library,
         )

@@ -39,11 +39,12 @@ from stages.subject.claim import Claim, file_sha256, keep_consent, take_folder
 from stages.subject.face_framing import framing_of
 from stages.subject.frames import FRAMES_FILE, FrameWriter, align_frames, forget_frames
 from stages.subject.framing import Frame, Framing
+from stages.subject.library_file import LIBRARY_FILE
 from stages.subject.library_of_clip import make_library
 from stages.subject.looks import Looks, look_over
 from stages.subject.measures import TrackMeasures
 from stages.subject.observation import Observation
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.package import SubjectPackage
 from stages.subject.preparation_request import PrepareStep, Progress, SubjectRequest
 from stages.subject.prepare import assemble, canonicalised, observe_shot, round_trip_px, shot_frames
 from stages.subject.quality import (

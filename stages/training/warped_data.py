@@ -19,9 +19,8 @@ from stages.errors import SubjectError
 from stages.files import is_plain_file
 from stages.geometry.canonical import pose, straightened
 from stages.render.generator_config import GeneratorConfig
-from stages.subject.library_file import StoredReferences, read_library
+from stages.subject.library_file import LIBRARY_FILE, StoredReferences, read_library
 from stages.subject.library_making import control_of
-from stages.subject.package import LIBRARY_FILE
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training.parallel import share_of

@@ -29,8 +29,8 @@ from stages.inspection.inspector import SegmentInspector
 from stages.inspection.norms import Norms, read_norms
 from stages.render.renderer_loading import load_renderer
 from stages.subject.frames import FRAMES_FILE, write_frames
-from stages.subject.library_file import write_library
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.library_file import LIBRARY_FILE, write_library
+from stages.subject.package import SubjectPackage
 from stages.subject.quality import Level
 from stages.subject.tracks import CLIP_FOLDER
 from stages.video.unfit import UnfitFrames

@@ -20,8 +20,8 @@ from stages.render.renderer_stage import RendererStage
 from stages.render.repair_config import RepairConfig
 from stages.render.repair_network import RepairNetwork
 from stages.render.warped_stage import WarpedStage
-from stages.subject.library_file import write_library
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.library_file import LIBRARY_FILE, write_library
+from stages.subject.package import SubjectPackage
 from stages.warp.reach import CONTEXT_FRAMES
 from stages.weights import save_weights
 from stages.weights_header import WeightsHeader

@@ -15,8 +15,14 @@ from safetensors.numpy import save_file
 
 from stages.errors import SubjectError
 from stages.subject import library_file
-from stages.subject.library_file import LARGEST_LIBRARY, StoredReferences, read_library, write_library
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.library_file import (
+    LARGEST_LIBRARY,
+    LIBRARY_FILE,
+    StoredReferences,
+    read_library,
+    write_library,
+)
+from stages.subject.package import SubjectPackage
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +210,9 @@ def test_pictures_that_fit_in_no_way_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_package_with_a_library_needs_no_renderer(folder: Path, facts: dict[str, str], written: Path):
+def test_a_package_with_a_library_needs_no_renderer(
+    folder: Path, facts: dict[str, str], references: StoredReferences
+):
     SubjectPackage.write(
         folder,
         facts={**facts, "renderer": ""},
@@ -214,19 +222,27 @@ def test_a_package_with_a_library_needs_no_renderer(folder: Path, facts: dict[st
     with pytest.raises(SubjectError) as caught:
         SubjectPackage.load(folder)
     assert caught.value.code == "subject_no_renderer"
-    (folder / LIBRARY_FILE).write_bytes(written.read_bytes())
+    write_library(folder / LIBRARY_FILE, references, template=average_template())
     subject = SubjectPackage.load(folder)
     assert subject.renderer_weights is None
     assert subject.library == (folder / LIBRARY_FILE).resolve()
 
 
-def test_the_hash_of_a_package_knows_its_library(folder: Path, written: Path):
+def test_the_hash_of_a_package_knows_its_library(folder: Path, references: StoredReferences, tmp_path: Path):
     without = SubjectPackage.load(folder)
     assert without.library is None
+    write_library(tmp_path / LIBRARY_FILE, references, template=average_template())
+    changed(tmp_path / LIBRARY_FILE, folder / LIBRARY_FILE, frames=lambda frames_R: frames_R + 1)
+    other = SubjectPackage.load(folder).sha256
+    changed(tmp_path / LIBRARY_FILE, folder / LIBRARY_FILE)
+    assert len({without.sha256, other, SubjectPackage.load(folder).sha256}) == 3
+
+
+def test_a_package_with_the_library_of_another_is_refused(folder: Path, written: Path):
     (folder / LIBRARY_FILE).write_bytes(written.read_bytes())
-    with_it = SubjectPackage.load(folder).sha256
-    (folder / LIBRARY_FILE).write_bytes(written.read_bytes()[:-1])
-    assert len({without.sha256, with_it, SubjectPackage.load(folder).sha256}) == 3
+    with pytest.raises(SubjectError) as caught:
+        SubjectPackage.load(folder)
+    assert caught.value.code == "library_mismatch"
 
 
 def test_a_library_that_lies_elsewhere_is_none(folder: Path, written: Path):

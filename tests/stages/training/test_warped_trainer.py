@@ -19,8 +19,8 @@ from stages.render.renderer_facts import Architecture, RendererFacts
 from stages.render.renderer_loading import load_renderer
 from stages.render.repair_config import RepairConfig
 from stages.subject.frames import FRAMES_FILE, write_frames
-from stages.subject.library_file import read_library
-from stages.subject.package import LIBRARY_FILE, SubjectPackage
+from stages.subject.library_file import LIBRARY_FILE, read_library
+from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training import warped_trainer as trainer_module
