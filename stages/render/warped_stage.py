@@ -24,10 +24,9 @@ from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.warp.candidates import CandidateMaker, Candidates
-from stages.warp.choice import choose_eyes, choose_heads, choose_mouths
 from stages.warp.control_mesh import ControlMesh
-from stages.warp.keys import eye_keys, head_keys, mouth_keys
 from stages.warp.library import ReferenceLibrary
+from stages.warp.references import choose_references
 from stages.weights import build_network, load_weights
 
 Frame = NDArray[np.uint8]
@@ -101,10 +100,7 @@ class WarpedStage:
         if not face.frame_count:
             return
         canonical_TN3, head_T7 = straightened(face.mesh_TN3, template_N3=self._template.mesh_N3)
-        library = self._maker.library
-        head_T = choose_heads(head_keys(head_T7), library.heads_RK)
-        mouth_T = choose_mouths(mouth_keys(canonical_TN3, head_T7), library.mouths_RK)
-        eyes_T = choose_eyes(eye_keys(canonical_TN3, head_T7), library.eyes_RK)
+        references = choose_references(self._maker.library, canonical_TN3=canonical_TN3, head_T7=head_T7)
         for start in range(lead, stop, self._batch):
             frames = range(start, min(start + self._batch, stop))
             made = [
@@ -112,9 +108,7 @@ class WarpedStage:
                     mesh_N3=face.mesh_TN3[t],
                     head_7=head_T7[t],
                     torso_18x3=face.torso_TN3[t],
-                    head=int(head_T[t]),
-                    mouth=int(mouth_T[t]),
-                    eyes=int(eyes_T[t]),
+                    references=references[t],
                 )
                 for t in frames
             ]

@@ -31,8 +31,8 @@ from stages.training.split import HELD_OUT_SHARE, learnt_frames
 from stages.training.trainer import Workers
 from stages.training.warped_config import WarpedTraining
 from stages.warp.candidates import CandidateMaker, Candidates
-from stages.warp.choice import choose_eyes, choose_heads, choose_mouths
-from stages.warp.keys import eye_keys, head_keys, mouth_keys
+from stages.warp.reach import HEAD_FADE_FRAMES
+from stages.warp.references import FrameReferences, choose_references
 
 Floats = NDArray[np.float32]
 
@@ -86,8 +86,8 @@ class WarpedClip:
         self.maker = CandidateMaker(library=stored.opened(), control=control_of(template))
         self._template = template
         canonical_TN3, self._head_T7 = straightened(self.drawn.mesh_TN3, template_N3=template.mesh_N3)
-        self._chosen_T3 = self._choose(
-            canonical_TN3, near_TR=_near(stored.frames_R, self.drawn, apart=config.apart)
+        self._references_T = self._choose(
+            canonical_TN3, near_TR=_near(stored.frames_R, self.drawn, apart=config.apart + HEAD_FADE_FRAMES)
         )
 
     @property
@@ -101,14 +101,11 @@ class WarpedClip:
         Of the part that training may see they are made without the frame itself and its neighbours: these know the
         answer, and a render has none that do.
         """
-        head, mouth, eyes = self._chosen_T3[frame].tolist()
         return self.maker.make(
             mesh_N3=self.drawn.mesh_TN3[frame],
             head_7=self._head_T7[frame],
             torso_18x3=self.drawn.torso_TN3[frame],
-            head=head,
-            mouth=mouth,
-            eyes=eyes,
+            references=self._references_T[frame],
         )
 
     def points(self, frame: int) -> Floats:
@@ -144,23 +141,19 @@ class WarpedClip:
         before = [frame for frame in learnable if frame < stop]
         return before or learnable, [frame for frame in learnable if frame >= stop]
 
-    def _choose(self, canonical_TN3: Floats, *, near_TR: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Head, mouth and eyes (T, 3) of every frame; the held-out end is chosen as a take of its own."""
-        library, parts = self.maker.library, []
-        keys = (
-            head_keys(self._head_T7),
-            mouth_keys(canonical_TN3, self._head_T7),
-            eye_keys(canonical_TN3, self._head_T7),
-        )
+    def _choose(self, canonical_TN3: Floats, *, near_TR: NDArray[np.bool_]) -> list[FrameReferences]:
+        """What every frame is made of; the held-out end is chosen as a take of its own."""
         trained = self.drawn.trained_frames
-        for frames in (slice(0, trained), slice(trained, None)):
-            heads_TK, mouths_TK, eyes_TK = (key_TK[frames] for key_TK in keys)
-            barred_TR = near_TR[frames]
-            heads_T = choose_heads(heads_TK, library.heads_RK, barred_TR=barred_TR)
-            mouths_T = choose_mouths(mouths_TK, library.mouths_RK, barred_TR=barred_TR)
-            eyes_T = choose_eyes(eyes_TK, library.eyes_RK, barred_TR=barred_TR)
-            parts.append(np.stack([heads_T, mouths_T, eyes_T], axis=1))
-        return np.concatenate(parts)
+        return [
+            references
+            for frames in (slice(0, trained), slice(trained, None))
+            for references in choose_references(
+                self.maker.library,
+                canonical_TN3=canonical_TN3[frames],
+                head_T7=self._head_T7[frames],
+                barred_TR=near_TR[frames],
+            )
+        ]
 
 
 class WarpedSampler:

@@ -19,6 +19,7 @@ from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING, ControlMesh
 from stages.warp.field import FIELD_SIZE, Raster
 from stages.warp.library import ReferenceLibrary, divided
 from stages.warp.plate import Picture
+from stages.warp.references import FrameReferences, Mixture
 
 Floats = NDArray[np.float32]
 
@@ -66,7 +67,7 @@ class CandidateMaker:
     control: ControlMesh
 
     def make(
-        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, head: int, mouth: int, eyes: int
+        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, references: FrameReferences
     ) -> Candidates:
         """The candidates of one frame.
 
@@ -74,15 +75,14 @@ class CandidateMaker:
             mesh_N3: mesh (478, 3) in the picture.
             head_7: its head vector.
             torso_18x3: shoulders (18, 3) in the picture.
-            head: which reference lends all but lips and eyes.
-            mouth: which reference lends its mouth.
-            eyes: which one lends its eyes.
+            references: what lends its mouth, its eyes, and all else.
         """
+        head, mouth, eyes = references.head, references.mouth, references.eyes
         points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
         raster = self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
-        layer_SS4, plate_SS3 = self._moved(raster, head), self.library.plate.picture_SS3
+        layer_SS4, plate_SS3 = self._mixed(raster, head), self.library.plate.picture_SS3
         head_SS3 = over(layer_SS4, plate_SS3)
-        mouth_SS3 = head_SS3.copy() if mouth == head else over(self._moved(raster, mouth), plate_SS3)
+        mouth_SS3 = head_SS3.copy() if mouth == head else over(self._mixed(raster, mouth), plate_SS3)
         if mouth != head and (
             lips := SoftPart.of(mesh_N3[OUTER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
         ):
@@ -92,11 +92,23 @@ class CandidateMaker:
                 eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)
             ):
                 part = raster.within(*(slice(side.start // _CELL, side.stop // _CELL) for side in eye.box))
-                moved_HW3 = self._moved(part, eyes)[..., :3]
+                moved_HW3 = self._mixed(part, eyes)[..., :3]
                 eye.paste(moved_HW3, onto_SS3=head_SS3)
                 eye.paste(moved_HW3, onto_SS3=mouth_SS3)
         mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
         return Candidates(head_SS3=head_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
+
+    def _mixed(self, raster: Raster, mixture: Mixture) -> Picture:
+        """A mixture of references (H, W, 4) where the raster's pixels are."""
+        mixed_HW4, count = self._moved(raster, mixture.references[0]), mixture.parts[0]
+        for reference, parts in zip(mixture.references[1:], mixture.parts[1:], strict=True):
+            count += parts
+            share = parts / count
+            mixed_HW4 = np.asarray(
+                cv2.addWeighted(mixed_HW4, 1 - share, self._moved(raster, reference), share, 0),
+                dtype=np.uint8,
+            )
+        return mixed_HW4
 
     def _moved(self, raster: Raster, reference: int) -> Picture:
         """A reference (H, W, 4) where the raster's pixels are."""
@@ -149,6 +161,7 @@ class SoftPart:
 
 def over(layer_SS4: Picture, plate_SS3: Picture) -> Picture:
     """A layer, colours times mask and mask, in front of a picture."""
-    behind_SS = 255 - layer_SS4[..., 3]
+    # A view of three of the four channels would take cv2 five times as long.
+    behind_SS = 255 - cv2.extractChannel(layer_SS4, 3)
     behind_SS3 = cv2.multiply(plate_SS3, cv2.merge([behind_SS] * 3), scale=1 / 255)
-    return np.asarray(cv2.add(layer_SS4[..., :3], behind_SS3), dtype=np.uint8)
+    return np.asarray(cv2.add(cv2.cvtColor(layer_SS4, cv2.COLOR_RGBA2RGB), behind_SS3), dtype=np.uint8)

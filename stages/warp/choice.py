@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 Costs = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-_HEAD_CHANGE: Final = 10.0
-_MOUTH_CHANGE: Final = 60.0
-_EYES_CHANGE: Final = 40.0
+_HEAD_CHANGE: Final = 20.0
+_MOUTH_CHANGE: Final = 120.0
+_EYES_CHANGE: Final = 80.0
 """What it costs to go over to another reference: as much as so many square px, or square degrees, of difference."""
 
 _CLOSED_COST: Final = 40.0

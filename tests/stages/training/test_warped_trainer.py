@@ -32,6 +32,7 @@ from stages.training.warped_config import WarpedTraining
 from stages.training.warped_data import WarpedClip, WarpedSampler
 from stages.training.warped_trainer import WarpedTrainer, computes_half_precision
 from stages.warp.candidates import CandidateMaker
+from stages.warp.references import FrameReferences
 
 FRAMES = 40
 CONFIG = WarpedTraining(steps=6, apart=4, learning_rate=2e-3, network=RepairConfig(width=4, depth=1))
@@ -109,14 +110,13 @@ def test_no_frame_is_learnt_from_itself_or_its_neighbours(
 ):
     template = Template.from_clips([ClipTracks.load(folder)], share=1 - HELD_OUT_SHARE)
     frames_R = read_library(folder / LIBRARY_FILE, template=template).frames_R
-    taken: list[tuple[int, int, int]] = []
-    monkeypatch.setattr(
-        CandidateMaker, "make", lambda _, *, head, mouth, eyes, **__: taken.append((head, mouth, eyes))
-    )
+    taken: list[FrameReferences] = []
+    monkeypatch.setattr(CandidateMaker, "make", lambda _, *, references, **__: taken.append(references))
     for frame in range(34):
         clip.candidates(frame)
-    for frame, references in enumerate(taken):
-        assert min(abs(int(frames_R[each]) - frame) for each in references) >= CONFIG.apart
+    for frame, lent in enumerate(taken):
+        mixed = [*lent.head.references, *lent.mouth.references, *lent.eyes.references]
+        assert min(abs(int(frames_R[each]) - frame) for each in mixed) >= CONFIG.apart
 
 
 def test_what_chooses_is_not_learnt_and_what_is_held_out_does_neither(clip: WarpedClip):

@@ -23,6 +23,7 @@ from stages.metrics.pictures import laplacian_variance
 from stages.warp.candidates import CandidateMaker, Candidates, SoftPart, over
 from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING
 from stages.warp.library import ReferenceLibrary, divided, sharpened
+from stages.warp.references import FrameReferences, Mixture
 
 TINTS = ((250, 20, 20), (20, 250, 20), (20, 20, 250), (200, 200, 20))
 
@@ -41,12 +42,16 @@ def made(
     head: int = 0,
     mouth: int = 0,
     eyes: int = 0,
+    references: FrameReferences | None = None,
 ) -> Candidates:
     head_7 = actor.head_7 if head_7 is None else head_7
     canonical_N3 = with_lids(with_mouth(actor.canonical_N3, opening), opening / 3)
     mesh_N3 = pose(canonical_N3[None], head_7[None])[0]
     return maker.make(
-        mesh_N3=mesh_N3, head_7=head_7, torso_18x3=actor.torso_18x3, head=head, mouth=mouth, eyes=eyes
+        mesh_N3=mesh_N3,
+        head_7=head_7,
+        torso_18x3=actor.torso_18x3,
+        references=references or FrameReferences.only(head=head, mouth=mouth, eyes=eyes),
     )
 
 
@@ -133,9 +138,9 @@ def test_a_frame_is_the_same_in_any_company(maker: CandidateMaker, actor: PosedA
             mesh_N3=face.mesh_TN3[t],
             head_7=head_T7[t],
             torso_18x3=face.torso_TN3[t],
-            head=(t + 1) % 4,
-            mouth=t % 4,
-            eyes=t % 3,
+            references=FrameReferences(
+                head=Mixture.only((t + 1) % 4), mouth=Mixture((t % 3, 3), (1, 2)), eyes=Mixture.only(t % 3)
+            ),
         ).head_SS3
 
     forwards = [frame(t) for t in range(6)]
@@ -143,6 +148,26 @@ def test_a_frame_is_the_same_in_any_company(maker: CandidateMaker, actor: PosedA
     assert np.array_equal(np.stack(forwards), np.stack(backwards))
     before = [layer.copy() for layer in maker.library.layers_RSS4]
     assert np.array_equal(np.stack(before), made_references(actor).opened().layers_RSS4)
+
+
+@pytest.mark.parametrize("part", ["head", "mouth", "eyes"])
+def test_a_mixture_is_the_mean_of_its_references_by_their_parts(
+    maker: CandidateMaker, actor: PosedActor, part: str
+):
+    maker = tinted(maker)
+    mixed, one, other = (
+        made(
+            maker,
+            actor,
+            opening=8.0,
+            references=replace(FrameReferences.only(head=1, mouth=1, eyes=1), **{part: mixture}),
+        )
+        for mixture in (Mixture((1, 2), (1, 2)), Mixture.only(1), Mixture.only(2))
+    )
+    for name in ("head_SS3", "mouth_SS3", "mask_SS"):
+        mean = (getattr(one, name).astype(float) + 2.0 * getattr(other, name)) / 3
+        assert np.abs(getattr(mixed, name) - mean).max() <= 2, name
+    assert np.abs(one.head_SS3.astype(int) - other.head_SS3).max() > 100
 
 
 @pytest.mark.parametrize("shift", [(-300, 0), (0, -260), (330, 0), (0, 420), (5000, 5000)])
