@@ -19,6 +19,9 @@ _REACH_PX: Final = 81
 """Side of the brush by which the body that was found is grown: nothing farther from it is the person's, nor what does
 not touch it."""
 
+_HANGS_PX: Final = 25
+"""Side of the brush for that: an earring hangs by less than is seen."""
+
 _NOISE_LEVELS: Final = 14.0
 _FULL_LEVELS: Final = 38.0
 """A pixel that differs from the background by less is background, by more the person; between them it is mixed."""
@@ -43,39 +46,52 @@ def whole_masks(pictures_RSS3: Picture, masks_RSS: Picture) -> Picture:
     if not seen.is_still:
         return masks_RSS
     plate_SS3 = BackgroundPlate.from_seen(seen).picture_SS3
+    # Where a segmenter always sees the person nothing is known of the background, and nothing was left out.
+    ever_free_SS = seen.free_RSS.any(axis=0)
     return np.stack(
         [
-            _whole(picture_SS3, mask_SS, plate_SS3=plate_SS3, free_SS=free_SS & seen.seen_SS)
+            _whole(
+                picture_SS3,
+                mask_SS,
+                plate_SS3=plate_SS3,
+                free_SS=free_SS & seen.seen_SS,
+                ever_free_SS=ever_free_SS,
+            )
             for picture_SS3, mask_SS, free_SS in zip(pictures_RSS3, masks_RSS, seen.free_RSS, strict=True)
         ]
     )
 
 
 def _whole(
-    picture_SS3: Picture, mask_SS: Picture, *, plate_SS3: Picture, free_SS: NDArray[np.bool_]
+    picture_SS3: Picture,
+    mask_SS: Picture,
+    *,
+    plate_SS3: Picture,
+    free_SS: NDArray[np.bool_],
+    ever_free_SS: NDArray[np.bool_],
 ) -> Picture:
     apart_SS3 = picture_SS3.astype(np.float32) - plate_SS3
     if free_SS.sum() >= _LEAST_FREE:
         # A cloud before the sun makes no person of the wall.
         apart_SS3 -= np.median(apart_SS3[free_SS], axis=0)
     apart_SS = cv2.GaussianBlur(np.abs(apart_SS3).max(axis=-1), (0, 0), _SMOOTH_PX)
-    share_SS = np.clip((apart_SS - _NOISE_LEVELS) / (_FULL_LEVELS - _NOISE_LEVELS), 0, 1)
+    share_SS = np.clip((apart_SS - _NOISE_LEVELS) / (_FULL_LEVELS - _NOISE_LEVELS), 0, 1) * ever_free_SS
     body_SS = (mask_SS > _BODY_ABOVE).astype(np.uint8)
     near_SS = cv2.dilate(body_SS, _brush(_REACH_PX))
     other_SS = ((share_SS > 0.5) | (body_SS > 0)).astype(np.uint8) * near_SS
     closed_SS = cv2.morphologyEx(other_SS, cv2.MORPH_CLOSE, _brush(_GAP_PX))
     parts_SS = np.asarray(cv2.morphologyEx(closed_SS, cv2.MORPH_OPEN, _brush(_SPECK_PX)), dtype=np.uint8)
-    whole_SS = _touching(parts_SS, body_SS)
+    whole_SS = _touching(parts_SS, cv2.dilate(body_SS, _brush(_HANGS_PX)) > 0)
     # What was closed is the person's as a whole; the edge is as soft as the picture's own.
     soft_SS = np.maximum(share_SS, closed_SS & (other_SS == 0)) * cv2.dilate(whole_SS, _brush(3))
     return np.maximum(mask_SS, np.round(255 * soft_SS).astype(np.uint8))
 
 
-def _touching(parts_SS: Picture, body_SS: Picture) -> Picture:
+def _touching(parts_SS: Picture, body_SS: NDArray[np.bool_]) -> Picture:
     """The parts of which some pixel is the body's."""
     count, part_SS = cv2.connectedComponents(parts_SS)
     touches_P = np.zeros(count, dtype=np.uint8)
-    touches_P[part_SS[body_SS > 0]] = 1
+    touches_P[part_SS[body_SS]] = 1
     touches_P[0] = 0
     return touches_P[part_SS]
 

@@ -87,6 +87,15 @@ def test_hair_that_falls_far_from_the_body_is_the_persons():
     assert (found[inner] > 200).mean() > 0.9
 
 
+def test_what_hangs_from_the_person_is_theirs():
+    pictures, masks, _ = filmed(hair=0, sways=range(-13, 14))
+    for picture, sway in zip(pictures, range(-13, 14), strict=True):
+        picture[100:112, BODY[1] + sway + 6 : BODY[1] + sway + 16] = 30
+    found = whole_masks(pictures, masks)
+    for mask, sway in zip(found, range(-13, 14), strict=True):
+        assert (mask[102:110, BODY[1] + sway + 8 : BODY[1] + sway + 14] > 200).all()
+
+
 def test_specks_near_the_person_are_not_theirs():
     pictures, masks, _ = filmed()
     pictures[3, 50:52, 90:92] = 255
