@@ -47,7 +47,7 @@ def whole_masks(pictures_RSS3: Picture, masks_RSS: Picture) -> Picture:
         return masks_RSS
     plate_SS3 = BackgroundPlate.from_seen(seen).picture_SS3
     # Where a segmenter always sees the person nothing is known of the background, and nothing was left out.
-    ever_free_SS = seen.free_RSS.any(axis=0)
+    ever_free_SS = np.asarray(seen.free_RSS.any(axis=0), dtype=np.bool_)
     return np.stack(
         [
             _whole(

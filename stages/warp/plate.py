@@ -35,9 +35,9 @@ RESTLESS_SHARE: Final = 0.1
 """Noise of a camera stays below these levels nearly everywhere; a background that moves is beyond them for this share
 of the time at least, at more than that share of the places where it could be seen to move."""
 
-_AGREEING: Final = 0.3
-"""What this share of the free pixels of one place, and one more, show alike is the background: hair that comes and goes
-has strands, and hardly shows the same level twice."""
+_AGREEING: Final = (0.6, 0.45, 0.3)
+"""What the largest of these shares of the free pixels of one place, and one more, show alike is the background: hair
+that comes and goes has strands, and hardly shows the same level twice."""
 
 _ALWAYS: Final = 0.95
 """Where a person is this rarely, what moves is not theirs."""
@@ -159,7 +159,7 @@ def _levels(
     levels_HS3R.sort(axis=-1)
     seen_HS = free_RHS.sum(axis=0)
     middle_HS3 = _ranked(levels_HS3R, seen_HS, share=0.5)
-    agreed_HS3, spread_HS3 = _agreed(levels_HS3R, seen_HS)
+    agreed_HS3, is_doubtful_HS = _agreed(levels_HS3R, seen_HS)
     # Sorted, the hidden ones are the last; in which order the others lie apart does not matter.
     apart_HS3R = np.where(
         levels_HS3R == _TAKEN, np.int16(_TAKEN), np.abs(levels_HS3R - middle_HS3[..., None])
@@ -167,15 +167,27 @@ def _levels(
     apart_HS3R.sort(axis=-1)
     usual_HS3 = _ranked(apart_HS3R, seen_HS, share=1 - _RESTLESS_TIME)
     is_restless_HS = (usual_HS3.mean(axis=-1) > _RESTLESS_LEVELS) & (seen_HS > 1)
-    is_doubtful_HS = spread_HS3.mean(axis=-1) > _RESTLESS_LEVELS
     return np.where(seen_HS[..., None] > 0, agreed_HS3, 0).astype(np.uint8), is_restless_HS, is_doubtful_HS
 
 
 def _agreed(
     levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp]
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """What most of the sorted levels agree on (H, S, 3), and where (H, S) they do not agree."""
+    agreed_HS3 = np.zeros(levels_HS3R.shape[:-1], dtype=np.int16)
+    is_doubtful_HS = np.ones(seen_HS.shape, dtype=np.bool_)
+    for share in _AGREEING:
+        middle_HS3, spread_HS3 = _shortest_run(levels_HS3R, seen_HS, share=share)
+        agreed_HS3 = np.where(is_doubtful_HS[..., None], middle_HS3, agreed_HS3)
+        is_doubtful_HS &= spread_HS3.mean(axis=-1) > _RESTLESS_LEVELS
+    return agreed_HS3, is_doubtful_HS
+
+
+def _shortest_run(
+    levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp], *, share: float
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """The middle (H, S, 3) of the shortest run of sorted levels that is long enough, and how far it spreads."""
-    least_HS = np.minimum(np.ceil(_AGREEING * seen_HS).astype(np.intp) + 1, seen_HS)
+    """The middle (H, S, 3) of the shortest run of that share of the levels, and how far it spreads."""
+    least_HS = np.minimum(np.ceil(share * seen_HS).astype(np.intp) + 1, seen_HS)
     last_HSR = np.arange(levels_HS3R.shape[-1]) + np.maximum(least_HS - 1, 0)[..., None]
     is_whole_HSR = last_HSR < np.maximum(seen_HS, 1)[..., None]
     last_HS1R = np.minimum(last_HSR, levels_HS3R.shape[-1] - 1)[:, :, None]
