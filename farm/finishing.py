@@ -126,7 +126,7 @@ class Finisher:
         return Manifest(
             engine_version=identities.engine_version,
             device_kind=identities.device_kind,
-            job=self.loaded.job.as_record(),
+            job=self.loaded.job.shown_as(self.plan.profile).as_record(),
             plan_hash=self.plan.plan_hash,
             seed=self.plan.seed,
             take=take,

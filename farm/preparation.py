@@ -27,7 +27,7 @@ from jobs.manifest import MediaRecord, SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import DEFAULT_STUDIO, Identities, RenderPlan, plan_render
-from jobs.spec import InspectionPolicy
+from jobs.spec import InspectionPolicy, Profile
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
 
@@ -70,14 +70,13 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     check_places(loaded.places())
     speech = fetch_file(loaded.speech, cache=cache, where="spec.speech")
     folder = subject_folder(loaded.subject, stages=stages, cache=cache)
-    with translated("spec.output.profile"):
-        profile = profile_named(loaded.job.spec.output.profile.value)
     with translated("shared weights"):
         weights = stages.shared_weights()
     with translated("spec.subject"):
         subject = stages.load_subject(folder)
         size = stages.picture_size(subject)
         context = stages.context_frames(subject)
+    profile = _profile_of(loaded, drawn=size)
     check_drawn_size(size, subject=subject, profile=profile)
     return Cast(
         speech=speech,
@@ -89,6 +88,16 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         context=context,
         profile=profile,
     )
+
+
+def _profile_of(loaded: LoadedJob, *, drawn: int) -> VideoProfile:
+    """The job's, or the largest that shows pictures of `drawn` px; where none does, the smaller is refused."""
+    asked = loaded.job.spec.output.profile
+    with translated("spec.output.profile"):
+        if asked is not None:
+            return profile_named(asked.value)
+        full = profile_named(Profile.FULL.value)
+        return full if full.can_show(drawn) else profile_named(Profile.PREVIEW.value)
 
 
 def read_job_speech(cast: Cast) -> Speech:
@@ -121,6 +130,7 @@ def make_plan(
     )
     return plan_render(
         loaded.job,
+        profile=Profile(cast.profile.name),
         frame_count=frame_count,
         identities=identities,
         motion_context=cast.context.motion,

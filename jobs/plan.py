@@ -216,6 +216,7 @@ class RenderPlan:
 def plan_render(
     job: RenderJob,
     *,
+    profile: Profile,
     frame_count: int,
     identities: Identities,
     motion_context: int,
@@ -227,6 +228,7 @@ def plan_render(
 
     Args:
         job: The job.
+        profile: Quality of the master: the job's own, or what its subject decides.
         frame_count: Frames that cover the speech, see ``jobs.framerate.frame_count``.
         identities: What the video is made from.
         motion_context: Frames of merged motion that posed faces need on either side.
@@ -246,7 +248,7 @@ def plan_render(
         owner=owner,
         project=job.metadata.project,
         name=job.metadata.name,
-        profile=job.spec.output.profile,
+        profile=profile,
         seed=job.spec.seed,
         takes=job.spec.takes,
         motion=job.spec.motion,
@@ -257,7 +259,7 @@ def plan_render(
         identities=identities,
         windows=windows,
         segments=tuple(plan_segments(frame_count, motion_context=motion_context, face_context=face_context)),
-        plan_hash=_plan_hash(job, frame_count, identities, (motion_context, face_context), fps),
+        plan_hash=_plan_hash(job, profile, frame_count, identities, (motion_context, face_context), fps),
     )
 
 
@@ -294,7 +296,12 @@ def _windows_touching(frames: Span, frame_count: int) -> range:
 
 
 def _plan_hash(
-    job: RenderJob, frame_count: int, identities: Identities, contexts: tuple[int, int], fps: Fraction
+    job: RenderJob,
+    profile: Profile,
+    frame_count: int,
+    identities: Identities,
+    contexts: tuple[int, int],
+    fps: Fraction,
 ) -> str:
     """Hash of what decides the bytes of a master's pictures.
 
@@ -307,7 +314,7 @@ def _plan_hash(
             "schema": _PLAN_SCHEMA,
             "seed": job.spec.seed,
             "motion": job.spec.motion.model_dump(mode="json"),
-            "profile": job.spec.output.profile.value,
+            "profile": profile.value,
             "fps": [fps.numerator, fps.denominator],
             "frame_count": frame_count,
             "grid": [WINDOW_FRAMES, WINDOW_STRIDE, SEGMENT_FRAMES, *contexts],

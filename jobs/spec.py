@@ -128,12 +128,13 @@ class Output(SpecModel):
     """What comes out and where it goes.
 
     Attributes:
-        profile: ``preview`` (256 px; of a subject drawn at 512 px, averaged down) or ``full`` (512 px).
+        profile: ``preview`` (256 px; of a subject drawn at 512 px, averaged down) or ``full`` (512 px). When not given,
+            the largest that shows what is drawn of the subject.
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
-    profile: Annotated[Profile, Field(strict=False), BeforeValidator(_checked_profile)] = Profile.PREVIEW
+    profile: Annotated[Profile | None, Field(strict=False), BeforeValidator(_checked_profile)] = None
     uri: MasterLocation | None = None
 
 
@@ -213,8 +214,16 @@ class RenderJob(SpecModel):
         """Where the first take's master goes, as written or by default."""
         return self.spec.output.uri or f"{self.metadata.name}.mp4"
 
+    def shown_as(self, profile: Profile) -> RenderJob:
+        """The same job with a profile that is no longer open."""
+        output = self.spec.output.model_copy(update={"profile": profile})
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"output": output})})
+
     def as_record(self) -> dict[str, Any]:
-        """The job as plain data with every default filled in; parsing it again gives an equal job."""
+        """The job as plain data with every default filled in; parsing it again gives an equal job.
+
+        A profile that is not given stays open: the subject decides.
+        """
         record = self.model_dump(mode="json", by_alias=True)
         record["spec"]["output"]["uri"] = self.master_uri
         return record

@@ -361,6 +361,21 @@ def test_a_profile_that_the_subject_has_no_renderer_for_is_refused(
         render(make_job(output={"profile": "full", "uri": "hello.mp4"}))
 
 
+@pytest.mark.parametrize(("drawn", "profile", "size"), [(256, "preview", 256), (512, "full", 512)])
+def test_a_job_that_names_no_profile_shows_all_that_is_drawn(
+    drawn: int, profile: str, size: int, write_speech: Any, make_job: Any, render: Any, stages: FakeStages
+) -> None:
+    write_speech(seconds=2.2)
+    (stages.builtin_subjects()["fake"] / "size").write_text(str(drawn))
+    open_job, named = make_job(), make_job(output={"profile": profile, "uri": "out/hello.mp4"})
+    report, again = render(open_job), render(named)
+    assert report.plan_hash == again.plan_hash
+    assert again.segments_found == 2, "what it means is what decides the pictures, not how it was written"
+    manifest = Manifest.from_json(Path(report.takes[0].manifest).read_bytes())
+    assert manifest.job["spec"]["output"]["profile"] == profile
+    assert manifest.master.size_px == size
+
+
 def test_an_unwritable_master_is_found_before_rendering(
     write_speech: Any, make_job: Any, render: Any, stages: FakeStages
 ) -> None:

@@ -10,7 +10,7 @@ from jobs.errors import SpecError, StoreError
 from jobs.inspection import CheckRecord, InspectionRecord
 from jobs.parse import parse_job
 from jobs.plan import Identities, plan_render
-from jobs.spec import InspectionPolicy
+from jobs.spec import InspectionPolicy, Profile
 
 GOOD = CheckRecord(check="faces", value=1.0, at_least=0.75, at_most=None, passed=True)
 BAD = CheckRecord(check="sharpness", value=0.05, at_least=0.1, at_most=3.0, passed=False)
@@ -63,7 +63,12 @@ def test_the_policy_is_no_part_of_the_plan(tmp_path: Path) -> None:
         loaded = parse_job(job(f"{{policy: {policy.value}}}"), folder=tmp_path, where="job.yaml")
         assert loaded.job.spec.inspection.policy is policy
         plan = plan_render(
-            loaded.job, frame_count=60, identities=IDENTITIES, motion_context=4, face_context=2
+            loaded.job,
+            profile=Profile.PREVIEW,
+            frame_count=60,
+            identities=IDENTITIES,
+            motion_context=4,
+            face_context=2,
         )
         hashes.add(plan.plan_hash)
     assert len(hashes) == 1

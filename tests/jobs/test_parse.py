@@ -58,7 +58,7 @@ def test_the_example_that_ships_is_read() -> None:
 def test_everything_not_given_has_a_default() -> None:
     loaded = parse(MINIMAL)
     spec = loaded.job.spec
-    assert (spec.seed, spec.takes, spec.output.profile.value) == (0, 1, "preview")
+    assert (spec.seed, spec.takes, spec.output.profile) == (0, 1, None)
     assert (spec.motion.head, spec.motion.blink, spec.motion.torso) == (1.0, 1.0, 1.0)
     assert loaded.job.metadata.project == "default"
     assert loaded.master(take=1) == "/jobs/hello.mp4"
@@ -74,7 +74,7 @@ def test_yaml_and_json_give_the_same_job(tmp_path: Path) -> None:
 
 def test_the_record_of_a_job_is_a_job_again() -> None:
     record = parse(MINIMAL).job.as_record()
-    assert record["spec"]["output"] == {"profile": "preview", "uri": "hello.mp4"}
+    assert record["spec"]["output"] == {"profile": None, "uri": "hello.mp4"}
     assert parse(record).job.as_record() == record
 
 

@@ -25,7 +25,7 @@ from jobs.plan import (
     plan_segments,
     plan_windows,
 )
-from jobs.spec import RenderJob
+from jobs.spec import Profile, RenderJob
 
 IDENTITIES = Identities(
     speech_sha256="a" * 64,
@@ -59,8 +59,10 @@ def a_plan(
     face_context: int = 2,
     **changed: Any,
 ) -> RenderPlan:
+    job = job or a_job()
     return plan_render(
-        job or a_job(),
+        job,
+        profile=job.spec.output.profile or Profile.PREVIEW,
         frame_count=frame_count,
         identities=dataclasses.replace(IDENTITIES, **changed),
         motion_context=motion_context,

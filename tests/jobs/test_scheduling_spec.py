@@ -12,7 +12,7 @@ from jobs.parse import parse_job
 from jobs.plan import Identities, plan_render
 from jobs.priority import OnQuarantine, Tier
 from jobs.scheduling_spec import Scheduling
-from jobs.spec import RenderJob
+from jobs.spec import Profile, RenderJob
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello.yaml"
 EVERYTHING = {
@@ -50,7 +50,12 @@ def plan_hash(job: RenderJob) -> str:
         device_kind="cpu x86_64 avx2",
     )
     return plan_render(
-        job, frame_count=269, identities=identities, motion_context=12, face_context=2
+        job,
+        profile=Profile.PREVIEW,
+        frame_count=269,
+        identities=identities,
+        motion_context=12,
+        face_context=2,
     ).plan_hash
 
 

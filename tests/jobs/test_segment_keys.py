@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.parse import parse_job
 from jobs.plan import Identities, RenderPlan, plan_render
+from jobs.spec import Profile
 
 FACES = "f" * 64
 SHA = st.text(alphabet="0123456789abcdef", min_size=64, max_size=64)
@@ -76,8 +77,10 @@ def a_plan(
         "engine_version": "0.1.0",
         "device_kind": "cpu x86_64 avx2",
     }
+    job = parse_job(json.dumps(document), folder=Path("/jobs")).job
     return plan_render(
-        parse_job(json.dumps(document), folder=Path("/jobs")).job,
+        job,
+        profile=job.spec.output.profile or Profile.PREVIEW,
         frame_count=frame_count,
         identities=Identities(**(made_from | identities)),
         motion_context=motion_context,
