@@ -1,12 +1,25 @@
 """Speaks with a MODA Farm over HTTP."""
 
-from moda_client.answers import Asked, Event, Job, JobPage, KeyFacts, Master, Progress, Upload, Why
+from moda_client.answers import (
+    Asked,
+    Delivery,
+    Event,
+    Job,
+    JobPage,
+    KeyFacts,
+    Master,
+    Progress,
+    Upload,
+    Webhook,
+    Why,
+)
 from moda_client.client import Client
 from moda_client.errors import FarmRefused, FarmUnreachable, Mistake
 
 __all__ = [
     "Asked",
     "Client",
+    "Delivery",
     "Event",
     "FarmRefused",
     "FarmUnreachable",
@@ -17,5 +30,6 @@ __all__ = [
     "Mistake",
     "Progress",
     "Upload",
+    "Webhook",
     "Why",
 ]

@@ -149,6 +149,66 @@ class Event:
         return self.kind == "moved" and self.data.get("segment") is None and self.data.get("after") in _ENDED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A receiver of messages; `types` is empty where it is told of everything.
+
+    Attributes:
+        after: Id of the last event that it is not told of.
+        ended_why: Why it is told nothing any more; empty while it is.
+    """
+
+    webhook_id: str
+    studio: str
+    url: str
+    label: str
+    types: tuple[str, ...]
+    after: int
+    created_at: datetime
+    ended_at: datetime | None
+    ended_why: str
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The receiver that an answer tells."""
+        moments = {
+            "created_at": datetime.fromisoformat(told["created_at"]),
+            "ended_at": _moment(told.get("ended_at")),
+        }
+        return known(cls, {**told, **moments, "types": tuple(told["types"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message to a receiver, and what became of it.
+
+    Attributes:
+        sequence: Id of the event that it tells.
+        state: ``pending``, ``delivered`` or ``given up``.
+        next_at: When it is sent next; None where it is not, or waits for an earlier one of its job.
+    """
+
+    number: int
+    job: str
+    sequence: int
+    type: str
+    state: str
+    tries: int
+    next_at: datetime | None
+    status: int | None
+    note: str
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The message that an answer tells."""
+        moments = {
+            "next_at": _moment(told.get("next_at")),
+            "changed_at": datetime.fromisoformat(told["changed_at"]),
+        }
+        return known(cls, {**told, **moments})
+
+
 def known(kind: type[T], told: Mapping[str, Any]) -> T:
     """The part of an answer that this client knows of."""
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,19 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from moda_client.answers import Asked, Event, Job, JobPage, KeyFacts, Master, Upload, Why, known
+from moda_client.answers import (
+    Asked,
+    Delivery,
+    Event,
+    Job,
+    JobPage,
+    KeyFacts,
+    Master,
+    Upload,
+    Webhook,
+    Why,
+    known,
+)
 from moda_client.downloads import fetch
 from moda_client.errors import FarmRefused, FarmUnreachable, checked
 from moda_client.streams import EventReader
@@ -211,6 +223,38 @@ class Client:
             FarmRefused, FarmUnreachable: As every call.
         """
         self._patiently(partial(fetch, self._http, master, path, replace=replace))
+
+    def add_webhook(self, url: str, *, label: str = "", types: Sequence[str] = ()) -> tuple[str, Webhook]:
+        """Have a receiver told of what happens from now on; returns the secret, shown this once, that signs it."""
+        body = {"url": url, "label": label, "types": list(types)}
+        told = self._ask("POST", "/v1/webhooks", json=body)
+        return told["secret"], Webhook.of(told)
+
+    def webhooks(self) -> list[Webhook]:
+        """The studio's receivers, oldest first."""
+        return [Webhook.of(each) for each in self._ask("GET", "/v1/webhooks")["webhooks"]]
+
+    def remove_webhook(self, webhook_id: str) -> Webhook:
+        """Remove a receiver, with its secrets and messages."""
+        return Webhook.of(self._ask("DELETE", f"/v1/webhooks/{webhook_id}"))
+
+    def rotate_secret(self, webhook_id: str, *, overlap_s: int = 86_400) -> str:
+        """Another secret for a receiver; those before it sign as well for so long."""
+        told = self._ask("POST", f"/v1/webhooks/{webhook_id}/secret", json={"overlap_s": overlap_s})
+        return str(told["secret"])
+
+    def deliveries(
+        self, webhook_id: str, *, state: str | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Delivery]:
+        """Messages to a receiver, the newest first; `before` a number."""
+        given = {"state": state, "limit": limit, "before": before}
+        params = {field: value for field, value in given.items() if value is not None}
+        told = self._ask("GET", f"/v1/webhooks/{webhook_id}/deliveries", params=params)
+        return [Delivery.of(each) for each in told["deliveries"]]
+
+    def resend(self, webhook_id: str, number: int) -> Delivery:
+        """Have a message sent once more, now, whatever became of it."""
+        return Delivery.of(self._ask("POST", f"/v1/webhooks/{webhook_id}/deliveries/{number}/resend"))
 
     def _change(
         self, name: str, change: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -18,13 +19,19 @@ from farm.api import (
     job_routes,
     key_routes,
     master_routes,
+    own_key_routes,
     upload_routes,
+    webhook_routes,
 )
 from farm.api.bodies import BoundedBodies
 from farm.api.context import ApiContext
 from farm.api.problems import ErrorAnswer, handle_errors
+from farm.api.webhook_outbox import WebhookOutbox
+from farm.api.webhook_sending import WebhookSender
 from jobs.spec import RenderJob
 from jobs.version import engine_version
+
+logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """Speech and a subject in, a finished video out: upload a recording, hand in a job, follow its events,
 fetch its master. Every error has one form: its `code` keeps its meaning, `retry` says whether asking again can help."""
@@ -38,6 +45,8 @@ _FAMILIES: Final = (
     event_routes,
     master_routes,
     key_routes,
+    own_key_routes,
+    webhook_routes,
 )
 
 
@@ -47,13 +56,23 @@ def make_app(context: ApiContext) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await context.followed.open()
-        following = asyncio.create_task(context.followed.follow())
-        try:
-            yield
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        async with WebhookSender(context.webhooks, context.receivers, clock=context.clock) as sender:
+            outbox = WebhookOutbox(
+                context.journal,
+                followed=context.followed,
+                files=context.files,
+                sender=sender,
+                terms=context.webhooks,
+            )
+            tasks = [asyncio.create_task(context.followed.follow()), asyncio.create_task(outbox.run())]
+            for task in tasks:
+                task.add_done_callback(_tell_of_end)
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(
         title="MODA Farm",
@@ -71,6 +90,11 @@ def make_app(context: ApiContext) -> ASGIApp:
         app.include_router(family.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return BoundedBodies(app, limits=context.limits)
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("a task of the API ended in a way that nobody foresaw", exc_info=task.exception())
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from farm.api.following import FollowedJournal
+from farm.api.receivers import ReceiverRules
 from farm.api.studio_files import StudioFiles
+from farm.api.webhook_sending import WebhookTerms
 from infra.journal.base import Journal
 
 
@@ -47,6 +49,8 @@ class ApiContext:
         followed: What it tells.
         files: Of the studios.
         rates: How many requests came lately.
+        receivers: Where messages to a studio's own receivers may go.
+        webhooks: How they are sent.
         cache: Where tracebacks are kept, and uploads until they are whole.
         clock: Seconds since 1970.
     """
@@ -56,6 +60,8 @@ class ApiContext:
     files: StudioFiles
     cache: Path
     limits: ApiLimits = ApiLimits()
+    receivers: ReceiverRules = field(default_factory=ReceiverRules)
+    webhooks: WebhookTerms = field(default_factory=WebhookTerms)
     rates: RateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
     clock: Callable[[], float] = time.time
 

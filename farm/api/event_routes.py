@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query
@@ -18,25 +17,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from farm.api.access import Credentials, Reader
 from farm.api.context import ApiContext, Context
 from farm.api.following import Happened
-from farm.api.job_answers import public_cause
 from farm.api.problems import BadRequest, documented
-from farm.api.studio_files import StudioFiles
+from farm.api.public_events import public_event
 from farm.api.studio_jobs import StudioJobs
 from farm.ledger import LedgerJob
-from farm.ledger.sentences import sentence
-from farm.ledger.transitions import parse_subject
 from jobs.access import ApiKey, KeyState
-from jobs.journal_events import (
-    AnyJournalEvent,
-    BundleWritten,
-    JobErred,
-    JobPlanned,
-    JobReceived,
-    JobWaits,
-    SegmentCommitted,
-    StateMoved,
-    TakeDelivered,
-)
 
 router = APIRouter(tags=["events"])
 
@@ -151,55 +136,6 @@ async def job_events(stream: Annotated[EventStream, Depends(_of_job)]) -> AsyncI
     """What happened to a job from its beginning, or after `Last-Event-ID`, and goes on happening."""
     async for event in stream.events():
         yield event
-
-
-def public_event(happened: Happened, *, studio: str, files: StudioFiles) -> dict[str, Any]:
-    """An event as a studio may see it."""
-    event = happened.event
-    told: dict[str, Any] = {
-        "kind": event.kind,
-        "job": happened.job,
-        "sequence": happened.sequence,
-        "at": datetime.fromtimestamp(happened.at, UTC).isoformat(),
-    }
-    if isinstance(event, StateMoved):
-        subject = parse_subject(event.subject)
-        told |= {
-            "segment": subject.segment if subject else None,
-            "try": subject.try_number if subject else None,
-            "before": event.before,
-            "event": event.event,
-            "after": event.after,
-            "reason_kind": event.reason_kind.value,
-            "reason": files.public_text(event.reason, studio),
-            "code": event.code,
-        }
-    elif isinstance(event, JobPlanned):
-        told |= {"takes": event.takes, "segments_per_take": event.segments_per_take}
-    elif isinstance(event, SegmentCommitted):
-        told |= {"segment": event.segment, "sha256": event.record.sha256, "seconds": event.seconds}
-    elif isinstance(event, TakeDelivered):
-        url = f"/v1/jobs/{event.job}/masters/{event.take}"
-        told |= {"take": event.take, "url": url, "sha256": event.sha256, "size_bytes": event.size_bytes}
-    elif isinstance(event, (JobErred, JobWaits)):
-        told |= {"error": public_cause(event.error, studio=studio, files=files).model_dump(mode="json")}
-    elif isinstance(event, BundleWritten):
-        told |= {"segment": event.segment}
-    elif isinstance(event, JobReceived):
-        told |= {"on_hold": event.on_hold}
-    told["sentence"] = files.public_text(_public_sentence(event), studio)
-    return told
-
-
-def _public_sentence(event: AnyJournalEvent) -> str:
-    """What happened, without the farm's places."""
-    if isinstance(event, SegmentCommitted):
-        return f"{event.job}: segment {event.segment} is committed"
-    if isinstance(event, TakeDelivered):
-        return f"{event.job}: take {event.take} is delivered"
-    if isinstance(event, BundleWritten):
-        return f"{event.job}: segment {event.segment} was given up and is kept for whoever runs the farm"
-    return sentence(event)
 
 
 def _start(last_event_id: str | None, after: int | None, *, otherwise: int, end: int) -> int:

@@ -1,4 +1,4 @@
-"""/v1/keys: who may come in, for keys of scope admin, which see every studio's keys; /v1/key for any key, of itself."""
+"""/v1/keys: who may come in. For keys of scope admin, which see every studio's keys and no studio's secrets."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from farm.api.access import NEEDS_ADMIN, Admin, Anybody
+from farm.api.access import NEEDS_ADMIN, Admin
 from farm.api.context import Context
 from farm.api.problems import BadRequest, documented
 from jobs.access import ApiKey, Scope
 from jobs.spec_model import Slug
 
-router = APIRouter(tags=["keys"])
-_keys = APIRouter(prefix="/v1/keys", dependencies=[NEEDS_ADMIN])
+router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[NEEDS_ADMIN])
 
 
 class KeyBody(BaseModel):
@@ -73,7 +72,7 @@ class KeyChangeList(BaseModel):
     changes: list[KeyChangeAnswer]
 
 
-@_keys.post("", status_code=201, responses=documented())
+@router.post("", status_code=201, responses=documented())
 async def create_key(body: KeyBody, context: Context, key: Admin) -> NewKeyAnswer:
     """Make a key for a studio."""
     expires_at = body.expires_at.timestamp() if body.expires_at else None
@@ -93,14 +92,14 @@ async def create_key(body: KeyBody, context: Context, key: Admin) -> NewKeyAnswe
     return NewKeyAnswer(key=text, **made.as_record(now=context.clock()))
 
 
-@_keys.get("", responses=documented())
+@router.get("", responses=documented())
 async def list_keys(context: Context, studio: Annotated[str | None, Query(max_length=63)] = None) -> KeyList:
     """Every key there ever was, or every one of a studio."""
     keys = await to_thread.run_sync(context.journal.keys.all)
-    return KeyList(keys=[_shown(each, context) for each in keys if studio in (None, each.studio)])
+    return KeyList(keys=[shown_key(each, context) for each in keys if studio in (None, each.studio)])
 
 
-@_keys.get("/changes", responses=documented())
+@router.get("/changes", responses=documented())
 async def key_changes(context: Context) -> KeyChangeList:
     """Who made and revoked which key, and when."""
     changes = await to_thread.run_sync(context.journal.keys.changes)
@@ -112,21 +111,13 @@ async def key_changes(context: Context) -> KeyChangeList:
     )
 
 
-@_keys.delete("/{key_id}", responses=documented(404))
+@router.delete("/{key_id}", responses=documented(404))
 async def revoke_key(key_id: str, context: Context, key: Admin) -> KeyAnswer:
     """Revoke a key: it opens nothing from now on, and streams that it opened end."""
     revoked = await to_thread.run_sync(lambda: context.journal.keys.revoke(key_id, by=f"key {key.key_id}"))
-    return _shown(revoked, context)
+    return shown_key(revoked, context)
 
 
-@router.get("/v1/key", responses=documented())
-async def own_key(context: Context, key: Anybody) -> KeyAnswer:
-    """What is known of the key of this request, whatever it may do."""
-    return _shown(key, context)
-
-
-router.include_router(_keys)
-
-
-def _shown(key: ApiKey, context: Context) -> KeyAnswer:
+def shown_key(key: ApiKey, context: Context) -> KeyAnswer:
+    """A key as whoever may see it sees it."""
     return KeyAnswer(**key.as_record(now=context.clock()))

@@ -70,12 +70,17 @@ _BY_CODE: Final = {
     "unknown_job": 404,
     "unknown_key": 404,
     "unknown_upload": 404,
+    "unknown_webhook": 404,
+    "unknown_delivery": 404,
     "unknown_master": 404,
     "unknown_code": 404,
     "unknown_address": 404,
     "method_not_allowed": 405,
     "event_ahead": 409,
     "master_changed": 410,
+    "webhooks_full": 409,
+    "webhook_ended": 409,
+    "receiver_unknown": 422,
     "token_taken": 409,
     "job_exists": 409,
     "queue_full": 429,
@@ -162,7 +167,8 @@ def handle_errors(app: FastAPI) -> None:
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         internal = translate(error, where=request.url.path, otherwise=InternalError)
         name_file(internal, cache=context_of(request).cache, what="api")
-        return answer(request, internal)
+        # The server cuts the connection after it: whoever keeps connections must not send the next request there.
+        return answer(request, internal, headers={"Connection": "close"})
 
 
 def _methods(request: Request) -> list[str]:

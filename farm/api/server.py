@@ -14,11 +14,14 @@ import uvicorn
 from farm.api.app import make_app
 from farm.api.context import ApiContext, ApiLimits
 from farm.api.following import FollowedJournal
+from farm.api.receivers import ReceiverRules
 from farm.api.studio_files import StudioFiles
+from farm.api.webhook_sending import WebhookTerms
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from jobs.errors import FarmError, InfrastructureError, SettingsError
 
+_USUAL_TERMS: Final = WebhookTerms()
 _START_S: Final = 60.0
 _STOP_S: Final = 5.0
 
@@ -102,7 +105,14 @@ class ApiServer:
 
 
 @contextmanager
-def serving(settings: FarmSettings, *, host: str, port: int, limits: ApiLimits) -> Iterator[ApiServer]:
+def serving(
+    settings: FarmSettings,
+    *,
+    host: str,
+    port: int,
+    limits: ApiLimits,
+    webhooks: WebhookTerms = _USUAL_TERMS,
+) -> Iterator[ApiServer]:
     """The API of the farm of these settings, for the length of a block.
 
     Raises:
@@ -118,6 +128,8 @@ def serving(settings: FarmSettings, *, host: str, port: int, limits: ApiLimits) 
             files=StudioFiles(settings.studios),
             cache=settings.cache,
             limits=limits,
+            receivers=ReceiverRules(networks=webhooks.networks),
+            webhooks=webhooks,
         )
         server = ApiServer(context, listening)
         try:

@@ -26,6 +26,7 @@ from farm.cli import (
     submit,
     sweep,
     train,
+    webhook,
 )
 from farm.cli.guarding import EPILOG, Guard
 from farm.cli.output import OutputClosed, Terminal, UsageError
@@ -50,6 +51,7 @@ app.add_typer(subject.app, name="subject")
 for family in (serve, login, submit, overview, following, control, replay, sweep):
     app.add_typer(family.app)
 app.add_typer(key.app, name="key")
+app.add_typer(webhook.app, name="webhook")
 app.add_typer(journal.app, name="journal")
 
 

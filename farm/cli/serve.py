@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from farm.coordination.coordinator import FarmCoordinator
 
 _LOOK_S: Final = 0.2
-_SERVER_EXTRA: Final = ("fastapi", "limits", "uvicorn")
+_SERVER_EXTRA: Final = ("fastapi", "httpx", "limits", "uvicorn")
 _FIRST_STUDIO: Final = "default"
 
 app = typer.Typer()
@@ -54,6 +55,14 @@ class ServeOptions:
             "--requests-per-minute", "N", "Of each studio; more are refused.", least=1, shows_default=True
         ),
     ] = 1200
+    webhook_network: Annotated[
+        list[str] | None,
+        option(
+            "--webhook-network",
+            "CIDR",
+            "Webhooks may go to this network, also without TLS; repeat it. Default: to public addresses over HTTPS.",
+        ),
+    ] = None
     api_only: Annotated[
         bool, flag("--api-only", "No farm: answer beside one that serves the same journal.")
     ] = False
@@ -81,12 +90,15 @@ def _serve(
     A farm that was stopped or killed goes on where it was when it is started again.
     """
     _check(options, farm=farm, replicas=replicas, until_done=until_done)
+    networks = tuple(_network(text) for text in options.webhook_network or ())
     spec = load_farm(farm).spec if farm is not None else FarmSpec(studios={})
     from farm.api.context import ApiLimits
     from farm.api.server import serving
+    from farm.api.webhook_sending import WebhookTerms
 
     limits = ApiLimits(requests_per_minute=options.requests_per_minute)
-    with serving(run.settings, host=options.host, port=options.port, limits=limits) as server:
+    terms = WebhookTerms(networks=networks)
+    with serving(run.settings, host=options.host, port=options.port, limits=limits, webhooks=terms) as server:
         run.terminal.note(f"serving at {server.address}")
         _make_first_key(run)
         if options.api_only:
@@ -155,6 +167,13 @@ def _check(options: ServeOptions, *, farm: Path | None, replicas: int | None, un
             code="server_extra_missing",
             hint=INSTALL_ALL,
         )
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise UsageError(str(error), where="--webhook-network", hint="as in 10.0.0.0/8") from None
 
 
 def _make_first_key(run: Run) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from infra.journal.keys import KeyTable
+    from infra.journal.outbox import OutboxTable
+    from infra.journal.webhooks import WebhookTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,16 @@ class Journal(Protocol):
     @property
     def keys(self) -> KeyTable:
         """The keys of the API, which lie beside it: whoever reaches one reaches the other."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookTable:
+        """Receivers of the API's messages, beside it."""
+        ...
+
+    @property
+    def outbox(self) -> OutboxTable:
+        """Their messages, beside it."""
         ...
 
     def begin_epoch(self, owner: str) -> int:

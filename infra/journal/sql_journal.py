@@ -16,7 +16,9 @@ from infra.journal.chain import Link, check_writable, linked
 from infra.journal.checking import check_links
 from infra.journal.database import Database
 from infra.journal.keys import KeyTable
+from infra.journal.outbox import OutboxTable
 from infra.journal.tables import entries, epochs, head, heartbeats, requests, snapshots
+from infra.journal.webhooks import WebhookTable
 from jobs.errors import JournalFenced, TokenTaken
 
 _PAGE: Final = 500
@@ -51,6 +53,16 @@ class SqlJournal:
     def keys(self) -> KeyTable:
         """The keys of the API, see `Journal`."""
         return KeyTable(self._database, clock=self._clock)
+
+    @property
+    def webhooks(self) -> WebhookTable:
+        """Receivers of the API's messages, see `Journal`."""
+        return WebhookTable(self._database, clock=self._clock)
+
+    @property
+    def outbox(self) -> OutboxTable:
+        """Their messages, see `Journal`."""
+        return OutboxTable(self._database, clock=self._clock)
 
     def begin_epoch(self, owner: str) -> int:
         """Become the writer, see `Journal`. After a lost answer it may begin two; the first is nobody's."""

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Grows with every change of these tables: `infra.journal.schema` has the way from each former version."""
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite keeps an INTEGER key in the table itself
@@ -114,5 +114,66 @@ key_changes = Table(
     Column("by", Text, nullable=False),
 )
 
-ADDED: Final = {2: ("heartbeats", "api_keys", "key_changes")}
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("studio", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("types", Text, nullable=False),
+    Column("after", _NUMBER, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_why", Text, nullable=False),
+)
+
+webhook_secrets = Table(
+    # In clear: whoever signs needs them.
+    "webhook_secrets",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("number", _NUMBER, primary_key=True, autoincrement=False),
+    Column("secret", Text, nullable=False),
+    Column("expires_at", Double),
+)
+
+outbox = Table(
+    # One row: up to which entry of the journal its messages are in `deliveries`.
+    "outbox",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=False),
+    Column("sequence", _NUMBER, nullable=False),
+)
+
+deliveries = Table(
+    # Of one job's messages to one receiver only the first that is pending has a time: the others wait for it.
+    "deliveries",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("job", Text, nullable=False),
+    Column("sequence", _NUMBER, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Double),
+    Column("claimed_until", Double, nullable=False),
+    Column("status", Integer),
+    Column("note", Text, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    UniqueConstraint("webhook_id", "sequence", name="deliveries_message"),
+)
+Index(
+    "deliveries_due",
+    deliveries.c.next_at,
+    sqlite_where=deliveries.c.next_at.is_not(None),
+    postgresql_where=deliveries.c.next_at.is_not(None),
+)
+Index("deliveries_of_job", deliveries.c.webhook_id, deliveries.c.job, deliveries.c.sequence)
+
+ADDED: Final = {
+    2: ("heartbeats", "api_keys", "key_changes"),
+    3: ("webhooks", "webhook_secrets", "outbox", "deliveries"),
+}
 """Tables that a version has and the one before it had not."""

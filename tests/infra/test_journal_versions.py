@@ -44,6 +44,23 @@ def test_a_former_journal_goes_on_with_all_it_holds(version_1: Path) -> None:
     journal.close()
 
 
+def test_a_journal_of_version_2_keeps_its_keys_and_takes_receivers(tmp_path: Path) -> None:
+    path = tmp_path / "farm.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript((KEPT / "version-2.sql").read_text())
+    database.close()
+    journal = open_journal(str(path), must_exist=True)
+    assert journal.check() == 2
+    heartbeat = journal.heartbeat()
+    assert heartbeat is not None
+    assert heartbeat.body == '{"e":5}'
+    assert [key.label for key in journal.keys.all()] == ["kept"]
+    _, webhook = journal.webhooks.add(studio="north", url="https://a.example", label="", types=[])
+    assert webhook.after == 2
+    assert journal.outbox.put([], after=0, up_to=2)
+    journal.close()
+
+
 def test_many_may_open_a_former_journal_at_the_same_moment(version_1: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         journals = list(pool.map(lambda _: open_journal(str(version_1)), range(6)))

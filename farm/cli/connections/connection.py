@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from farm.cli.connections.views import AskedView, EventView, JobView, MasterView, SubmittedView
 from jobs.farm_requests import (
@@ -16,6 +16,9 @@ from jobs.farm_requests import (
     RetryRequest,
     WaiveRequest,
 )
+
+if TYPE_CHECKING:
+    from farm.cli.connections.webhook_access import WebhookAccess
 
 ChangeRequest = PauseRequest | ResumeRequest | CancelRequest | RetryRequest | RequeueRequest | WaiveRequest
 
@@ -50,6 +53,11 @@ class FarmConnection(Protocol):
     @property
     def look_s(self) -> float:
         """Seconds between two looks at one job that is waited for."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookAccess:
+        """The receivers of its messages."""
         ...
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:

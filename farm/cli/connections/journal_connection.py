@@ -21,6 +21,7 @@ from farm.cli.connections.views import (
     Obstacle,
     SubmittedView,
 )
+from farm.cli.connections.webhook_access import JournalWebhooks, WebhookAccess
 from farm.ledger import Ledger, LedgerJob, load_ledger
 from farm.ledger.loading import event_of, take_entry
 from farm.ledger.sentences import job_of, sentence
@@ -64,6 +65,11 @@ class JournalConnection:
     def look_s(self) -> float:
         """One look reads what is new, and nothing else."""
         return 0.2
+
+    @property
+    def webhooks(self) -> WebhookAccess:
+        """See `FarmConnection`."""
+        return JournalWebhooks(self._journal)
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:
         """See `FarmConnection`."""

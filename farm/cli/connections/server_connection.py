@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,8 @@ from typing import Any, Final
 from farm.asking import number_of
 from farm.cli.connections.connection import ChangeRequest, SubmitTerms
 from farm.cli.connections.network_jobs import NetworkJob, network_job
+from farm.cli.connections.server_errors import error_of, told
+from farm.cli.connections.server_webhooks import ServerWebhooks
 from farm.cli.connections.views import (
     WAITS_FOR_FARM,
     AskedView,
@@ -22,19 +23,15 @@ from farm.cli.connections.views import (
     Obstacle,
     SubmittedView,
 )
+from farm.cli.connections.webhook_access import WebhookAccess
 from infra.login import Login
 from jobs.errors import (
     Cancelled,
     DiskFull,
-    ExitCode,
     FarmError,
-    InfrastructureError,
-    Retry,
-    SpecError,
-    SpecMistake,
 )
 from jobs.farm_requests import CancelRequest, PauseRequest, RequeueRequest, ResumeRequest, RetryRequest
-from moda_client import Client, FarmRefused, FarmUnreachable, Job, KeyFacts, Master
+from moda_client import Client, FarmRefused, Job, KeyFacts, Master
 from moda_client.answers import Asked
 
 _WAITING: Final = "waiting"
@@ -66,6 +63,11 @@ class ServerConnection:
     def look_s(self) -> float:
         """A server counts requests."""
         return 1.0
+
+    @property
+    def webhooks(self) -> WebhookAccess:
+        """See `FarmConnection`."""
+        return ServerWebhooks(self._client, address=self._address)
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:
         """See `FarmConnection`."""
@@ -213,49 +215,6 @@ class ServerConnection:
             error=error if job.is_over else None,
             obstacle=Obstacle(doing="", error=error) if error and not job.is_over else None,
         )
-
-
-@contextmanager
-def told(address: str) -> Iterator[None]:
-    """What the client of the server at an address raises, as the farm's own errors.
-
-    Raises:
-        FarmError: The farm refuses, or cannot be reached (``server_unreachable``).
-    """
-    try:
-        yield
-    except FarmRefused as refusal:
-        raise error_of(refusal) from refusal
-    except FarmUnreachable as error:
-        raise InfrastructureError(
-            str(error),
-            where=address,
-            code="server_unreachable",
-            hint="see whether farm serve runs there; farm login URL names another server",
-            retry=Retry.LATER,
-        ) from error
-
-
-def error_of(refusal: FarmRefused) -> FarmError:
-    """What a server refuses, as the farm itself would have raised it."""
-    if refusal.mistakes:
-        mistakes = [
-            SpecMistake(path=each.path, code=each.code, message=each.message, hint=each.hint, line=each.line)
-            for each in refusal.mistakes
-        ]
-        return SpecError(
-            refusal.message, mistakes=mistakes, where=refusal.where, hint=refusal.hint, code=refusal.code
-        )
-    error = FarmError(
-        refusal.message,
-        where=refusal.where,
-        hint=refusal.hint,
-        code=refusal.code,
-        retry=Retry(refusal.retry) if refusal.retry in tuple(Retry) else Retry.NEVER,
-    )
-    known = {int(code): code for code in ExitCode}
-    error.exit_code = known.get(refusal.exit_code, ExitCode.INFRASTRUCTURE)
-    return error
 
 
 def asked_key(login: Login) -> KeyFacts:

@@ -13,6 +13,7 @@ import httpx
 
 from farm.api.context import ApiLimits
 from farm.api.server import ApiServer, serving
+from farm.api.webhook_sending import WebhookTerms
 from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.access import Scope
@@ -20,6 +21,8 @@ from jobs.access import Scope
 IMPATIENT = ApiLimits(
     answer_s=2.0, body_bytes=20_000, upload_bytes=200_000, silence_s=1.0, requests_per_minute=1_000_000
 )
+
+USUAL = WebhookTerms()
 
 
 @dataclass(slots=True)
@@ -55,8 +58,14 @@ def settings_in(folder: Path) -> FarmSettings:
 
 
 @contextmanager
-def running_api(settings: FarmSettings, *, limits: ApiLimits = IMPATIENT, port: int = 0) -> Iterator[Api]:
-    with serving(settings, host="127.0.0.1", port=port, limits=limits) as server:
+def running_api(
+    settings: FarmSettings,
+    *,
+    limits: ApiLimits = IMPATIENT,
+    webhooks: WebhookTerms = USUAL,
+    port: int = 0,
+) -> Iterator[Api]:
+    with serving(settings, host="127.0.0.1", port=port, limits=limits, webhooks=webhooks) as server:
         journal = open_journal(settings.journal)
         try:
             yield Api(settings, journal, server)

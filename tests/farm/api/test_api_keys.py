@@ -31,6 +31,13 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/masters/{take}/manifest"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
+    ("POST", "/v1/webhooks"): Scope.WRITE,
+    ("GET", "/v1/webhooks"): Scope.READ,
+    ("GET", "/v1/webhooks/{webhook_id}"): Scope.READ,
+    ("DELETE", "/v1/webhooks/{webhook_id}"): Scope.WRITE,
+    ("POST", "/v1/webhooks/{webhook_id}/secret"): Scope.WRITE,
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): Scope.READ,
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{number}/resend"): Scope.WRITE,
     ("GET", "/v1/key"): None,
     ("POST", "/v1/keys"): Scope.ADMIN,
     ("GET", "/v1/keys"): Scope.ADMIN,
@@ -42,11 +49,12 @@ BODIES = {
     "/v1/jobs/{job}/segments/requeue": {"first_frame": 0, "last_frame": 1},
     "/v1/jobs/{job}/segments/waive": {"first_frame": 0, "last_frame": 1},
     "/v1/keys": {"studio": "north"},
+    "/v1/webhooks": {"url": "https://127.0.0.1/"},
 }
 
 
 def filled(address: str, job: str = "hello-1") -> str:
-    return address.format(job=job, take="1", upload="0" * 32, key_id="0" * 12)
+    return address.format(job=job, take="1", upload="0" * 32, key_id="0" * 12, webhook_id="wh_0", number="1")
 
 
 def asked(client: httpx.Client, method: str, address: str, job: str = "hello-1") -> httpx.Response:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 
 from api_client import Api, running_api, settings_in
+from receiver import ReceiverServer, until
 from stand_in_farm import StandInFarm
 
+from farm.api.webhook_sending import WebhookTerms
 from farm.cli import main
 from farm.scheduling.messages import RequestRefused
 from jobs.access import Scope
@@ -58,7 +61,8 @@ class Way:
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    with running_api(settings_in(tmp_path / "farm")) as running:
+    terms = WebhookTerms(networks=(ip_network("127.0.0.0/8"),), look_s=0.05)
+    with running_api(settings_in(tmp_path / "farm"), webhooks=terms) as running:
         yield running
 
 
@@ -322,6 +326,38 @@ def test_what_is_asked_while_no_farm_runs_is_kept(way: Way, write_spec: Any) -> 
     assert way.run("pause", "hello-1", "--patience", "0") == ExitCode.OK
     assert "request 2 is kept" in way.err
     assert way.run("wait", "hello-1", "--timeout", "0") == ExitCode.NOT_ENDED
+
+
+def test_receivers_are_added_seen_and_removed(way: Way, farm: StandInFarm, write_spec: Any) -> None:
+    with ReceiverServer() as receiver:
+        code, made = way.told("webhook", "add", receiver.url, "--label", "page", "--type", "job.received")
+        assert (code, made["studio"], made["types"]) == (ExitCode.OK, "default", ["job.received"])
+        assert made["secret"].startswith("whsec_")
+        (listed,) = way.told("webhook", "list")[1]["webhooks"]
+        assert listed == {name: made[name] for name in listed}
+        way.run("submit", write_spec())
+        until(lambda: bool(receiver.taken))
+        name = made["webhook_id"]
+        until(lambda: way.told("webhook", "deliveries", name)[1]["deliveries"][0]["state"] == "delivered")
+        (sent,) = way.told("webhook", "deliveries", name)[1]["deliveries"]
+        assert (sent["type"], sent["job"], sent["tries"], sent["status"]) == (
+            "job.received",
+            "hello-1",
+            1,
+            204,
+        )
+        assert way.told("webhook", "resend", name, str(sent["number"]))[1]["state"] == "pending"
+        until(lambda: len(receiver.taken) == 2)
+        code, record = way.told("webhook", "rotate", name, "--overlap", "1")
+        assert (code, record["secret"] != made["secret"]) == (ExitCode.OK, True)
+        assert way.run("webhook", "list") == ExitCode.OK
+        assert "page" in way.out
+        assert made["secret"] not in way.out
+        assert way.run("webhook", "remove", name) == ExitCode.OK
+        assert way.told("webhook", "list")[1]["webhooks"] == []
+        assert way.told("webhook", "deliveries", name)[1]["error"]["code"] == "unknown_webhook"
+        code, record = way.told("webhook", "add", "ftp://x")
+        assert (code, record["error"]["mistakes"][0]["code"]) == (ExitCode.USAGE, "bad_url")
 
 
 @pytest.mark.parametrize("way", ["server"], indirect=True)
