@@ -26,7 +26,7 @@ from stages.subject.template import Template
 from stages.warp.candidates import CandidateMaker, Candidates
 from stages.warp.control_mesh import ControlMesh
 from stages.warp.library import ReferenceLibrary
-from stages.warp.references import choose_references
+from stages.warp.references import FrameReferences, choose_references
 from stages.weights import build_network, load_weights
 
 Frame = NDArray[np.uint8]
@@ -101,8 +101,26 @@ class WarpedStage:
             return
         canonical_TN3, head_T7 = straightened(face.mesh_TN3, template_N3=self._template.mesh_N3)
         references = choose_references(self._maker.library, canonical_TN3=canonical_TN3, head_T7=head_T7)
-        for start in range(lead, stop, self._batch):
-            frames = range(start, min(start + self._batch, stop))
+        yield from self.draw(face, head_T7=head_T7, references=references, frames=range(lead, stop))
+
+    def draw(
+        self,
+        face: PosedFace,
+        *,
+        head_T7: NDArray[np.float32],
+        references: Sequence[FrameReferences],
+        frames: range,
+    ) -> Iterator[Frame]:
+        """Pictures as of `render`, of some frames of a run whose references are given.
+
+        Args:
+            face: posed faces of the run.
+            head_T7: their head vectors.
+            references: what each frame of the run is made of.
+            frames: which frames of the run are wanted.
+        """
+        for start in range(frames.start, frames.stop, self._batch):
+            batch = range(start, min(start + self._batch, frames.stop))
             made = [
                 self._maker.make(
                     mesh_N3=face.mesh_TN3[t],
@@ -110,12 +128,12 @@ class WarpedStage:
                     torso_18x3=face.torso_TN3[t],
                     references=references[t],
                 )
-                for t in frames
+                for t in batch
             ]
             if self._network is None:
                 yield from (candidates.head_SS3 for candidates in made)
                 continue
-            conditions = [self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in frames]
+            conditions = [self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in batch]
             yield from self._repaired(made, conditions)
 
     def _repaired(self, made: Sequence[Candidates], conditions: Sequence[Frame]) -> NDArray[np.uint8]:
