@@ -85,20 +85,22 @@ def steps_of(face: PosedFace, *, subject: SubjectPackage) -> dict[str, Steps]:
     stage = WarpedStage.load(subject=subject, device="cpu")
     head_T7, references = _references(face, subject=subject)
     frames = range(face.frame_count)
-    drawn = stage.draw(face, head_T7=head_T7, references=references, frames=frames)
-    kept = stage.draw(face, head_T7=head_T7, references=[references[0], *references[:-1]], frames=frames)
+    pictures = stage.draw(face, head_T7=head_T7, references=references, frames=frames)
+    same = stage.draw(face, head_T7=head_T7, references=[references[0], *references[:-1]], frames=frames)
     found: dict[str, list[tuple[bool, float, float, float]]] = {"picture": [], "mouth": [], "eyes": []}
-    before_SS3 = next(iter(drawn)).astype(np.int16)
-    next(iter(kept))
-    for t, (drawn_SS3, kept_SS3) in enumerate(zip(drawn, kept, strict=True), start=1):
-        now_SS3, same_SS3 = drawn_SS3.astype(np.int16), kept_SS3.astype(np.int16)
-        differences = [
-            np.abs(a - b) for a, b in ((now_SS3, before_SS3), (same_SS3, before_SS3), (now_SS3, same_SS3))
-        ]
+    before_SS3 = next(pictures).astype(np.int16)
+    next(same)
+    for t, pair in enumerate(zip(pictures, same, strict=True), start=1):
+        now_SS3, same_SS3 = (each.astype(np.int16) for each in pair)
+        drawn_SS3, kept_SS3, alone_SS3 = (
+            np.abs(one - other)
+            for one, other in ((now_SS3, before_SS3), (same_SS3, before_SS3), (now_SS3, same_SS3))
+        )
         for part, box in _boxes(face.mesh_TN3[t - 1 : t + 1]).items():
             old, new = references[t - 1], references[t]
             changed = old != new if part == "picture" else getattr(old, part) != getattr(new, part)
-            found[part].append((changed, *(float(each[box].mean()) for each in differences)))
+            drawn, kept, alone = (float(each[box].mean()) for each in (drawn_SS3, kept_SS3, alone_SS3))
+            found[part].append((changed, drawn, kept, alone))
         before_SS3 = now_SS3
     return {part: _joined(rows) for part, rows in found.items()}
 

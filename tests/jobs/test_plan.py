@@ -194,6 +194,11 @@ def test_the_order_of_weights_does_not_change_the_plan() -> None:
     assert a_plan(weights_sha256=weights).plan_hash == a_plan().plan_hash
 
 
+def test_the_first_segment_waits_for_the_first_window_alone() -> None:
+    segments = a_plan(frame_count=15_000, motion_context=18, face_context=14).segments
+    assert segments[0].windows == range(1)
+
+
 def test_an_hour_of_speech_is_planned_in_no_time() -> None:
     began = time.perf_counter()
     plan = a_plan(frame_count=90_000)

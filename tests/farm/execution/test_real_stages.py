@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,16 @@ def test_the_context_is_what_the_stages_say() -> None:
     assert (context.speech, context.motion) == (MotionStage.context_frames, ComposerStage.context_frames)
     assert context.speech > 0
     assert context.motion > 0
+    assert context.faces == 0, "the paper's renderer sees no other face than the one it draws"
+
+
+def test_the_context_is_known_without_loading_what_draws() -> None:
+    script = (
+        "import sys; from farm.execution.stages import RealStages; stages = RealStages();"
+        "stages.context_frames(stages.load_subject(stages.builtin_subjects()['actor-a']));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_missing_weights_are_named_before_anything_loads(

@@ -91,6 +91,7 @@ def test_without_weights_the_warp_speaks(untrained: SubjectPackage, face: PosedF
     assert RendererFacts.of(untrained) == RendererFacts(
         architecture=Architecture.WARPED, size=512, trained_frames=0
     )
+    assert RendererFacts.of(untrained).context_frames == CONTEXT_FRAMES
     frames = list(stage.render(face, first_frame=0))
     assert (stage.size, len(frames), stage.not_finite_frames) == (512, FRAMES, 0)
     assert all(frame.shape == (512, 512, 3) and frame.flags["C_CONTIGUOUS"] for frame in frames)
