@@ -14,14 +14,19 @@ from typing import Final
 import numpy as np
 
 from stages.builtin import BuiltinNetwork, builtin_weights
+from stages.inspection.fitting import fit_norms
+from stages.inspection.norms import NORMS_FILE
 from stages.render.generator_config import GeneratorConfig
+from stages.render.renderer_facts import Architecture
+from stages.subject.library_file import LIBRARY_FILE
+from stages.subject.library_of_clip import make_library
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks
 from stages.training.renderer_config import RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.split import HELD_OUT_SHARE
-from stages.weights_header import read_sizes
+from stages.weights_header import read_header, read_sizes
 
 _ACTOR_FACTS: Final = {
     "consent": "Not needed: a fictional person, invented for this project; no real person's likeness.",
@@ -32,16 +37,29 @@ _ACTOR_FACTS: Final = {
 
 
 def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
-    """Write the package of the actor in a prepared clip's folder beside `renderer`, which actors share."""
-    clip = RendererClip(folder, config=RendererTraining(generator=read_sizes(renderer, GeneratorConfig)))
-    package = renderer.parent / clip.speaker
+    """Write the package of the actor in a prepared clip's folder beside `renderer`, which actors share.
+
+    Where that warps references, the package receives those of the clip, and limits fitted to what is drawn with them.
+    """
+    is_warped = read_header(renderer).architecture == Architecture.WARPED
+    sizes = GeneratorConfig() if is_warped else read_sizes(renderer, GeneratorConfig)
+    clip = RendererClip(folder, config=RendererTraining(generator=sizes))
+    tracks, package = ClipTracks.load(folder), renderer.parent / clip.speaker
+    template = Template.from_clips([tracks], share=1 - HELD_OUT_SHARE)
     SubjectPackage.write(
         package,
         facts={"name": clip.speaker, **_ACTOR_FACTS, "renderer": f"../{renderer.name}"},
-        template=Template.from_clips([ClipTracks.load(folder)], share=1 - HELD_OUT_SHARE),
+        template=template,
         reference_HW3=np.array(clip.frames_THW3[clip.reference_frame]),
     )
     shutil.copyfile(licence, package / licence.name)
+    if is_warped:
+        if not (folder / LIBRARY_FILE).is_file():
+            make_library(folder / LIBRARY_FILE, tracks, iter(clip.frames_THW3), template=template)
+        shutil.copyfile(folder / LIBRARY_FILE, package / LIBRARY_FILE)
+        # They are written beside the clip that they are fitted on.
+        fit_norms(SubjectPackage.load(package), folder=folder)
+        shutil.copyfile(folder / NORMS_FILE, package / NORMS_FILE)
     return package
 
 

@@ -17,9 +17,15 @@ from recipes.corpus import CorpusClip
 from recipes.encoder import speech_prompts
 from recipes.inspection import calibrate
 from stages.builtin import builtin_subject, builtin_weights
+from stages.inspection.norms import Norms
 from stages.moda.network import ModaConfig
+from stages.render.renderer_loading import load_renderer
+from stages.render.repair_config import RepairConfig
+from stages.render.repair_network import RepairNetwork
+from stages.render.warped_stage import WarpedStage
 from stages.subject.package import SubjectPackage
-from stages.weights_header import read_header, read_sizes
+from stages.weights import save_weights
+from stages.weights_header import WeightsHeader, read_header, read_sizes
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello.wav"
 
@@ -82,6 +88,31 @@ def test_what_is_published_lies_where_it_ships_and_an_actor_is_a_package(
     assert (shipped / "renderer.safetensors").read_bytes() == renderer.read_bytes()
     assert SubjectPackage.load(shipped / "actor-z").name == "actor-z"
     assert (shipped / "actor-z" / licence.name).is_file()
+
+
+@pytest.mark.usefixtures("tracker")
+def test_an_actor_whose_references_are_warped_is_published_with_them(
+    cook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shipped, renderer = tmp_path / "builtin", tmp_path / "repair.safetensors"
+    monkeypatch.setattr(publish, "builtin_weights", lambda network: shipped / f"{network}.safetensors")
+    licence = builtin_subject("actor-a") / "LICENSE.ICT-FaceKit"
+    actor, config = tmp_path / "clip", RepairConfig(width=4, depth=1)
+    name = save_with_pictures(actor, frames=40).facts.speaker
+    header = WeightsHeader(
+        architecture="warped",
+        sizes=asdict(config),
+        encoder="",
+        fps=25,
+        training_data="",
+        facts={f"trained_frames:{name}": 34},
+    )
+    save_weights(renderer, RepairNetwork(config), header)
+    cook(publish, "--renderer", renderer, "--actors", actor, "--licence", licence)
+    subject = SubjectPackage.load(shipped / name)
+    assert subject.reference_HW3.shape == (512, 512, 3)
+    assert isinstance(load_renderer(subject=subject, device="cpu"), WarpedStage)
+    assert Norms.of(subject, folder=shipped / name, size=512).is_fitted
 
 
 @pytest.mark.usefixtures("tracker")
