@@ -53,7 +53,7 @@ _FARTHEST_PX: Final = 100_000.0
 
 _MASK_QUANTISER: Final = 12
 _PICTURE_QUANTISERS: Final = (8, 10, 12, 14, 17, 20, 24, 28)
-"""The first one whose file is small enough is taken. At 8 pictures keep 99.5 % of their sharpness."""
+"""The first one whose file is small enough is taken. At 8 pictures keep 99 % of their sharpness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Legend: R pictures, S side of a picture (512 px), 3 = RGB.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Final
 
 import cv2
@@ -74,7 +75,8 @@ def _whole(
     if free_SS.sum() >= _LEAST_FREE:
         # A cloud before the sun makes no person of the wall.
         apart_SS3 -= np.median(apart_SS3[free_SS], axis=0)
-    apart_SS = cv2.GaussianBlur(np.abs(apart_SS3).max(axis=-1), (0, 0), _SMOOTH_PX)
+    most_SS = reduce(np.maximum, np.moveaxis(np.abs(apart_SS3), -1, 0))
+    apart_SS = cv2.GaussianBlur(most_SS, (0, 0), _SMOOTH_PX)
     share_SS = np.clip((apart_SS - _NOISE_LEVELS) / (_FULL_LEVELS - _NOISE_LEVELS), 0, 1) * ever_free_SS
     body_SS = (mask_SS > _BODY_ABOVE).astype(np.uint8)
     near_SS = cv2.dilate(body_SS, _brush(_REACH_PX))

@@ -1,6 +1,6 @@
 """The background alone, from pictures in which a person hides another part of it each time.
 
-Legend: R pictures, S side of a picture (512 px), 3 = RGB.
+Legend: R pictures, H rows, S side of a picture (512 px), N and K pixels, 3 = RGB.
 """
 
 from __future__ import annotations
@@ -174,30 +174,33 @@ def _agreed(
     levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp]
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """What most of the sorted levels agree on (H, S, 3), and where (H, S) they do not agree."""
-    agreed_HS3 = np.zeros(levels_HS3R.shape[:-1], dtype=np.int16)
-    is_doubtful_HS = np.ones(seen_HS.shape, dtype=np.bool_)
+    levels_N3R, seen_N = levels_HS3R.reshape(-1, *levels_HS3R.shape[2:]), seen_HS.reshape(-1)
+    agreed_N3 = np.zeros(levels_N3R.shape[:-1], dtype=np.int16)
+    doubtful_K = np.arange(len(seen_N))
     for share in _AGREEING:
-        middle_HS3, spread_HS3 = _shortest_run(levels_HS3R, seen_HS, share=share)
-        agreed_HS3 = np.where(is_doubtful_HS[..., None], middle_HS3, agreed_HS3)
-        is_doubtful_HS &= spread_HS3.mean(axis=-1) > _RESTLESS_LEVELS
-    return agreed_HS3, is_doubtful_HS
+        middle_K3, spread_K3 = _shortest_run(levels_N3R[doubtful_K], seen_N[doubtful_K], share=share)
+        agreed_N3[doubtful_K] = middle_K3
+        doubtful_K = doubtful_K[spread_K3.mean(axis=-1) > _RESTLESS_LEVELS]
+    is_doubtful_N = np.zeros(len(seen_N), dtype=np.bool_)
+    is_doubtful_N[doubtful_K] = True
+    return agreed_N3.reshape(*seen_HS.shape, 3), is_doubtful_N.reshape(seen_HS.shape)
 
 
 def _shortest_run(
-    levels_HS3R: NDArray[np.int16], seen_HS: NDArray[np.intp], *, share: float
+    levels_K3R: NDArray[np.int16], seen_K: NDArray[np.intp], *, share: float
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """The middle (H, S, 3) of the shortest run of that share of the levels, and how far it spreads."""
-    least_HS = np.minimum(np.ceil(share * seen_HS).astype(np.intp) + 1, seen_HS)
-    last_HSR = np.arange(levels_HS3R.shape[-1]) + np.maximum(least_HS - 1, 0)[..., None]
-    is_whole_HSR = last_HSR < np.maximum(seen_HS, 1)[..., None]
-    last_HS1R = np.minimum(last_HSR, levels_HS3R.shape[-1] - 1)[:, :, None]
-    spread_HS3R = np.take_along_axis(levels_HS3R, last_HS1R, axis=-1) - levels_HS3R
-    spread_HS3R = np.where(is_whole_HSR[:, :, None], spread_HS3R, np.int16(_TAKEN))
-    first_HS31 = spread_HS3R.argmin(axis=-1)[..., None]
-    middle_HS31 = first_HS31 + (np.maximum(least_HS - 1, 0) // 2)[..., None, None]
+    """The middle (K, 3) of the shortest run of that share of the levels, and how far it spreads."""
+    least_K = np.minimum(np.ceil(share * seen_K).astype(np.intp) + 1, seen_K)
+    last_KR = np.arange(levels_K3R.shape[-1]) + np.maximum(least_K - 1, 0)[:, None]
+    is_whole_KR = last_KR < np.maximum(seen_K, 1)[:, None]
+    last_K1R = np.minimum(last_KR, levels_K3R.shape[-1] - 1)[:, None]
+    spread_K3R = np.take_along_axis(levels_K3R, last_K1R, axis=-1) - levels_K3R
+    spread_K3R = np.where(is_whole_KR[:, None], spread_K3R, np.int16(_TAKEN))
+    first_K31 = spread_K3R.argmin(axis=-1)[..., None]
+    middle_K31 = first_K31 + (np.maximum(least_K - 1, 0) // 2)[:, None, None]
     return (
-        np.take_along_axis(levels_HS3R, middle_HS31, axis=-1)[..., 0],
-        np.take_along_axis(spread_HS3R, first_HS31, axis=-1)[..., 0],
+        np.take_along_axis(levels_K3R, middle_K31, axis=-1)[..., 0],
+        np.take_along_axis(spread_K3R, first_K31, axis=-1)[..., 0],
     )
 
 
