@@ -2,9 +2,9 @@
 
 What the shipped networks make of a speech, drawn by the renderers of packages that have a reference library. A step is
 the mean difference of a frame from the one before, in levels: of the whole picture, and of boxes about lips and eyes.
-Largest and mean step where the references that lend the part are not those of the frame before, and of all others; the
-largest step of any frame if it had kept the references of the one before (what motion alone makes); and the largest
-difference that the change alone makes. Then the milliseconds of the candidates of a frame.
+The largest step to a frame whose references for the part are not those of the frame before; the largest of any frame if
+it had kept the references of the one before, which is what motion alone makes; and the largest difference that a change
+alone makes. Then the milliseconds of the candidates of a frame.
 
 Legend: T frames, N points, S side of a picture (512 px), 3 = RGB or (x, y, z).
 """
@@ -62,22 +62,10 @@ class Steps:
     kept_T: NDArray[np.float64]
     alone_T: NDArray[np.float64]
 
-    @property
-    def jumps(self) -> bool:
-        """Whether a step at a change is larger than any other, and than any that motion alone makes."""
-        others_T = np.concatenate([self.drawn_T[~self.changed_T], self.kept_T])
-        return bool(self.changed_T.any() and self.drawn_T[self.changed_T].max() > others_T.max())
-
     def row(self) -> list[str]:
         """The figures of a table."""
-        at, elsewhere = self.drawn_T[self.changed_T], self.drawn_T[~self.changed_T]
-        return [
-            str(len(at)),
-            *(f"{each.max():.2f} / {each.mean():.2f}" if len(each) else "none" for each in (at, elsewhere)),
-            f"{self.kept_T.max():.2f}",
-            f"{self.alone_T.max():.2f}",
-            "yes" if self.jumps else "no",
-        ]
+        largest = (self.drawn_T[self.changed_T].max(initial=0.0), self.kept_T.max(), self.alone_T.max())
+        return [str(int(self.changed_T.sum())), *(f"{step:.2f}" for step in largest)]
 
 
 def steps_of(face: PosedFace, *, subject: SubjectPackage) -> dict[str, Steps]:
@@ -187,17 +175,7 @@ def main() -> None:
         spent = milliseconds_of(face, subject=subject)
         for part, steps in steps_of(face, subject=subject).items():
             rows.append([subject.name, part, *steps.row(), f"{spent:.1f}"])
-    columns = [
-        "subject",
-        "part",
-        "changes",
-        "step at a change",
-        "elsewhere",
-        "motion alone",
-        "the change alone",
-        "jumps",
-        "ms",
-    ]
+    columns = ["subject", "part", "changes", "step at a change", "motion alone", "the change alone", "ms"]
     sys.stdout.write(markdown_table(columns, rows) + "\n")
 
 

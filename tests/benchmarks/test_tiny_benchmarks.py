@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import wave
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from made_library import write_package
 from motion_clips import moving_clip
 from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
@@ -20,6 +22,7 @@ from benchmarks import (
     evaluate_motion,
     evaluate_renderer,
     journal_throughput,
+    reference_changes,
     reference_coding,
     scheduler_throughput,
     warp_time,
@@ -113,6 +116,20 @@ def test_baselines_of_an_actor(printed, tmp_path: Path):
     video = tmp_path / "still-picture" / "words.mp4"
     assert out == f"{video}\n"
     assert video.stat().st_size > 0
+
+
+def test_steps_where_references_change(printed, tmp_path: Path):
+    speech = Path(__file__).parents[2] / "examples" / "hello.wav"
+    with wave.open(str(speech), "rb") as whole, wave.open(str(tmp_path / "short.wav"), "wb") as short:
+        short.setparams(whole.getparams())
+        short.writeframes(whole.readframes(whole.getframerate()))
+    out = printed(reference_changes, write_package(tmp_path / "zoe"), "--speech", tmp_path / "short.wav")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["zoe", part] for part in ("picture", "mouth", "eyes")]
+    for _, _, changes, at_a_change, motion, change, milliseconds in rows:
+        assert (int(changes) == 0) == (float(at_a_change) == 0.0) == (float(change) == 0.0)
+        assert 0 < float(motion) < 255
+        assert 0 < float(milliseconds) < 1000
 
 
 def test_milliseconds_of_a_warp(printed):

@@ -89,6 +89,19 @@ def test_a_word_changed_at_the_same_length_renders_the_segments_it_changed(
     assert whole.takes[0].sha256 == edit.takes[0].sha256, "found or rendered, the master is the same"
 
 
+@pytest.mark.parametrize(("word_at_s", "segments"), [(7.24, [3]), (7.28, [3, 4])])
+def test_an_edit_renders_what_changed_and_what_looks_at_it(
+    speak: Speak, make_job: Any, render: Any, tmp_path: Path, word_at_s: float, segments: list[int]
+) -> None:
+    """A word from frame 181 or 182 on changes faces up to 197 or 198; segment 4, from 200 on, looks at 198 and 199."""
+    render(make_job())
+    speak(word_at_s=word_at_s)
+    edit = render(make_job())
+    assert rendered(edit) == segments
+    whole = in_an_empty_store(render, make_job(output={"uri": "whole/hello.mp4"}), tmp_path)
+    assert bytes_of(whole) == bytes_of(edit)
+
+
 def test_two_replicas_and_losses_among_them_change_no_byte_of_an_edit(
     speak: Speak, make_job: Any, render: Any, stages: FakeStages, tmp_path: Path
 ) -> None:

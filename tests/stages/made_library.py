@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from posed_actor import PosedActor
@@ -9,7 +11,8 @@ from posed_actor import PosedActor
 from stages.geometry.canonical import pose, straightened
 from stages.geometry.landmarks import INNER_LIP_RING
 from stages.payloads import PosedFace
-from stages.subject.library_file import MASK_SIZE, StoredReferences
+from stages.subject.library_file import MASK_SIZE, StoredReferences, write_library
+from stages.subject.package import LIBRARY_FILE, SubjectPackage
 from stages.subject.template import Template
 from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING
 from stages.warp.keys import eye_keys, head_keys, mouth_keys
@@ -80,6 +83,22 @@ def made_references(actor: PosedActor, *, plate: BackgroundPlate | None = None) 
         mouths_RK=mouth_keys(canonical_TN3, head_T7),
         eyes_RK=eye_keys(canonical_TN3, head_T7),
     )
+
+
+def write_package(folder: Path) -> Path:
+    """A subject that is drawn by the warp alone; its name is the folder's."""
+    actor = PosedActor.of()
+    facts = {
+        "name": folder.name,
+        "consent": "fictional",
+        "provenance": "made",
+        "licence": "none",
+        "renderer": "",
+    }
+    template = template_of(actor)
+    SubjectPackage.write(folder, facts=facts, template=template, reference_HW3=actor.reference_HW3)
+    write_library(folder / LIBRARY_FILE, made_references(actor), template=template)
+    return folder
 
 
 def talking(actor: PosedActor, frames: int) -> PosedFace:

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_library import made_references, template_of
+from made_library import write_package
 from noted_stages import NotedStages
-from posed_actor import PosedActor
 
 from farm.config import PoolSizes
 from farm.execution.pools.backend import PoolBackend
@@ -30,7 +29,7 @@ from stages.moda.merge import merge_windows
 from stages.payloads import SAMPLES_PER_FRAME, Motion, PosedFace
 from stages.render.warped_stage import WarpedStage
 from stages.speech.context import speech_slice
-from stages.subject.library_file import read_library, write_library
+from stages.subject.library_file import read_library
 from stages.subject.package import LIBRARY_FILE, SubjectPackage
 from stages.warp.library import ReferenceLibrary
 from stages.warp.references import FrameReferences, choose_references
@@ -42,13 +41,7 @@ SECONDS = FRAMES / 25
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A subject that is drawn by the warp alone."""
-    folder, actor = tmp_path_factory.mktemp("subjects") / "zoe", PosedActor.of()
-    facts = {"name": "zoe", "consent": "fictional", "provenance": "made", "licence": "none", "renderer": ""}
-    template = template_of(actor)
-    SubjectPackage.write(folder, facts=facts, template=template, reference_HW3=actor.reference_HW3)
-    write_library(folder / LIBRARY_FILE, made_references(actor), template=template)
-    return folder
+    return write_package(tmp_path_factory.mktemp("subjects") / "zoe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
