@@ -5,9 +5,9 @@
     metadata: {name: jane, project: demo}
     spec:
       stage: renderer
+      renderer: warped
       clips: [../subjects/jane, "../subjects/tom*"]
       preset: cpu
-      start_from: base
       subject: ../subjects/jane
       seed: 0
       output: {uri: ../out/jane.safetensors}

@@ -119,6 +119,9 @@ class AblationRequest:
         }
         if is_motion:
             spec["held_out"] = list(self.held_out)
+        else:
+            # Both tables are about the paper's, whole rows included, which ask for nothing that only it has.
+            spec["renderer"] = "paper"
         document = {
             "apiVersion": "farm/v1",
             "kind": "TrainJob",

@@ -105,6 +105,7 @@ def test_every_row_of_the_paper_is_a_job_that_leaves_out_what_it_says(
         assert getattr(whole.network, name) != value
         assert spec.steps == whole.steps
         assert spec.seed == whole.seed
+        assert spec.renderer == whole.renderer == ("paper" if spec.stage == "renderer" else None)
 
 
 @pytest.mark.slow
