@@ -6,7 +6,7 @@ Legend: B batch, T frames, N points, S side of the picture, 3 = RGB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -121,18 +121,19 @@ class WarpedStage:
         """
         for start in range(frames.start, frames.stop, self._batch):
             batch = range(start, min(start + self._batch, frames.stop))
-            made = [
-                self._maker.make(
-                    mesh_N3=face.mesh_TN3[t],
-                    head_7=head_T7[t],
-                    torso_18x3=face.torso_TN3[t],
-                    references=references[t],
-                )
+            posed: list[dict[str, Any]] = [
+                {
+                    "mesh_N3": face.mesh_TN3[t],
+                    "head_7": head_T7[t],
+                    "torso_18x3": face.torso_TN3[t],
+                    "references": references[t],
+                }
                 for t in batch
             ]
             if self._network is None:
-                yield from (candidates.head_SS3 for candidates in made)
+                yield from (self._maker.best(**each) for each in posed)
                 continue
+            made = [self._maker.make(**each) for each in posed]
             conditions = [self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in batch]
             yield from self._repaired(made, conditions)
 

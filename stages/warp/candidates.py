@@ -77,26 +77,44 @@ class CandidateMaker:
             torso_18x3: shoulders (18, 3) in the picture.
             references: what lends its mouth, its eyes, and all else.
         """
-        head, mouth, eyes = references.head, references.mouth, references.eyes
-        points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
-        raster = self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
-        layer_SS4, plate_SS3 = self._mixed(raster, head), self.library.plate.picture_SS3
+        raster = self._raster(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        head, mouth, plate_SS3 = references.head, references.mouth, self.library.plate.picture_SS3
+        layer_SS4 = self._mixed(raster, head)
         head_SS3 = over(layer_SS4, plate_SS3)
         mouth_SS3 = head_SS3.copy() if mouth == head else over(self._mixed(raster, mouth), plate_SS3)
-        if mouth != head and (
-            lips := SoftPart.of(mesh_N3[OUTER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
-        ):
+        if mouth != head and (lips := _lips(mesh_N3)):
             lips.paste(mouth_SS3[lips.box], onto_SS3=head_SS3)
-        for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
-            if not eyes == head == mouth and (
-                eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR)
-            ):
-                part = raster.within(*(slice(side.start // _CELL, side.stop // _CELL) for side in eye.box))
-                moved_HW3 = self._mixed(part, eyes)[..., :3]
-                eye.paste(moved_HW3, onto_SS3=head_SS3)
-                eye.paste(moved_HW3, onto_SS3=mouth_SS3)
+        self._paste_eyes(raster, references, mesh_N3=mesh_N3, onto=(head_SS3, mouth_SS3))
         mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
         return Candidates(head_SS3=head_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
+
+    def best(
+        self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, references: FrameReferences
+    ) -> Picture:
+        """The first of the candidates alone, (S, S, 3): of its mouth no more is moved than is seen. Args as `make`."""
+        raster = self._raster(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        plate_SS3 = self.library.plate.picture_SS3
+        head_SS3 = over(self._mixed(raster, references.head), plate_SS3)
+        if references.mouth != references.head and (lips := _lips(mesh_N3)):
+            lips_HW4 = self._mixed(raster.within(*lips.cells), references.mouth)
+            lips.paste(over(lips_HW4, plate_SS3[lips.box]), onto_SS3=head_SS3)
+        self._paste_eyes(raster, references, mesh_N3=mesh_N3, onto=(head_SS3,))
+        return head_SS3
+
+    def _raster(self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats) -> Raster:
+        points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        return self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
+
+    def _paste_eyes(
+        self, raster: Raster, references: FrameReferences, *, mesh_N3: Floats, onto: tuple[Picture, ...]
+    ) -> None:
+        if references.eyes == references.head == references.mouth:
+            return
+        for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
+            if eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR):
+                moved_HW3 = self._mixed(raster.within(*eye.cells), references.eyes)[..., :3]
+                for picture_SS3 in onto:
+                    eye.paste(moved_HW3, onto_SS3=picture_SS3)
 
     def _mixed(self, raster: Raster, mixture: Mixture) -> Picture:
         """A mixture of references (H, W, 4) where the raster's pixels are."""
@@ -153,10 +171,20 @@ class SoftPart:
         share_HW = np.asarray(cv2.GaussianBlur(cv2.dilate(share_HW, brush), (0, 0), blur), dtype=np.uint8)
         return cls(box=(slice(top, bottom), slice(left, right)), share_HW1=share_HW[..., None])
 
+    @property
+    def cells(self) -> tuple[slice, slice]:
+        """Rows and columns of the field."""
+        rows, columns = (slice(side.start // _CELL, side.stop // _CELL) for side in self.box)
+        return rows, columns
+
     def paste(self, part_HW3: Picture, *, onto_SS3: Picture) -> None:
         """Change a picture where the part is."""
         kept_HW3 = onto_SS3[self.box].astype(np.uint16) * (255 - self.share_HW1)
         onto_SS3[self.box] = divided(kept_HW3 + part_HW3.astype(np.uint16) * self.share_HW1)
+
+
+def _lips(mesh_N3: Floats) -> SoftPart | None:
+    return SoftPart.of(mesh_N3[OUTER_LIP_RING], growth=_LIP_GROWTH, blur=_LIP_BLUR)
 
 
 def over(layer_SS4: Picture, plate_SS3: Picture) -> Picture:

@@ -11,7 +11,7 @@ from farm.translation import translated
 from infra.fetch import fetch_subject_folder
 from stages.faco.composer_stage import Amplitude
 from stages.payloads import Motion
-from stages.render.renderer_stage import RendererStage
+from stages.render.renderer_loading import load_renderer
 from stages.subject.package import SubjectPackage
 
 STILL = Motion(
@@ -30,7 +30,7 @@ def draw(folder: Path, room: Room) -> str:
         for text in (subject.name, subject.consent, subject.provenance, subject.licence):
             assert isinstance(text, str)
             text.encode()
-        renderer = RendererStage.load(subject=subject, device="cpu")
+        renderer = load_renderer(subject=subject, device="cpu")
         face = room.bench.composer.compose(
             STILL, lead=0, frame_count=1, subject=subject, amplitude=Amplitude()
         )

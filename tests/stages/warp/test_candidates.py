@@ -170,6 +170,31 @@ def test_a_mixture_is_the_mean_of_its_references_by_their_parts(
     assert np.abs(one.head_SS3.astype(int) - other.head_SS3).max() > 100
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (-300, 0), (0, 420)])
+@pytest.mark.parametrize(
+    "references",
+    [
+        FrameReferences.only(head=0, mouth=0, eyes=0),
+        FrameReferences.only(head=1, mouth=1, eyes=3),
+        FrameReferences.only(head=1, mouth=2, eyes=2),
+        FrameReferences(
+            head=Mixture((0, 1), (3, 2)), mouth=Mixture((1, 3), (1, 2)), eyes=Mixture((0, 2), (1, 1))
+        ),
+    ],
+    ids=["one", "eyes", "mouth", "mixed"],
+)
+def test_the_best_candidate_is_the_same_alone(
+    maker: CandidateMaker, actor: PosedActor, references: FrameReferences, shift: tuple[int, int]
+):
+    head_7 = actor.heads(6)[5].copy()
+    head_7[3:5] += shift
+    mesh_N3 = pose(with_mouth(actor.canonical_N3, 9.0)[None], head_7[None])[0]
+    for each in (maker, tinted(maker)):
+        arguments = {"mesh_N3": mesh_N3, "head_7": head_7, "torso_18x3": actor.torso_18x3}
+        whole = each.make(**arguments, references=references).head_SS3
+        assert np.array_equal(each.best(**arguments, references=references), whole)
+
+
 @pytest.mark.parametrize("shift", [(-300, 0), (0, -260), (330, 0), (0, 420), (5000, 5000)])
 def test_a_face_that_leaves_the_picture_is_drawn_as_far_as_it_is_seen(
     maker: CandidateMaker, actor: PosedActor, shift: tuple[int, int]
