@@ -98,13 +98,17 @@ def fit_norms(
     finally:
         inspector.close()
     limits = widened_limits(figures)
+    beyond = _beyond(figures, limits)
+    if beyond:
+        # What is bad must not become normal.
+        limits = Limits()
     fitted = FittedOn(
         frames=total,
         unseen=sum(frame >= _trained(tracks) for run in runs for frame in run),
         drawn_by=drawing_sha256(subject),
     )
     write_norms(folder, limits=limits, look_LL3=look_LL3, fitted=fitted)
-    return FittedNorms(limits=limits, fitted=fitted, beyond=_beyond(figures, limits))
+    return FittedNorms(limits=limits, fitted=fitted, beyond=beyond)
 
 
 def fitted_runs(tracks: ClipTracks) -> list[range]:
