@@ -12,9 +12,9 @@ MOUTH_FADE_FRAMES: Final = 1
 EYES_FADE_FRAMES: Final = 1
 """Frames either side of one whose choices count for its mixture of references.
 
-On the unseen end of a digital actor's clip two for the mouth take 3 % of its sharpness and 4 ms more of every frame, and
-the largest step stays what the mouth's own motion makes; two for the eyes blur blinks, whose references last a frame,
-by half a decibel.
+On the unseen end of a digital actor's clip two for the mouth take 3 % of its sharpness and 4 ms more of every frame,
+and the largest step stays what the mouth's own motion makes; two for the eyes blur blinks, whose references last a
+frame, by half a decibel.
 """
 
 CONTEXT_FRAMES: Final = CHOICE_CONTEXT_FRAMES + max(HEAD_FADE_FRAMES, MOUTH_FADE_FRAMES, EYES_FADE_FRAMES)
