@@ -15,13 +15,14 @@ from farm.cli import main
 from farm.cli.bars import TrainingBars
 from farm.cli.output import Terminal
 from farm.cli.wiring import Wiring
-from farm.training.progress import TrainingListener, TrainingReport
+from farm.training.progress import FittedLimits, TrainingListener, TrainingReport
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from jobs.errors import ExitCode, TrainingFailed
 from jobs.parse import LoadedTraining
 
 MACHINE = Hardware(cores=2, memory_bytes=8 << 30, cpu_kind="cpu test", gpus=())
+LIMITS = FittedLimits(frames=50, unseen=15, beyond=("faces is 0.25",))
 
 
 @dataclass
@@ -68,6 +69,7 @@ class RecordingEngine:
             logs="/cache/logs",
             seconds=83.4,
             workers=job.job.spec.workers,
+            limits=None if job.subject is None else LIMITS,
         )
 
 
@@ -168,15 +170,19 @@ def test_a_resumed_run_says_from_where_and_shows_no_losses_it_did_not_see(train:
 
 
 def test_a_subject_alone_makes_a_job(train: Train, tmp_path: Path) -> None:
-    typed = train("--stage", "renderer", "--from", "base", "--subject", "subjects/jane")
+    typed = train(
+        "--stage", "renderer", "--renderer", "paper", "--from", "base", "--subject", "subjects/jane"
+    )
     assert typed.code == ExitCode.OK, typed.err
     jane = tmp_path / "subjects" / "jane"
     assert typed.job.job.metadata.name == "jane"
-    assert typed.job.start_from == "base"
+    assert (typed.job.start_from, typed.job.job.spec.renderer) == ("base", "paper")
     assert typed.job.subject == jane
     assert typed.job.find_clips().training == (jane,)
     assert typed.job.output == str(tmp_path / "jane.safetensors")
     assert f"also in {jane}, which can be rendered now" in typed.out
+    assert "limits fitted on 50 frames, 15 of them never learnt from" in typed.out
+    assert "not good: faces is 0.25" in typed.out
 
 
 def test_every_option_reaches_the_job(train: Train, tmp_path: Path) -> None:
@@ -220,6 +226,12 @@ def test_an_option_wins_over_the_file_and_its_path_starts_here(
         ),
         pytest.param(
             ["--stage", "moda", "--clips", "x", "--from", "base"], "other_stage", ExitCode.USAGE, id="base"
+        ),
+        pytest.param(
+            ["--stage", "renderer", "--clips", "x", "--renderer", "warped", "--preset", "paper"],
+            "other_renderer",
+            ExitCode.USAGE,
+            id="other renderer",
         ),
         pytest.param(
             ["--stage", "faco", "--clips", "nobody*"], "input_not_found", ExitCode.INPUT, id="no clip"
