@@ -64,15 +64,17 @@ def make_app(context: ApiContext) -> ASGIApp:
                 sender=sender,
                 terms=context.webhooks,
             )
-            tasks = [asyncio.create_task(context.followed.follow()), asyncio.create_task(outbox.run())]
-            for task in tasks:
+            following = asyncio.create_task(context.followed.follow())
+            sending = asyncio.create_task(outbox.run())
+            for task in (following, sending):
                 task.add_done_callback(_tell_of_end)
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                outbox.close()
+                await asyncio.gather(sending, return_exceptions=True)
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
 
     app = FastAPI(
         title="MODA Farm",

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from anyio import to_thread
@@ -45,22 +46,36 @@ class WebhookOutbox:
         self._sender = sender
         self._terms = terms
         self._known = -1
-        self._sending: dict[asyncio.Task[None], str] = {}
+        self._is_over = asyncio.Event()
+        self._sending: dict[asyncio.Task[None], Claimed] = {}
 
     async def run(self) -> None:
-        """Go on until cancelled; while the database is away, nothing is lost."""
+        """Go on until `close`; while the database is away, nothing is lost."""
+        while not self._is_over.is_set():
+            try:
+                await self._put()
+                await self._send_due()
+            except JournalError as error:
+                logger.warning("webhooks wait: %s", error.line())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_over.wait(), self._terms.look_s)
+        await self._stop()
+
+    def close(self) -> None:
+        """Begin nothing more. Not by cancelling: what a thread claims just then would be known to nobody."""
+        self._is_over.set()
+
+    async def _stop(self) -> None:
+        """What is on its way is another process's to send, at once: whether it was taken is not known."""
+        begun = dict(self._sending)
+        for task in begun:
+            task.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+        unsettled = [claimed.delivery for claimed in begun.values()]
         try:
-            while True:
-                try:
-                    await self._put()
-                    await self._send_due()
-                except JournalError as error:
-                    logger.warning("webhooks wait: %s", error.line())
-                await asyncio.sleep(self._terms.look_s)
-        finally:
-            for task in self._sending:
-                task.cancel()
-            await asyncio.gather(*self._sending, return_exceptions=True)
+            await to_thread.run_sync(self._journal.outbox.release, unsettled)
+        except JournalError as error:
+            logger.warning("messages are not let go of: %s", error.line())
 
     async def _put(self) -> None:
         end = self._followed.sequence
@@ -107,7 +122,7 @@ class WebhookOutbox:
         return messages
 
     async def _send_due(self) -> None:
-        busy = Counter(self._sending.values())
+        busy = Counter(claimed.webhook.webhook_id for claimed in self._sending.values())
         claimed = await to_thread.run_sync(
             lambda: self._journal.outbox.claim(
                 busy=busy, most_each=self._terms.most_each, hold_s=self._terms.hold_s
@@ -115,7 +130,7 @@ class WebhookOutbox:
         )
         for each in claimed:
             task = asyncio.create_task(self._send(each))
-            self._sending[task] = each.webhook.webhook_id
+            self._sending[task] = each
             task.add_done_callback(self._sending.pop)
 
     async def _send(self, claimed: Claimed) -> None:

@@ -133,6 +133,22 @@ class OutboxTable:
 
         return self._database.write(write)
 
+    def release(self, claimed: Sequence[Delivery]) -> None:
+        """Let others claim what the caller will not send any more; what was settled meanwhile stays as it is.
+
+        Raises:
+            JournalError: It cannot be written; it is claimed until its time is up.
+        """
+        numbers = [delivery.number for delivery in claimed]
+
+        def write(connection: Connection) -> None:
+            take_turn(connection)
+            this = deliveries.c.number.in_(numbers)
+            connection.execute(update(deliveries).where(this).values(claimed_until=0.0))
+
+        if numbers:
+            self._database.write(write)
+
     def settle(self, claimed: Delivery, outcome: DeliveryOutcome) -> None:
         """Note what came of a message that was claimed; where somebody else did so, nothing changes.
 

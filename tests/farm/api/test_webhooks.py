@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from api_client import Api, running_api, settings_in, submitted
-from receiver import Got, ReceiverServer, until
+from receiver import Got, ReceiverServer, takes, until
 from stand_in_farm import StandInFarm
 
 from farm.api.webhook_sending import WebhookTerms
@@ -329,6 +330,30 @@ def test_two_processes_send_each_message_once_while_both_live(
         until(lambda: len(receiver.taken) >= wanted)
         time.sleep(0.5)
         assert len(receiver.taken) == wanted
+
+
+def test_what_was_on_its_way_when_a_server_was_stopped_is_sent_by_the_next_at_once(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    slow = replace(QUICK, timeout_s=30.0)
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def holds(_got: Got) -> tuple[int, dict[str, str]]:
+        is_asked.set()
+        may_answer.wait(20)
+        return 200, {}
+
+    with ReceiverServer(behave=holds) as receiver:
+        with webhook_api(settings, webhooks=slow) as api, api.client() as client:
+            added(client, receiver.url)
+            farm = StandInFarm(settings.journal)
+            job = submitted(client)
+            farm.stop()
+            assert is_asked.wait(20)
+        may_answer.set()
+        receiver.behave = takes
+        with webhook_api(settings, webhooks=slow) as api:
+            wanted = told_of(api, job)
+            until(lambda: {got.sequence for got in receiver.taken} == set(wanted))
 
 
 def test_what_happens_while_no_api_runs_is_told_afterwards(tmp_path: Path, receiver: ReceiverServer) -> None:
