@@ -1,6 +1,6 @@
-"""How fast the API answers: a list of many jobs, and where a job of many segments stands.
+"""How fast the API answers: a list of many jobs, where a job of many segments stands, and a batch of many rows.
 
-    python -m benchmarks.api_latency [--jobs N] [--segments N]
+    python -m benchmarks.api_latency [--jobs N] [--segments N] [--rows N]
 
 A journal of so many jobs is written, one of them with so many segments, and a server in this process is asked over a
 socket of its own, one request after another.
@@ -17,7 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from farm.api.context import ApiLimits
 from farm.api.server import serving
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api_latency", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
     parser.add_argument("--segments", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=1000)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -59,8 +60,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 (f"a job of {options.segments} segments", "/v1/jobs/film-1"),
             ):
                 _tell(name, [_asked(f"{server.address}{path}", key) for _ in range(_ASKED)])
+            _tell_of_batch(server.address, key, rows=options.rows)
         journal.close()
     return 0
+
+
+def _tell_of_batch(address: str, key: str, *, rows: int) -> None:
+    upload = _asked_for(f"{address}/v1/uploads", key, data=b"a recording")["uri"]
+    template = {
+        "apiVersion": "farm/v1",
+        "kind": "RenderJob",
+        "metadata": {"name": "${shot}"},
+        "spec": {"speech": upload, "subject": "builtin:actor-a", "seed": "${seed:number}"},
+    }
+    text = "shot,seed\n" + "".join(f"shot-{number},{number}\n" for number in range(rows))
+    body = json.dumps({"name": "batch", "template": template, "csv": text}).encode()
+    begun = time.perf_counter()
+    batch = _asked_for(f"{address}/v1/batches", key, data=body)["batch"]
+    _tell(f"a batch of {rows} rows, checked and kept", [time.perf_counter() - begun])
+    where = f"{address}/v1/batches/{batch}"
+    _tell(f"where a batch of {rows} rows stands", [_asked(where, key) for _ in range(_ASKED)])
+
+
+def _asked_for(address: str, key: str, *, data: bytes) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address, data=data, headers=headers)
+    with urllib.request.urlopen(request) as answer:
+        told: dict[str, Any] = json.load(answer)
+    return told
 
 
 def _events(jobs: int, *, segments: int) -> Iterator[AnyJournalEvent]:

@@ -2,6 +2,8 @@
 
 from moda_client.answers import (
     Asked,
+    Batch,
+    BatchJob,
     Delivery,
     Event,
     Job,
@@ -18,6 +20,8 @@ from moda_client.errors import FarmRefused, FarmUnreachable, Mistake
 
 __all__ = [
     "Asked",
+    "Batch",
+    "BatchJob",
     "Client",
     "Delivery",
     "Event",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -150,6 +150,40 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchJob:
+    """A row's job; `state` as of any job, or ``refused``, with the code of why."""
+
+    row: int
+    job: str
+    state: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Jobs that were handed in together; in lists without the jobs.
+
+    Attributes:
+        percent: How much of all its jobs is done; an ended job is, whatever its end.
+        states: How many jobs are in each state.
+    """
+
+    batch: str
+    name: str
+    created_at: datetime
+    percent: float = 0.0
+    ended: int = 0
+    states: Mapping[str, int] = field(default_factory=dict)
+    jobs: tuple[BatchJob, ...] = ()
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The batch that an answer tells."""
+        jobs = tuple(known(BatchJob, each) for each in told.get("jobs", ()))
+        return known(cls, {**told, "jobs": jobs, "created_at": datetime.fromisoformat(told["created_at"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A receiver of messages; `types` is empty where it is told of everything.
 
@@ -211,7 +245,7 @@ class Delivery:
 
 def known(kind: type[T], told: Mapping[str, Any]) -> T:
     """The part of an answer that this client knows of."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: told[name] for name in names if name in told})
 
 

@@ -14,6 +14,7 @@ import httpx
 
 from moda_client.answers import (
     Asked,
+    Batch,
     Delivery,
     Event,
     Job,
@@ -223,6 +224,37 @@ class Client:
             FarmRefused, FarmUnreachable: As every call.
         """
         self._patiently(partial(fetch, self._http, master, path, replace=replace))
+
+    def submit_batch(
+        self,
+        name: str,
+        template: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        hold: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Batch:
+        """Hand in a job for each row, or none and a refusal with every mistake of every row.
+
+        Args:
+            template: A render job with ``${column}`` in its values.
+            rows: Columns and plain values.
+        """
+        body = {"name": name, "template": dict(template), "rows": [dict(row) for row in rows]}
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return Batch.of(self._ask("POST", "/v1/batches", json=body, headers=headers, params={"hold": hold}))
+
+    def batch(self, name: str) -> Batch:
+        """One batch: how far it is, and where each of its jobs stands."""
+        return Batch.of(self._ask("GET", f"/v1/batches/{name}"))
+
+    def batches(self) -> list[Batch]:
+        """The studio's batches, the newest first, without their jobs."""
+        return [Batch.of(each) for each in self._ask("GET", "/v1/batches")["batches"]]
+
+    def cancel_batch(self, name: str) -> int:
+        """End every job of a batch that has not ended; returns how many."""
+        return int(self._ask("POST", f"/v1/batches/{name}/cancel")["asked"])
 
     def add_webhook(self, url: str, *, label: str = "", types: Sequence[str] = ()) -> tuple[str, Webhook]:
         """Have a receiver told of what happens from now on; returns the secret, shown this once, that signs it."""

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.types import ASGIApp
 
 from farm.api import (
+    batch_routes,
     error_routes,
     event_routes,
     health_routes,
@@ -42,6 +43,7 @@ _FAMILIES: Final = (
     error_routes,
     upload_routes,
     job_routes,
+    batch_routes,
     event_routes,
     master_routes,
     key_routes,

@@ -142,7 +142,7 @@ class JobShower:
             created_at=_moment(job.received_at),
             changed_at=_moment(job.changed_at),
             why=self.why(job),
-            progress=_progress(job),
+            progress=progress_of(job),
             takes=document["spec"].get("takes", 1),
             seconds=round(job.seconds, 3),
             masters=[_master(job, take) for take in sorted(job.delivered)],
@@ -216,7 +216,8 @@ def _moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def _progress(job: LedgerJob) -> ProgressAnswer | None:
+def progress_of(job: LedgerJob) -> ProgressAnswer | None:
+    """How far it is; None until it is planned."""
     if not job.is_planned:
         return None
     counts = job.counts()

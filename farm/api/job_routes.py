@@ -135,7 +135,7 @@ async def create_job(
     """Hand in a render job."""
     is_yaml = _is_yaml(request)
     text = _text_of(await request.body())
-    token = _token(key.studio, idempotency_key)
+    token = job_token(key.studio, idempotency_key)
     # In a thread: to read what somebody made large on purpose takes seconds.
     document = await to_thread.run_sync(
         lambda: context.files.document_for_farm(
@@ -246,7 +246,7 @@ async def _ask(change: Change, request: AnyRequest) -> AskedAnswer:
     studio = change.key.studio
     jobs = StudioJobs(change.context, studio)
     await jobs.known(change.job)
-    number, answer = await jobs.ask(request, token=_token(studio, change.idempotency_key))
+    number, answer = await jobs.ask(request, token=job_token(studio, change.idempotency_key))
     if answer is None:
         change.response.status_code = 202
         return AskedAnswer(job=change.job, answered=False, text="", request=number)
@@ -254,8 +254,8 @@ async def _ask(change: Change, request: AnyRequest) -> AskedAnswer:
     return AskedAnswer(job=change.job, answered=True, text=text, request=number)
 
 
-def _token(studio: str, idempotency_key: str | None) -> str:
-    """Of its studio alone: two studios may choose one key, and neither may learn of the other's."""
+def job_token(studio: str, idempotency_key: str | None) -> str:
+    """What names a request in the journal: two studios may choose one key, and neither may learn of the other's."""
     return f"api/{studio}/{idempotency_key or secrets.token_hex(16)}"
 
 

@@ -70,6 +70,7 @@ _BY_CODE: Final = {
     "unknown_job": 404,
     "unknown_key": 404,
     "unknown_upload": 404,
+    "unknown_batch": 404,
     "unknown_webhook": 404,
     "unknown_delivery": 404,
     "unknown_master": 404,

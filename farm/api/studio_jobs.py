@@ -96,7 +96,7 @@ class StudioJobs:
             return job
         if job is None and name in waiting:
             return waiting[name]
-        raise await self._refusal(name) or unknown_job(name[:100])
+        raise await self.refusal(name) or unknown_job(name[:100])
 
     async def page(self, wanted: JobFilter, *, limit: int, cursor: str | None) -> JobPage:
         """Some of the jobs, the newest first.
@@ -148,7 +148,7 @@ class StudioJobs:
             raise self._public(error_from_record(answer.error))
         return number, answer
 
-    async def _refusal(self, name: str) -> FarmError | None:
+    async def refusal(self, name: str) -> FarmError | None:
         """Why the farm did not take in a job that this studio handed in."""
         number = number_of(name)
         if number is None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from farm.cli import (
+    batch,
     control,
     doctor,
     evaluate,
@@ -51,6 +52,7 @@ app.add_typer(subject.app, name="subject")
 for family in (serve, login, submit, overview, following, control, replay, sweep):
     app.add_typer(family.app)
 app.add_typer(key.app, name="key")
+app.add_typer(batch.app, name="batch")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(journal.app, name="journal")
 

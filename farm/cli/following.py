@@ -27,7 +27,7 @@ _LOOKS_A_SECOND = 5
 """At all jobs that are waited for together, where each look asks a server."""
 
 _JobsArgument = Annotated[list[str], argument("JOB...", "Names of jobs in the farm.")]
-_TimeoutOption = Annotated[
+TimeoutOption = Annotated[
     float | None,
     option(
         "--timeout",
@@ -41,7 +41,7 @@ app = typer.Typer()
 
 
 @command(app, "wait")
-def _wait(run: Run, *, jobs: _JobsArgument, timeout: _TimeoutOption = None) -> ExitCode:
+def _wait(run: Run, *, jobs: _JobsArgument, timeout: TimeoutOption = None) -> ExitCode:
     """Wait until jobs have ended; the exit code is that of the first that did not succeed."""
     with opened_farm(run.settings, patience_s=LONG_PATIENCE_S) as farm:
         return wait_for_jobs(farm, jobs, timeout_s=timeout, terminal=run.terminal)
@@ -83,7 +83,7 @@ def _download(
     sync: Annotated[
         bool, flag("--sync", "Until the jobs have ended: each master is fetched as it is delivered.")
     ] = False,
-    timeout: _TimeoutOption = None,
+    timeout: TimeoutOption = None,
     overwrite: Annotated[
         bool, flag("--overwrite", "Replace files of these names that hold something else.")
     ] = False,
@@ -93,23 +93,46 @@ def _download(
     What was cut off goes on where it was; every file's SHA-256 is the one that the farm delivered.
     """
     with opened_farm(run.settings, patience_s=LONG_PATIENCE_S) as farm:
-        download = Download(farm, folder=out, overwrite=overwrite, terminal=run.terminal)
-        if sync:
-            views = follow_jobs(farm, jobs, timeout_s=timeout, terminal=run.terminal, seen=download.fetch)
-            errors = [view.ending for view in views]
-        else:
-            views = [farm.job(job) for job in jobs]
-            errors = []
-            for view in views:
-                download.fetch(view)
-                errors.append(None if view.masters else _nothing_to_fetch(view))
+        return fetch_jobs(
+            farm, jobs, out=out, sync=sync, timeout_s=timeout, overwrite=overwrite, terminal=run.terminal
+        )
+
+
+def fetch_jobs(
+    farm: FarmConnection,
+    jobs: Sequence[str],
+    *,
+    out: Path,
+    sync: bool,
+    timeout_s: float | None,
+    overwrite: bool,
+    terminal: Terminal,
+) -> ExitCode:
+    """Fetch the masters of jobs into a folder, and tell which.
+
+    Args:
+        sync: Until the jobs have ended; `timeout_s` as in `follow_jobs`.
+        overwrite: Files of these names that hold something else are replaced.
+
+    Raises:
+        FarmError: As `Download.fetch` and `follow_jobs`.
+    """
+    download = Download(farm, folder=out, overwrite=overwrite, terminal=terminal)
+    if sync:
+        views = follow_jobs(farm, jobs, timeout_s=timeout_s, terminal=terminal, seen=download.fetch)
+        errors = [view.ending for view in views]
+    else:
+        errors = []
+        for view in [farm.job(job) for job in jobs]:
+            download.fetch(view)
+            errors.append(None if view.masters else _nothing_to_fetch(view))
     failed = [error for error in errors if error is not None]
     records = [error.as_record() for error in failed]
-    if not run.terminal.result({"ok": not failed, "files": download.files, "errors": records}):
+    if not terminal.result({"ok": not failed, "files": download.files, "errors": records}):
         for file in download.files:
-            run.terminal.out.print(file["path"], style="bold", markup=False)
+            terminal.out.print(file["path"], style="bold", markup=False)
         for error in failed:
-            run.terminal.error(error)
+            terminal.error(error)
     return failed[0].exit_code if failed else ExitCode.OK
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from infra.journal.batches import BatchTable
     from infra.journal.keys import KeyTable
     from infra.journal.outbox import OutboxTable
     from infra.journal.webhooks import WebhookTable
@@ -85,6 +86,11 @@ class Journal(Protocol):
     @property
     def outbox(self) -> OutboxTable:
         """Their messages, beside it."""
+        ...
+
+    @property
+    def batches(self) -> BatchTable:
+        """Jobs that were handed in together, beside it."""
         ...
 
     def begin_epoch(self, owner: str) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlalchemy import func as sql
 
 from infra.journal.base import Asked, Entry, Heartbeat, Snapshot
+from infra.journal.batches import BatchTable
 from infra.journal.chain import Link, check_writable, linked
 from infra.journal.checking import check_links
 from infra.journal.database import Database
@@ -63,6 +64,11 @@ class SqlJournal:
     def outbox(self) -> OutboxTable:
         """Their messages, see `Journal`."""
         return OutboxTable(self._database, clock=self._clock)
+
+    @property
+    def batches(self) -> BatchTable:
+        """Jobs that were handed in together, see `Journal`."""
+        return BatchTable(self._database, clock=self._clock)
 
     def begin_epoch(self, owner: str) -> int:
         """Become the writer, see `Journal`. After a lost answer it may begin two; the first is nobody's."""

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Grows with every change of these tables: `infra.journal.schema` has the way from each former version."""
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite keeps an INTEGER key in the table itself
@@ -172,8 +172,29 @@ Index(
 )
 Index("deliveries_of_job", deliveries.c.webhook_id, deliveries.c.job, deliveries.c.sequence)
 
+batches = Table(
+    # The hash is of all its requests: handed in again, it is the same batch or another one.
+    "batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("studio", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
+batch_jobs = Table(
+    "batch_jobs",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("row", _NUMBER, primary_key=True, autoincrement=False),
+    Column("request", _NUMBER, nullable=False),
+    Column("job", Text, nullable=False),
+)
+
 ADDED: Final = {
     2: ("heartbeats", "api_keys", "key_changes"),
     3: ("webhooks", "webhook_secrets", "outbox", "deliveries"),
+    4: ("batches", "batch_jobs"),
 }
 """Tables that a version has and the one before it had not."""

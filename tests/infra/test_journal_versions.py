@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.journal import Entry, open_journal
+from infra.journal.batches import BatchSubmit
 from infra.journal.tables import SCHEMA_VERSION
 from jobs.access import Scope
 from jobs.errors import JournalError
@@ -58,6 +59,22 @@ def test_a_journal_of_version_2_keeps_its_keys_and_takes_receivers(tmp_path: Pat
     _, webhook = journal.webhooks.add(studio="north", url="https://a.example", label="", types=[])
     assert webhook.after == 2
     assert journal.outbox.put([], after=0, up_to=2)
+    journal.close()
+
+
+def test_a_journal_of_version_3_keeps_its_receivers_and_takes_batches(tmp_path: Path) -> None:
+    path = tmp_path / "farm.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript((KEPT / "version-3.sql").read_text())
+    database.close()
+    journal = open_journal(str(path), must_exist=True)
+    assert journal.check() == 3
+    (webhook,) = journal.webhooks.all(studio="north")
+    assert (webhook.label, webhook.after) == ("kept", 2)
+    (claimed,) = journal.outbox.claim(busy={}, most_each=4, hold_s=60.0)
+    assert (claimed.delivery.job, claimed.delivery.sequence) == ("a-1", 3)
+    batch = journal.batches.ask([BatchSubmit(title="a", body="{}")], studio="north", name="spring", token="t")
+    assert batch.jobs == ("a-1",)
     journal.close()
 
 

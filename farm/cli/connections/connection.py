@@ -18,6 +18,7 @@ from jobs.farm_requests import (
 )
 
 if TYPE_CHECKING:
+    from farm.cli.connections.batch_access import BatchAccess
     from farm.cli.connections.webhook_access import WebhookAccess
 
 ChangeRequest = PauseRequest | ResumeRequest | CancelRequest | RetryRequest | RequeueRequest | WaiveRequest
@@ -58,6 +59,11 @@ class FarmConnection(Protocol):
     @property
     def webhooks(self) -> WebhookAccess:
         """The receivers of its messages."""
+        ...
+
+    @property
+    def batches(self) -> BatchAccess:
+        """Jobs that were handed in together."""
         ...
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from farm import asking
+from farm.cli.connections.batch_access import BatchAccess
 from farm.cli.connections.connection import ChangeRequest, SubmitTerms
+from farm.cli.connections.journal_batches import JournalBatches
 from farm.cli.connections.views import (
     WAITS_FOR_FARM,
     AskedView,
@@ -70,6 +72,11 @@ class JournalConnection:
     def webhooks(self) -> WebhookAccess:
         """See `FarmConnection`."""
         return JournalWebhooks(self._journal)
+
+    @property
+    def batches(self) -> BatchAccess:
+        """See `FarmConnection`."""
+        return JournalBatches(self._open, self.job)
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:
         """See `FarmConnection`."""

@@ -13,7 +13,7 @@ from jobs.errors import SpecError, SpecMistake
 from jobs.locations import builtin_name, is_s3
 from jobs.parse import LoadedJob, load_job
 
-_UPLOADED: Final = "upload:"
+UPLOADED: Final = "upload:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,24 +47,30 @@ def network_job(spec: Path) -> NetworkJob:
         InputNotFound: There is no such recording, or it may not be read.
     """
     loaded = load_job(spec)
-    mistakes = list(_only_local(loaded))
+    mistakes = list(only_local(loaded))
     if mistakes:
         raise SpecError(mistakes=mistakes, where=str(spec))
     uri = loaded.job.spec.speech.uri
-    is_uploaded = uri.startswith(_UPLOADED)
+    is_uploaded = uri.startswith(UPLOADED)
     return NetworkJob(
         spec=spec,
-        recording=None if is_uploaded else _recording(loaded),
+        recording=None if is_uploaded else recording_of(loaded),
         written=loaded.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
     )
 
 
-def _recording(loaded: LoadedJob) -> Path:
+def recording_of(loaded: LoadedJob) -> Path:
+    """The job's speech on this machine.
+
+    Raises:
+        InputNotFound: There is no such recording, or it may not be read.
+    """
     # No address is fetched: it is a file by now.
     return fetch_file(loaded.speech, cache=Path(), where="spec.speech")
 
 
-def _only_local(loaded: LoadedJob) -> Iterator[SpecMistake]:
+def only_local(loaded: LoadedJob) -> Iterator[SpecMistake]:
+    """What of a job works beside the farm alone."""
     written = loaded.job.spec
     if is_s3(written.speech.uri):
         yield _mistake("spec.speech", "not_an_upload", "lies in a bucket, which no server reads")

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from farm.asking import number_of
+from farm.cli.connections.batch_access import BatchAccess
 from farm.cli.connections.connection import ChangeRequest, SubmitTerms
 from farm.cli.connections.network_jobs import NetworkJob, network_job
+from farm.cli.connections.server_batches import ServerBatches
 from farm.cli.connections.server_errors import error_of, told
 from farm.cli.connections.server_webhooks import ServerWebhooks
 from farm.cli.connections.views import (
@@ -68,6 +70,11 @@ class ServerConnection:
     def webhooks(self) -> WebhookAccess:
         """See `FarmConnection`."""
         return ServerWebhooks(self._client, address=self._address)
+
+    @property
+    def batches(self) -> BatchAccess:
+        """See `FarmConnection`."""
+        return ServerBatches(self._client, address=self._address)
 
     def jobs(self, *, everything: bool) -> Sequence[JobView]:
         """See `FarmConnection`."""

@@ -31,6 +31,10 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/masters/{take}/manifest"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
+    ("POST", "/v1/batches"): Scope.WRITE,
+    ("GET", "/v1/batches"): Scope.READ,
+    ("GET", "/v1/batches/{batch}"): Scope.READ,
+    ("POST", "/v1/batches/{batch}/cancel"): Scope.WRITE,
     ("POST", "/v1/webhooks"): Scope.WRITE,
     ("GET", "/v1/webhooks"): Scope.READ,
     ("GET", "/v1/webhooks/{webhook_id}"): Scope.READ,
@@ -49,12 +53,15 @@ BODIES = {
     "/v1/jobs/{job}/segments/requeue": {"first_frame": 0, "last_frame": 1},
     "/v1/jobs/{job}/segments/waive": {"first_frame": 0, "last_frame": 1},
     "/v1/keys": {"studio": "north"},
+    "/v1/batches": {"name": "spring", "template": {}, "rows": []},
     "/v1/webhooks": {"url": "https://127.0.0.1/"},
 }
 
 
 def filled(address: str, job: str = "hello-1") -> str:
-    return address.format(job=job, take="1", upload="0" * 32, key_id="0" * 12, webhook_id="wh_0", number="1")
+    return address.format(
+        job=job, take="1", upload="0" * 32, key_id="0" * 12, webhook_id="wh_0", number="1", batch="b_0"
+    )
 
 
 def asked(client: httpx.Client, method: str, address: str, job: str = "hello-1") -> httpx.Response:

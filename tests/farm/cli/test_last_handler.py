@@ -65,6 +65,11 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "requeue": (("requeue", "hello-1", "--frames", "0-49"), "farm.asking.put_request"),
     "waive": (("waive", "hello-1", "--frames", "0-49"), "farm.asking.put_request"),
     "why": (("why", "hello-1"), "farm.asking.put_request"),
+    "batch submit": (("batch", "submit", "SPEC", "--rows", "ROWS"), "farm.cli.batch.rows_of_csv"),
+    "batch list": (("batch", "list"), "infra.journal.batches.BatchTable.all"),
+    "batch status": (("batch", "status", "a"), "infra.journal.batches.BatchTable.get"),
+    "batch cancel": (("batch", "cancel", "a"), "infra.journal.batches.BatchTable.get"),
+    "batch download": (("batch", "download", "a"), "infra.journal.batches.BatchTable.get"),
     "webhook add": (("webhook", "add", "https://a.example"), "infra.journal.webhooks.WebhookTable.add"),
     "webhook list": (("webhook", "list"), "infra.journal.webhooks.WebhookTable.all"),
     "webhook remove": (("webhook", "remove", "a"), "infra.journal.webhooks.WebhookTable.remove"),
@@ -85,6 +90,7 @@ def folder(tmp_path: Path, write_speech: Any, make_job: Any, monkeypatch: pytest
     monkeypatch.setenv("FARM_JOURNAL", farm_at(tmp_path))
     write_speech()
     make_job(seed=7)
+    (tmp_path / "rows.csv").write_text("x\n1\n")
     farm = StandInFarm(farm_at(tmp_path))
     try:
         assert main(["submit", str(tmp_path / "hello.yaml")]) == ExitCode.OK
@@ -102,6 +108,7 @@ def trip(folder: Path, stages: FakeStages, monkeypatch: pytest.MonkeyPatch, capf
         places = {
             "SPEC": folder / "hello.yaml",
             "OUT": folder / "out",
+            "ROWS": folder / "rows.csv",
             "CLIP": folder,
             "EVALUATION": ROOT / "examples" / "evaluate.yaml",
         }
