@@ -84,8 +84,8 @@ class SubjectPackage:
             raise SubjectError(
                 code="subject_no_renderer",
                 where=str(folder),
-                what="the package has no renderer yet",
-                hint="train one on it: farm train SPEC, with stage: renderer",
+                what="the package has neither a renderer nor a library of references",
+                hint="prepare the subject again, or train it: farm train SPEC, with stage: renderer",
             )
         weights = _weights_of(folder, facts["renderer"]) if is_trained else None
         template_file, reference = (inside(folder, name) for name in (_TEMPLATE, _REFERENCE))
