@@ -34,5 +34,5 @@ class WarpedTraining:
     clip_gradients: float = 20.0
     apart: int = 10
     seed: int = 0
-    weights: LossWeights = field(default_factory=lambda: LossWeights(detail=100.0))
+    weights: LossWeights = field(default_factory=lambda: LossWeights(detail=150.0))
     network: RepairConfig = field(default_factory=RepairConfig)
