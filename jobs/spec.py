@@ -191,7 +191,7 @@ class RenderSpec(SpecModel):
         scheduling: How a shared farm queues the job.
     """
 
-    speech: Annotated[SpeechInput, BeforeValidator(_checked_speech)]
+    speech: Annotated[SpeechInput, BeforeValidator(_checked_speech, json_schema_input_type=str | SpeechInput)]
     subject: SubjectLocation
     seed: Seed = 0
     takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1

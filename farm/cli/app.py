@@ -21,6 +21,7 @@ from farm.cli import (
     overview,
     render,
     replay,
+    schema,
     serve,
     simulate,
     subject,
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 # In the order in which the help shows them.
-for family in (render, train, evaluate, simulate, doctor):
+for family in (render, train, evaluate, simulate, schema, doctor):
     app.add_typer(family.app)
 app.add_typer(subject.app, name="subject")
 for family in (serve, login, submit, overview, following, control, replay, sweep):

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "simulate": (("simulate", "examples/simulation.yaml"), "farm.simulation.simulator.Simulator"),
     "doctor": (("doctor",), "farm.cli.doctor.libraries_quiet"),
+    "schema": (("schema", "RenderJob"), "jobs.spec.RenderJob.model_json_schema"),
     "subject prepare": (
         ("subject", "prepare", "a.mp4", "--name", "jane", "--consent", "a.pdf", "--out", "OUT"),
         "farm.cli.subject.check_places",
