@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,14 +57,25 @@ class WebhookSender:
     """Sends messages, several at once; use as a context."""
 
     def __init__(
-        self, terms: WebhookTerms, rules: ReceiverRules, *, clock: Callable[[], float] = time.time
+        self,
+        terms: WebhookTerms,
+        rules: ReceiverRules,
+        *,
+        clock: Callable[[], float] = time.time,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            trusted: Whose certificates are believed; the usual authorities where it is not given.
+        """
         self._terms = terms
         self._rules = rules
         self._clock = clock
         # No connection is kept: the next may be of another host at the same address. No proxy of this machine's
         # environment either: it would look names up itself.
         self._http = httpx.AsyncClient(
+            verify=True if trusted is None else trusted,
             trust_env=False,
             follow_redirects=False,
             timeout=terms.timeout_s,

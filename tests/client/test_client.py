@@ -253,3 +253,46 @@ def test_waiting_has_an_end(client: Client, farm: StandInFarm, recording: Path) 
     name = client.submit(document(client.upload(recording).uri)).name
     with pytest.raises(TimeoutError, match=f"{name} is queued"):
         client.wait(name, timeout_s=0.3)
+
+
+def test_batches_are_handed_in_looked_at_and_ended(
+    client: Client, farm: StandInFarm, recording: Path
+) -> None:
+    template = document(client.upload(recording).uri, "${shot}", seed="${seed}")
+    rows = [{"shot": "a", "seed": 1}, {"shot": "b", "seed": 2}]
+    made = client.submit_batch("spring", template, rows, idempotency_key="k")
+    assert client.submit_batch("spring", template, rows, idempotency_key="k").batch == made.batch
+    assert [job.job for job in made.jobs] == ["a-1", "b-2"]
+    assert [batch.batch for batch in client.batches()] == [made.batch]
+    for job in made.jobs:
+        client.pause(job.job)  # answered once the farm has taken it in
+    assert client.cancel_batch(made.batch) == 2
+    for job in made.jobs:
+        assert client.wait(job.job, timeout_s=10).state == "cancelled"
+    ended = client.batch(made.batch)
+    assert (ended.percent, ended.ended, ended.states) == (100.0, 2, {"cancelled": 2})
+    with pytest.raises(FarmRefused) as caught:
+        client.submit_batch("spring", template, [{"shot": "a", "seed": "1"}, {"shot": "../b", "seed": 2}])
+    assert {mistake.path for mistake in caught.value.mistakes} == {
+        "rows[1].spec.seed",
+        "rows[2].metadata.name",
+    }
+
+
+def test_receivers_are_kept_by_the_studio_and_where_they_may_not_be_is_told(api: Api, client: Client) -> None:
+    with pytest.raises(FarmRefused) as caught:
+        client.add_webhook("https://127.0.0.1/hook")
+    assert (caught.value.status, caught.value.code, caught.value.exit_code) == (422, "receiver_private", 2)
+    _, kept = api.journal.webhooks.add(studio="north", url="https://a.example/", label="page", types=[])
+    (webhook,) = client.webhooks()
+    assert (webhook.webhook_id, webhook.label, webhook.types, webhook.ended_at) == (
+        kept.webhook_id,
+        "page",
+        (),
+        None,
+    )
+    assert client.rotate_secret(webhook.webhook_id, overlap_s=0).startswith("whsec_")
+    assert client.deliveries(webhook.webhook_id) == []
+    assert client.remove_webhook(webhook.webhook_id).url == "https://a.example/"
+    assert client.webhooks() == []
+    assert client.key().studio == "north"

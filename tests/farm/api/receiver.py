@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class ReceiverServer:
 
     port: int = 0
     behave: Behaviour = takes
+    certified: ssl.SSLContext | None = None
     got: list[Got] = field(default_factory=list)
     taken: list[Got] = field(default_factory=list)
     _server: ThreadingHTTPServer = field(init=False)
@@ -72,6 +74,8 @@ class ReceiverServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
+        if self.certified is not None:
+            self._server.socket = self.certified.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from receiver import ReceiverServer
@@ -141,3 +149,48 @@ def test_a_message_goes_to_the_address_that_was_looked_at() -> None:
     assert got.headers["host"] == f"farm.test:{receiver.port}"
     assert got.path == "/hook?a=1"
     assert got.headers["webhook-id"] == "wh_1_7"
+
+
+def certificate_of(name: str, folder: Path) -> Path:
+    """A key and a certificate for a name that signs itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(key.private_bytes(*form) + certificate.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_over_https_the_certificate_is_of_the_name_and_of_somebody_who_is_believed(tmp_path: Path) -> None:
+    """The connection goes to an address, and still nobody but the one who is named can take the message."""
+    file = certificate_of("farm.test", tmp_path)
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(file)
+    believed = ssl.create_default_context(cafile=str(file))
+
+    async def sent(host: str, trusted: ssl.SSLContext | None) -> tuple[DeliveryState, str]:
+        rule = rules(["127.0.0.1"], networks=["127.0.0.0/8"])
+        async with WebhookSender(WebhookTerms(), rule, trusted=trusted) as sender:
+            told = {"at": "2026-01-31T00:00:00+00:00", "job": "a-1", "sequence": 7}
+            outcome = await sender.send(claimed(f"https://{host}:{receiver.port}/"), told)
+        return outcome.state, outcome.note
+
+    with ReceiverServer(certified=server_side) as receiver:
+        assert asyncio.run(sent("farm.test", believed)) == (DeliveryState.DELIVERED, "taken")
+        for host, trusted in (("other.test", believed), ("farm.test", None)):
+            state, note = asyncio.run(sent(host, trusted))
+            assert state is DeliveryState.PENDING
+            assert "certificate verify failed" in note.lower()
+        assert len(receiver.got) == 1
