@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def pytest_configure() -> None:
     """Before any test module imports Ray, which reads its environment then and never again."""
     prepare_ray_environment(auth="token", embedded=True)
+    # Whoever runs the tests may be logged in somewhere: no test speaks with that farm.
+    os.environ["FARM_CONFIG"] = "/nonexistent/moda-farm"
+    for name in ("FARM_SERVER", "FARM_KEY"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

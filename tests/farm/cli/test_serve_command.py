@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from receiver import Got, ReceiverServer, takes, until
 from stand_in_farm import StandInFarm, farm_at
 
 from farm.cli import main
@@ -33,10 +35,10 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @contextmanager
-def api_only(*, shows_key: bool) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def api_only(*extra: str, shows_key: bool) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """A process of the API; gives its address and the key that it showed."""
     with subprocess.Popen(
-        [sys.executable, "-m", "farm", "serve", "--api-only", "--port", "0"],
+        [sys.executable, "-m", "farm", "serve", "--api-only", "--port", "0", *extra],
         cwd=ROOT,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         text=True,
@@ -90,6 +92,48 @@ def test_what_one_process_was_told_another_knows_after_it_was_killed(journal: st
     finally:
         farm.stop()
     assert len(farm.requests) == 1
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_what_a_killed_process_was_telling_a_receiver_another_tells_it_again(journal: str) -> None:
+    """It takes the minute and a half for which a message is its sender's alone."""
+    is_asked, allowed = threading.Event(), ("--webhook-network", "127.0.0.0/8")
+
+    def holds(_got: Got) -> tuple[int, dict[str, str]]:
+        is_asked.set()
+        time.sleep(3)
+        return 0, {}
+
+    farm = StandInFarm(journal)
+    try:
+        with ReceiverServer(behave=holds) as receiver:
+            with api_only(*allowed, shows_key=True) as (process, address, key):
+                client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"})
+                assert client.post("/v1/webhooks", json={"url": receiver.url}).status_code == 201
+                speech = client.post("/v1/uploads", content=b"sound").json()["uri"]
+                job = {
+                    "apiVersion": "farm/v1",
+                    "kind": "RenderJob",
+                    "metadata": {"name": "hello"},
+                    "spec": {"speech": speech, "subject": "builtin:actor-a"},
+                }
+                name = client.post("/v1/jobs", json=job).json()["job"]
+                assert is_asked.wait(20)
+                process.kill()
+            receiver.behave = takes
+            farm.succeed(name)
+            with api_only(*allowed, shows_key=False):
+                until(lambda: _is_told_all(receiver), within_s=150)
+            sequences = [got.sequence for got in receiver.taken]
+            assert sequences == sorted(set(sequences))
+            assert receiver.got[0].headers["webhook-id"] == receiver.taken[0].headers["webhook-id"]
+    finally:
+        farm.stop()
+
+
+def _is_told_all(receiver: ReceiverServer) -> bool:
+    return any(got.told["data"].get("after") == "succeeded" for got in receiver.taken)
 
 
 def test_a_port_that_is_taken_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
