@@ -131,7 +131,8 @@ def read_norms(folder: Path) -> StoredNorms | None:
             _SCHEMA: {"schema", "limits", "look", "fitted"},
             _FIRST_SCHEMA: {"schema", "limits", "look"},
         }
-        if record["schema"] not in fields_of or set(record) != fields_of[record["schema"]]:
+        schema = record.get("schema") if isinstance(record, dict) else None
+        if not isinstance(schema, str) or set(record) != fields_of.get(schema):
             raise ValueError(f"it is no record of {_SCHEMA}")
         return StoredNorms(
             limits=_limits(record["limits"]),
@@ -142,7 +143,7 @@ def read_norms(folder: Path) -> StoredNorms | None:
         raise SubjectError(
             code="subject_damaged",
             where=str(path),
-            what=f"not the norms of a subject: {error}",
+            what=f"not the limits of a subject: {error}",
             hint="remove the file, and the limits for all hold; training fits them again",
         ) from error
 

@@ -158,6 +158,15 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path, spoil: object, subj
     assert caught.value.code == "subject_damaged"
 
 
+@pytest.mark.parametrize("text", ["{}", "[1, 2]", "7", '{"schema": ["farm.inspection/v2"]}'])
+def test_what_is_no_such_record_is_told_so_in_words(tmp_path: Path, text: str) -> None:
+    (tmp_path / NORMS_FILE).write_text(text)
+    with pytest.raises(
+        SubjectError, match=r"not the limits of a subject: it is no record of farm\.inspection/v2"
+    ):
+        read_norms(tmp_path)
+
+
 def test_every_actor_ships_with_limits_of_its_own_that_are_tighter_than_those_for_all() -> None:
     for name in builtin_subject_names():
         stored = read_norms(builtin_subject(name))
