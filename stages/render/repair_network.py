@@ -90,6 +90,11 @@ class RepairNetwork(nn.Module):
         kernel_3155 = torch.outer(line_5, line_5).expand(IMAGE_CHANNELS, 1, -1, -1)
         self.register_buffer("blur", kernel_3155.contiguous(), persistent=False)
 
+    @property
+    def gain_bias(self) -> Tensor:
+        """What the gain of the detail begins from (4,), one for each pixel of a cell; a view."""
+        return _bias(self.head)[-(_CELL**2) :]
+
     def forward(
         self,
         condition_B3SS: Tensor,

@@ -8,23 +8,25 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from motion_clips import moving_clip
 from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
 
-from recipes import average_face, calibrate_motion, prepare_corpus, publish
+from recipes import average_face, calibrate_motion, detail_gain, prepare_corpus, publish
 from recipes.corpus import CorpusClip
 from recipes.encoder import speech_prompts
 from recipes.inspection import calibrate
 from stages.builtin import builtin_subject, builtin_weights
 from stages.inspection.norms import Norms
 from stages.moda.network import ModaConfig
+from stages.render.renderer_facts import EXPECTED_WARPED
 from stages.render.renderer_loading import load_renderer
 from stages.render.repair_config import RepairConfig
 from stages.render.repair_network import RepairNetwork
 from stages.render.warped_stage import WarpedStage
 from stages.subject.package import SubjectPackage
-from stages.weights import save_weights
+from stages.weights import build_network, load_weights, save_weights
 from stages.weights_header import WeightsHeader, read_header, read_sizes
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello.wav"
@@ -113,6 +115,28 @@ def test_an_actor_whose_references_are_warped_is_published_with_them(
     assert subject.reference_HW3.shape == (512, 512, 3)
     assert isinstance(load_renderer(subject=subject, device="cpu"), WarpedStage)
     assert Norms.of(subject, folder=shipped / name, size=512).is_fitted
+
+
+def test_more_detail_is_a_sharper_picture(cook, tmp_path: Path):
+    config, given, out = (
+        RepairConfig(width=4, depth=1),
+        tmp_path / "given.safetensors",
+        tmp_path / "out.safetensors",
+    )
+    header = WeightsHeader(
+        architecture="warped", sizes=asdict(config), encoder="", fps=25, training_data="x", facts={"steps": 7}
+    )
+    save_weights(given, RepairNetwork(config), header)
+    cook(detail_gain, given, out, "--more", 0.5)
+    assert read_header(out) == read_header(given)
+    picture = torch.rand(1, 3, 64, 64) * 2 - 1
+    rough = []
+    for path in (given, out):
+        network = build_network(path, RepairConfig, RepairNetwork)
+        load_weights(path, network, expected=EXPECTED_WARPED)
+        shown = network(picture, picture, picture, picture, picture[:, :1]).detach()
+        rough.append(float((shown[..., 1:] - shown[..., :-1]).abs().mean()))
+    assert rough[1] > 1.2 * rough[0]
 
 
 @pytest.mark.usefixtures("tracker")
