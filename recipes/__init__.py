@@ -9,6 +9,7 @@
 | `recipes.sync.train` | the judge of lip-sync |
 | `recipes.offset.fit` | the judge of the sound's offset, and the lags of the clips that it learnt from |
 | `recipes.average_face` | the average face on which head poses are fitted |
+| `recipes.detail_gain` | a network that repairs, with a little more of the detail |
 | `recipes.publish` | the files in `stages/builtin`: weights, and the packages of the digital actors |
 | `recipes.errors_page` | docs/errors.md, from the sources that raise errors |
 | `recipes.inspection.calibrate` | a subject's own limits of the inspection, `inspection.json` |
