@@ -89,8 +89,11 @@ class Norms:
         if stored is None:
             return general
         if stored.fitted is not None and stored.fitted.drawn_by != drawing_sha256(subject):
-            notice = f"{subject.name} is held against the limits for all: its own are of what it was drawn with before"
-            return replace(general, notice=f"{notice} (train or prepare it again)")
+            notice = f"{subject.name} is held against the limits for all: its own are not of what it is drawn with now"
+            # Into the folder of a finished preparation the same one is not made again.
+            trained = subject.renderer_weights is not None
+            way_out = "farm train fits them again" if trained else "prepare it again, into an empty folder"
+            return replace(general, notice=f"{notice} ({way_out})")
         return replace(general, limits=stored.limits, look_LL3=stored.look_LL3, is_fitted=True)
 
     @classmethod

@@ -24,6 +24,6 @@ def load_renderer(*, subject: SubjectPackage, device: str) -> RendererStage | Wa
             code="library_missing",
             where=subject.name,
             what=f"the renderer warps references, and the package has no {LIBRARY_FILE}",
-            hint="complete the package, or prepare the subject again",
+            hint="complete the package, or prepare the subject again, into an empty folder",
         )
     return WarpedStage.load(subject=subject, device=device)

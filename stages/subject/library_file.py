@@ -308,7 +308,7 @@ def _check_template(header: _LibraryHeader, template: Template, *, path: Path) -
             code="library_mismatch",
             where=str(path),
             what="the references belong to another subject, or to another preparation of this one",
-            hint="put the package's own file back, or prepare the subject again",
+            hint="put the package's own file back, or prepare the subject again, into an empty folder",
         )
 
 

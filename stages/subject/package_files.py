@@ -240,5 +240,5 @@ def damaged(path: Path, what: str) -> SubjectError:
         code="subject_damaged",
         where=str(path),
         what=what,
-        hint="make the package again, or restore it from a copy",
+        hint="make the package again in an empty folder, or restore it from a copy",
     )

@@ -98,7 +98,9 @@ def test_limits_of_what_a_subject_was_drawn_with_before_are_told_and_not_used(
     subject.renderer_weights.write_bytes(b"trained longer")
     norms = Norms.of(subject, folder=tmp_path, size=64)
     assert (norms.is_fitted, norms.limits) == (False, Limits())
-    assert "limits for all" in norms.notice
+    assert norms.notice.endswith("its own are not of what it is drawn with now (farm train fits them again)")
+    untrained = Norms.of(replace(subject, renderer_weights=None), folder=tmp_path, size=64)
+    assert untrained.notice.endswith("(prepare it again, into an empty folder)")
     library = tmp_path / "library"
     library.write_bytes(b"weights")
     assert len({drawing_sha256(each) for each in (subject, replace(subject, library=library))}) == 2
