@@ -70,8 +70,9 @@ def test_every_baseline_shows_the_subject_for_as_long_as_the_words_take(tmp_path
     assert (drawn[Baseline.OURS] != drawn[Baseline.SHUFFLED_SPEECH]).any()
     others_words = np.stack(list(studio.draw(Baseline.OURS, other, other=spoken)))
     np.testing.assert_array_equal(drawn[Baseline.SHUFFLED_SPEECH], others_words)
-    # The clip's mouth keeps still, so its mean and its nearest neighbours are one.
-    np.testing.assert_array_equal(drawn[Baseline.MEAN_MOUTH], drawn[Baseline.NEAREST_MOUTH])
+    # The clip's mouth keeps still, so its mean and its nearest neighbours are one, but for rounding.
+    apart = drawn[Baseline.MEAN_MOUTH].astype(int) - drawn[Baseline.NEAREST_MOUTH]
+    assert np.abs(apart).max() <= 1
 
 
 def test_a_video_holds_the_frames_and_the_sound(tmp_path: Path) -> None:

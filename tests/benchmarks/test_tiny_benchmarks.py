@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from drawn_weights import save_drawn_weights
 from made_library import write_package
 from motion_clips import moving_clip
 from noisy_clip import noisy_clip
@@ -91,7 +92,7 @@ def test_motion_of_weights_and_its_references(printed, monkeypatch: pytest.Monke
 
 def test_pictures_of_a_renderer(printed, tmp_path: Path):
     clip, sheet = noisy_clip(tmp_path / "jane"), tmp_path / "sheet.png"
-    weights = builtin_weights("renderer")
+    weights = save_drawn_weights(tmp_path / "drawn.safetensors", subject="jane", levels=7)
     out = printed(evaluate_renderer, "--weights", weights, "--clips", clip, "--every", 9, "--sheet", sheet)
     assert re.search(r"\| jane +\| +2 \|", out)
     assert sheet.stat().st_size > 0

@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from drawn_weights import save_drawn_weights
 from motion_clips import moving_clip
 from noisy_clip import noisy_clip
 from prepared_clip import save_with_pictures
@@ -82,7 +83,8 @@ def test_a_corpus_that_is_prepared_is_left_as_it_is(cook, tmp_path: Path, monkey
 def test_what_is_published_lies_where_it_ships_and_an_actor_is_a_package(
     cook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    shipped, renderer = tmp_path / "builtin", builtin_weights("renderer")
+    shipped = tmp_path / "builtin"
+    renderer = save_drawn_weights(tmp_path / "drawn.safetensors", subject="actor-z", levels=7)
     monkeypatch.setattr(publish, "builtin_weights", lambda network: shipped / f"{network}.safetensors")
     licence = builtin_subject("actor-a") / "LICENSE.ICT-FaceKit"
     actor = noisy_clip(tmp_path / "clip", speaker="actor-z")

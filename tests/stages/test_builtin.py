@@ -4,6 +4,7 @@ import pytest
 
 from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
 from stages.errors import SubjectError
+from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.weights_header import read_header
 
@@ -20,8 +21,19 @@ def test_a_shipped_subject_is_complete_and_its_renderer_knows_it(name: str):
     subject = SubjectPackage.load(builtin_subject(name))
     header = read_header(subject.renderer_weights)
     assert subject.name == name
-    assert (header.architecture, header.fps) == ("renderer", 25)
+    assert (header.architecture, header.fps) == ("warped", 25)
     assert header.facts[f"trained_frames:{name}"] > 0
+    assert (
+        read_library(subject.library, template=subject.template).frames_R.max()
+        < header.facts[f"trained_frames:{name}"]
+    ), "no reference is of the part that is held out"
+
+
+def test_a_shipped_subject_is_small():
+    # What a wheel, a checkout and a bucket carry for each of them.
+    for name in builtin_subject_names():
+        files = [*builtin_subject(name).iterdir(), builtin_weights("renderer")]
+        assert sum(file.stat().st_size for file in files) <= 8_000_000
 
 
 @pytest.mark.parametrize("stage", ["moda", "faco"])

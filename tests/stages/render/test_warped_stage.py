@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_weights import save_drawn_weights
 from made_library import made_references, talking, template_of
 from posed_actor import PosedActor
 
@@ -156,9 +157,10 @@ def test_no_frames_are_no_pictures(untrained: SubjectPackage, face: PosedFace):
     assert list(stage.render(part_of(face, 0, 0), first_frame=0)) == []
 
 
-def test_the_header_of_the_weights_chooses(trained: SubjectPackage):
+def test_the_header_of_the_weights_chooses(trained: SubjectPackage, tmp_path: Path):
     assert isinstance(load_renderer(subject=trained, device="cpu"), WarpedStage)
-    drawn = SubjectPackage.load(builtin_subject("actor-a"))
+    weights = save_drawn_weights(tmp_path / "drawn.safetensors", subject=trained.name)
+    drawn = replace(trained, renderer_weights=weights)
     assert isinstance(load_renderer(subject=drawn, device="cpu"), RendererStage)
     assert RendererFacts.of(drawn).architecture is Architecture.DRAWN
 
