@@ -9,7 +9,7 @@
       seed: 7
       takes: 1
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
-      output: {profile: preview, uri: ../out/hello.mp4}
+      output: {uri: ../out/hello.mp4}
       inspection: {policy: retry}
       scheduling: {tier: normal, on_quarantine: fail}
 
