@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from stages.builtin import builtin_subject
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +62,16 @@ def example_speech() -> Path:
 def example(render_speech: RenderSpeech, example_speech: Path) -> Rendered:
     """The example job, with two replicas and its own seed."""
     return render_speech(example_speech)
+
+
+@pytest.fixture(scope="session")
+def unrepaired_actor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shipped actor as before any training: ten times quicker to draw."""
+    folder = tmp_path_factory.mktemp("unrepaired") / "actor-a"
+    shutil.copytree(builtin_subject("actor-a"), folder)
+    facts = yaml.safe_load((folder / "subject.yaml").read_text())
+    (folder / "subject.yaml").write_text(yaml.safe_dump({**facts, "renderer": ""}))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A word is corrected near the end of a speech: the shipped networks, in one process, with one store for both."""
+"""A word is corrected near the end of a speech: shipped motion and faces, in one process, with one store for both."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(path: Path, samples_S: NDArray[np.float32]) -> None:
         file.writeframes((np.clip(samples_S, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def render(name: str, folder: Path, *, store: str, **speech: Any) -> Manifest:
+def render(name: str, folder: Path, *, subject: Path, store: str, **speech: Any) -> Manifest:
     stages = RealStages()
     document = {
         "apiVersion": "farm/v1",
@@ -48,7 +48,7 @@ def render(name: str, folder: Path, *, store: str, **speech: Any) -> Manifest:
         "metadata": {"name": name, "project": "acceptance"},
         "spec": {
             "speech": {"uri": f"{name}.wav", **speech},
-            "subject": "builtin:actor-a",
+            "subject": str(subject),
             "seed": 7,
             "output": {"uri": f"{store}-{name}.mp4"},
         },
@@ -66,7 +66,7 @@ def render(name: str, folder: Path, *, store: str, **speech: Any) -> Manifest:
 
 
 def test_a_corrected_word_renders_what_hears_it_and_gives_the_bytes_of_a_whole_render(
-    example_speech: Path, tmp_path: Path
+    example_speech: Path, unrepaired_actor: Path, tmp_path: Path
 ) -> None:
     samples_S = np.resize(read_speech(example_speech).samples_S, SECONDS * SAMPLE_RATE).astype(np.float32)
     write(tmp_path / "first.wav", samples_S)
@@ -74,10 +74,11 @@ def test_a_corrected_word_renders_what_hears_it_and_gives_the_bytes_of_a_whole_r
     samples_S[word] = samples_S[SAMPLE_RATE : SAMPLE_RATE + (word.stop - word.start)]
     write(tmp_path / "edit.wav", samples_S)
 
-    first = render("first", tmp_path, store="shared")
+    rendered = partial(render, folder=tmp_path, subject=unrepaired_actor)
+    first = rendered("first", store="shared")
     gain_db = first.speech.media.found["sound"]["level"]["gain_db"]
-    edit = render("edit", tmp_path, store="shared", gain_db=gain_db)
-    whole = render("edit", tmp_path, store="empty", gain_db=gain_db)
+    edit = rendered("edit", store="shared", gain_db=gain_db)
+    whole = rendered("edit", store="empty", gain_db=gain_db)
     assert [segment.found for segment in edit.segments] == [index < UNCHANGED for index in range(10)]
     assert [(each.key, each.sha256) for each in edit.segments] == [
         (each.key, each.sha256) for each in whole.segments

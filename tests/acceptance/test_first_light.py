@@ -71,8 +71,3 @@ def test_eyes_blink_while_head_and_shoulders_move(seen: ClipTracks) -> None:
     assert opening_T.min() < 0.5 * np.median(opening_T)
     assert head_spread[:3].max() > 0.5
     assert shoulder_spread > 0.5
-
-
-def test_a_second_of_speech_takes_less_than_four_to_render(example: Rendered) -> None:
-    # A bound of the product, far from what this takes, not a measurement.
-    assert example.report["seconds"]["per_second_of_speech"] <= 4.0
