@@ -29,15 +29,17 @@ from jobs.lifecycle import JobState
 
 POOR = "poor-1"
 SPEECH = "word.wav"
+GOOD_SEED = 2
+"""Another than the poor job's: of two jobs with the same faces one finds the segments of the other."""
 
 
 @cache
-def good_master(name: str = "good") -> str:
+def good_master(name: str = "good", *, seed: int = GOOD_SEED) -> str:
     """What the job's master is where nothing goes wrong."""
     with TemporaryDirectory() as folder:
         farm = SmallFarm(Path(folder) / "farm")
         farm.speak(SPEECH, seconds=2.2)
-        farm.submit(name, speech=SPEECH)
+        farm.submit(name, speech=SPEECH, seed=seed)
         farm.run()
         farm.journal.close()
         return farm.sha256(name)
@@ -186,7 +188,7 @@ def test_the_job_ends_alone(
     else:
         calls = trips(target, kind, after=after)
     farm.submit("poor", speech=SPEECH)
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     live(farm)
     assert calls[0]
     poor = farm.job(POOR)
@@ -226,7 +228,7 @@ def test_a_request_over_which_the_farm_fails_is_refused_and_harms_nobody(
 ) -> None:
     calls = trips(C + target, kind, after=after, times=times)
     monkey_name = farm.submit("poor", speech=SPEECH)
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     live(farm)
     if target == "requests._submit":
         # It knows the job by its request alone.
@@ -256,7 +258,7 @@ def test_a_change_over_which_the_farm_fails_is_answered_and_ends_the_job(
         number = farm.ask(request_(job=POOR))
 
     farm.submit("poor")
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     with farm.running() as coordinator:
         coordinator.run_until(lambda: POOR in coordinator.state.runs)
         trips(C + "requests._change", kind, after=after)
@@ -275,7 +277,7 @@ def test_a_change_over_which_the_farm_fails_is_answered_and_ends_the_job(
 def test_a_question_over_which_the_farm_fails_ends_no_job(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     number = farm.ask(WhyRequest(job="good-1"))
     monkeypatch.setattr(C + "requests.standing", raiser(kind))
     live(farm)
@@ -311,7 +313,7 @@ def test_a_job_that_cannot_be_restored_does_not_keep_the_farm_from_starting(
     farm: SmallFarm, trips: Callable[..., list[int]], target: str, after: bool, kind: str
 ) -> None:
     farm.submit("poor")
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     with farm.running() as coordinator:
         coordinator.run_until(lambda: {POOR, "good-2"} <= set(coordinator.state.runs))
     assert trips(C + target, kind, after=after) is not None
@@ -334,7 +336,7 @@ def test_a_job_that_failed_so_can_be_tried_again(
     farm.ask(RetryRequest(job=POOR))
     live(farm)
     assert farm.job(POOR).state is JobState.SUCCEEDED
-    assert farm.sha256("poor") == good_master("poor")
+    assert farm.sha256("poor") == good_master("poor", seed=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -357,7 +359,7 @@ def test_a_scheduler_that_raised_goes_on_only_if_it_is_whole(
     """Otherwise this run of the farm ends, and the next one goes on without the job."""
     trips(target, kind, after=after, times=1)
     farm.submit("poor", speech=SPEECH)
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     with caught() as run:
         live(farm)
     if run.error is not None:
@@ -379,7 +381,7 @@ def test_a_scheduler_that_raised_goes_on_only_if_it_is_whole(
 def test_what_belongs_to_no_job_ends_the_farm_and_a_later_one_goes_on(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    farm.submit("good", speech=SPEECH)
+    farm.submit("good", speech=SPEECH, seed=GOOD_SEED)
     with monkeypatch.context() as patched:
         patched.setattr("farm.scheduling.scheduler.take_tick", raiser(kind))
         with pytest.raises((RuntimeError, MemoryError, OSError)), farm.running() as coordinator:
