@@ -93,15 +93,15 @@ def flip_bits(tensors: dict[str, Any]) -> None:
             bits.copy_(torch.where(torch.isfinite(flipped.view(torch.float16)), flipped, bits))
 
 
-def zero_a_layer(tensors: dict[str, Any]) -> None:
-    tensors["down.2.3.body.0.weight"].zero_()
+def swell_the_last_layer(tensors: dict[str, Any]) -> None:
+    tensors["head.weight"].mul_(8)
 
 
 def committed(folder: Path) -> list[str]:
     return list(open_store(str(folder / "store")).list("segments/"))
 
 
-@pytest.mark.parametrize("damage", [flip_bits, zero_a_layer], ids=["bits flipped", "a layer zeroed"])
+@pytest.mark.parametrize("damage", [flip_bits, swell_the_last_layer], ids=["bits flipped", "a layer swollen"])
 def test_damaged_weights_fail_the_job_and_nothing_is_committed(
     render: Render, tmp_path: Path, damage: Callable[[dict[str, Any]], None]
 ) -> None:
@@ -126,7 +126,8 @@ def test_another_subject_in_the_package_is_told_by_its_colours_also_by_a_fresh_r
     render: Render, tmp_path: Path
 ) -> None:
     folder = package(tmp_path)
-    shutil.copyfile(builtin_subject("actor-b") / "reference.png", folder / "reference.png")
+    for name in ("references.safetensors", "template.npz"):
+        shutil.copyfile(builtin_subject("actor-b") / name, folder / name)
     with pytest.raises(SegmentRejected, match="colour_difference"):
         render(str(folder), policy="retry")
     assert committed(tmp_path) == []

@@ -21,6 +21,7 @@ def test_the_factory_travels_to_replicas() -> None:
 def test_the_context_is_what_the_stages_say() -> None:
     from stages.faco.composer_stage import ComposerStage
     from stages.moda.motion_stage import MotionStage
+    from stages.warp.reach import CONTEXT_FRAMES
 
     stages = RealStages()
     actor = stages.load_subject(stages.builtin_subjects()["actor-a"])
@@ -28,7 +29,7 @@ def test_the_context_is_what_the_stages_say() -> None:
     assert (context.speech, context.motion) == (MotionStage.context_frames, ComposerStage.context_frames)
     assert context.speech > 0
     assert context.motion > 0
-    assert context.faces == 0, "the paper's renderer sees no other face than the one it draws"
+    assert context.faces == CONTEXT_FRAMES
 
 
 def test_the_context_is_known_without_loading_what_draws() -> None:
