@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from drawn_weights import save_drawn_weights
 from made_library import person_mask, talking, with_mouth
 from posed_actor import PosedActor
 from prepared_clip import clip_tracks
 
-from stages.builtin import builtin_subject, builtin_weights
+from stages.builtin import builtin_subject
 from stages.errors import SubjectError, WeightsError
 from stages.files import is_plain_file
 from stages.render.renderer_facts import Architecture, RendererFacts
@@ -213,7 +214,8 @@ def test_it_is_built_on_request(folder: Path):
 def test_which_renderer_is_trained_is_said_or_follows_from_what_is_asked_for(
     clip: WarpedClip, folder: Path, tmp_path: Path
 ):
-    warped, paper = tmp_path / "warped.safetensors", builtin_weights("renderer")
+    warped = tmp_path / "warped.safetensors"
+    paper = save_drawn_weights(tmp_path / "paper.safetensors", subject="jane", levels=7)
     trainer(clip).export(warped)
     request = TrainingRequest(stage="renderer", clips=(folder,), steps=1)
     for asked, expected in (
@@ -237,8 +239,8 @@ def test_which_renderer_is_trained_is_said_or_follows_from_what_is_asked_for(
         assert "spec.renderer" in caught.value.hint
 
 
-def test_weights_of_the_papers_renderer_are_no_beginning(clip: WarpedClip):
-    drawn = SubjectPackage.load(builtin_subject("actor-a")).renderer_weights
+def test_weights_of_the_papers_renderer_are_no_beginning(clip: WarpedClip, tmp_path: Path):
+    drawn = save_drawn_weights(tmp_path / "paper.safetensors", subject="jane")
     with pytest.raises(WeightsError) as caught:
         trainer(clip, start_from=drawn)
     assert caught.value.code == "weights_mismatch"
