@@ -1,4 +1,4 @@
-"""`farm subject`: a clip made into a subject package, what a package holds, and a table of several."""
+"""`farm subject`: a clip or a photo made into a subject package, what a package holds, and a table of several."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
 
 _DRAWN_BY = {"renderer": "by the paper's U-Net", "warped": "from warped references"}
 
-app = typer.Typer(help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Subjects: from a clip or a photo to a package.", no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @command(app, "prepare")
 def _prepare(
     run: Run,
     *,
-    clip: Annotated[Path, argument("CLIP", "A video of the subject speaking.")],
+    clip: Annotated[Path, argument("CLIP|PHOTO", "A video of the subject speaking, or one photo.")],
     name: Annotated[str, option("--name", "N", "Name of the subject.")],
     consent: Annotated[Path, option("--consent", "FILE", "The document in which the person agrees.")],
     out: Annotated[Path, option("--out", "DIR", "Folder of the subject package.")],
@@ -58,12 +60,12 @@ def _prepare(
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> ExitCode:
-    """Prepare a subject from a clip: package, training data and a quality report.
+    """Prepare a subject from a clip: package, training data and a quality report. From a photo: package and report.
 
     A run that was stopped goes on when it is started again with the same inputs.
     """
     reads = (
-        Place(location=str(clip.absolute()), field="CLIP"),
+        Place(location=str(clip.absolute()), field="CLIP|PHOTO"),
         Place(location=str(consent.absolute()), field="--consent"),
     )
     writes = (Place(location=str(out.absolute()), field="--out", is_folder=True),)
@@ -151,16 +153,20 @@ def _overview_facts(overview: SubjectOverview) -> list[tuple[str, str]]:
     on = (
         "" if limits.frames is None else f", fitted on {limits.frames} frames, {limits.unseen} of them unseen"
     )
+    facts += [("motion", overview.motion)] if overview.motion else []
     facts.append(("limits", f"its own{on}" if limits.own else limits.notice or "those for all"))
     return facts
 
 
 def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:
+    from stages.subject.photo_file import picture_kind
+    from stages.subject.photo_preparation import prepare_photo
     from stages.subject.preparation import prepare_subject
 
+    prepare = prepare_photo if picture_kind(request.clip) else prepare_subject
     try:
         with libraries_quiet(), StepBars(terminal) as bars:
-            return prepare_subject(
+            return prepare(
                 request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
             )
     except OSError as error:

@@ -59,6 +59,7 @@ class Donor:
 
     Attributes:
         name: of the actor.
+        sha256: of the actor's package.
         references: the actor's library.
         template: the actor's template.
         moved_RN3: how each reference differs from the template, px in canonical space, as far as a picture tells: the
@@ -67,6 +68,7 @@ class Donor:
     """
 
     name: str
+    sha256: str
     references: StoredReferences
     template: Template
     moved_RN3: Floats
@@ -85,6 +87,7 @@ class Donor:
         frontal = np.flatnonzero(turned_R2.max(axis=1) <= _MOST_TURNED)
         return cls(
             name=subject.name,
+            sha256=subject.sha256,
             references=references,
             template=subject.template,
             moved_RN3=_moved(references, subject.template),
@@ -104,9 +107,7 @@ class Donor:
 
     def colour(self, reference: int) -> NDArray[np.float64]:
         """Mean colour (3,) of lips and skin about the mouth of a reference."""
-        return _mouth_colour(
-            self.references.pictures_RSS3[reference], self.references.points_RP2[reference]
-        )
+        return _mouth_colour(self.references.pictures_RSS3[reference], self.references.points_RP2[reference])
 
 
 def _moved(references: StoredReferences, template: Template) -> Floats:
@@ -153,14 +154,13 @@ def _below_nose(canonical_N3: Floats) -> Floats:
     return np.asarray(share_N[:, None], dtype=np.float32)
 
 
-def choose_donor(
-    donors: Sequence[Donor], *, photo: PhotoPose, picture_SS3: Picture
-) -> Donor | None:
+def choose_donor(donors: Sequence[Donor], *, face: PhotoPose, picture_SS3: Picture) -> Donor | None:
     """The donor whose lips and skin have to be changed least in colour; None of none."""
-    mesh_N3 = pose(photo.canonical_N3[None], photo.head_7[None])[0]
+    mesh_N3 = pose(face.canonical_N3[None], face.head_7[None])[0]
     own_3 = _mouth_colour(picture_SS3, mesh_N3)
     apart = [
-        float(np.abs(np.log(donor.colour(donor.most_like(photo.canonical_N3)) / own_3)).sum()) for donor in donors
+        float(np.abs(np.log(donor.colour(donor.most_like(face.canonical_N3)) / own_3)).sum())
+        for donor in donors
     ]
     return donors[int(np.argmin(apart))] if donors else None
 
@@ -182,21 +182,21 @@ def _mouth_colour(picture_SS3: Picture, points_N2: Floats) -> NDArray[np.float64
 
 
 def with_donor_mouths(
-    photo: StoredReferences, donor: Donor, *, pose_of_photo: PhotoPose, template: Template, control: ControlMesh
+    photo: StoredReferences, donor: Donor, *, face: PhotoPose, template: Template, control: ControlMesh
 ) -> StoredReferences:
     """The library of a photo, one reference, with mouths of a donor behind it.
 
     Args:
         photo: the library of the photo alone.
         donor: who lends the mouth's inside.
-        pose_of_photo: where the photo's face is.
+        face: where the photo's face is.
         template: of the subject, see `PhotoPose.as_template`.
         control: of the subject.
     """
     shapes_FN3 = template.mesh_N3 + _below_nose(template.mesh_N3) * donor.moved_RN3[list(donor.frontal)]
-    head_F7 = np.repeat(pose_of_photo.head_7[None], len(shapes_FN3), axis=0)
+    head_F7 = np.repeat(face.head_7[None], len(shapes_FN3), axis=0)
     keys_FK = mouth_keys(shapes_FN3, head_F7)
-    first = donor.frontal.index(donor.most_like(pose_of_photo.canonical_N3))
+    first = donor.frontal.index(donor.most_like(face.canonical_N3))
     # The first is the photo's own mouth, which is there already.
     picked = sorted(farthest_points(keys_FK, count=MOUTHS + 1, first=first)[1:])
     mesh_KN3 = pose(shapes_FN3[picked], head_F7[picked])
@@ -206,13 +206,11 @@ def with_donor_mouths(
     for place, mesh_N3 in zip(picked, mesh_KN3, strict=True):
         made = maker.make(
             mesh_N3=mesh_N3,
-            head_7=pose_of_photo.head_7,
-            torso_18x3=pose_of_photo.torso_18x3,
+            head_7=face.head_7,
+            torso_18x3=face.torso_18x3,
             references=FrameReferences.only(head=0, mouth=0, eyes=0),
         )
-        points_P2 = control.points(
-            mesh_N3=mesh_N3, head_7=pose_of_photo.head_7, torso_18x3=pose_of_photo.torso_18x3
-        )
+        points_P2 = control.points(mesh_N3=mesh_N3, head_7=face.head_7, torso_18x3=face.torso_18x3)
         if openings(keys_FK[place : place + 1])[0] >= _LEAST_OPENING_PX:
             _lend(
                 donor,
@@ -224,7 +222,8 @@ def with_donor_mouths(
                 gain_3=gain_3,
             )
         pictures.append(made.head_SS3)
-        masks.append(cv2.resize(made.mask_SS, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA))
+        half_MM = cv2.resize(made.mask_SS, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+        masks.append(np.asarray(half_MM, dtype=np.uint8))
         points.append(points_P2)
     return _joined(photo, template, pictures=pictures, masks=masks, points=points, mesh_KN3=mesh_KN3)
 

@@ -67,7 +67,7 @@ class PhotoFaces:
         back_2 = np.array([width, height], dtype=np.float32) / np.array(
             small_HW3.shape[1::-1], dtype=np.float32
         )
-        faces = tuple(points_N2 * back_2 for points_N2 in found.faces_N2)
+        faces = tuple(np.asarray(points_N2 * back_2, dtype=np.float32) for points_N2 in found.faces_N2)
         return cls(look=Look(frame=0, faces_N2=faces, lean=found.lean), width=width, height=height)
 
     def framing(self, *, where: str) -> Framing:
@@ -136,7 +136,7 @@ class PhotoView:
 
 
 def _eyes_to_cheeks(picture_SS3: Frame, mesh_N3: Floats) -> float:
-    grey_SS = cv2.cvtColor(picture_SS3, cv2.COLOR_RGB2GRAY)
+    grey_SS = np.asarray(cv2.cvtColor(picture_SS3, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     tall = float(np.ptp(mesh_N3[:, 1]))
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_EYE_GROWTH * tall) + 1,) * 2)
     eyes = []
