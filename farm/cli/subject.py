@@ -20,6 +20,7 @@ from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
     from stages.inspection.overview import SubjectOverview
+    from stages.subject.package import SubjectPackage
     from stages.subject.preparation_request import SubjectRequest
     from stages.subject.quality_report import QualityReport
 
@@ -87,11 +88,16 @@ def _prepare(
         )
         report = _prepared(request, terminal=run.terminal)
         # It may have been trained since.
-        is_trained = SubjectPackage.load(out).is_trained
+        package = SubjectPackage.load(out)
     page = out / "report" / "index.html"
-    record = {"subject": str(out), "report": str(page), "untrained": not is_trained, **_as_record(report)}
+    record = {
+        "subject": str(out),
+        "report": str(page),
+        "untrained": not package.is_trained,
+        **_as_record(report),
+    }
     if not run.terminal.result(record):
-        _show(report, out=out, page=page, is_trained=is_trained, terminal=run.terminal)
+        _show(report, out=out, page=page, package=package, terminal=run.terminal)
     return ExitCode.OK
 
 
@@ -179,7 +185,9 @@ def _as_record(report: QualityReport) -> dict[str, object]:
     return {"level": str(report.level), **asdict(report)}
 
 
-def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, terminal: Terminal) -> None:
+def _show(
+    report: QualityReport, *, out: Path, page: Path, package: SubjectPackage, terminal: Terminal
+) -> None:
     from stages.subject.quality_report import figure_rows
 
     table = Table(box=box.SIMPLE_HEAD)
@@ -197,9 +205,10 @@ def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, ter
         terminal.note(sentence)
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
-    told = (
-        "it speaks: farm render; farm train with stage: renderer makes it better"
-        if not is_trained
-        else "it speaks, and its renderer is trained"
-    )
+    if package.is_trained:
+        told = "it speaks, and its renderer is trained"
+    elif package.limited_motion:
+        told = "it speaks: farm render; a clip of the same person makes a better subject"
+    else:
+        told = "it speaks: farm render; farm train with stage: renderer makes it better"
     terminal.out.print(told, style="dim")

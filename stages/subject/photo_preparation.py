@@ -13,17 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import cv2
+import numpy as np
+
 from stages.builtin import builtin_subject, builtin_subject_names
 from stages.errors import SubjectError
 from stages.geometry.canonical import pose, straightened
 from stages.subject.claim import Claim, file_sha256, keep_consent, take_folder
 from stages.subject.donor_mouths import Donor, PhotoPose, choose_donor, with_donor_mouths
-from stages.subject.face_tracker import PersonSegmenter
-from stages.subject.library_file import LIBRARY_FILE, StoredReferences, write_library
-from stages.subject.library_making import LibraryPlan, control_of, make_references
+from stages.subject.library_file import LIBRARY_FILE, MASK_SIZE, StoredReferences, write_library
+from stages.subject.library_making import control_of
 from stages.subject.motion_limits import MotionLimits
 from stages.subject.package import SubjectPackage
 from stages.subject.photo_file import read_photo
+from stages.subject.photo_matte import person_mask, plate_behind
 from stages.subject.photo_verdicts import judge_donor, judge_faces_of_photo, judge_photo, judge_view
 from stages.subject.photo_view import PhotoFaces, PhotoView
 from stages.subject.preparation_request import PrepareStep, Progress, SubjectRequest
@@ -91,9 +94,6 @@ def library_of_photo(view: PhotoView, donor: Donor | None) -> tuple[Template, St
     Args:
         view: the framed photo.
         donor: who lends the inside of the mouth; None: the photo alone.
-
-    Raises:
-        WeightsError: the segmenter is not installed.
     """
     template = view.face.as_template(donor)
     control = control_of(template)
@@ -101,15 +101,18 @@ def library_of_photo(view: PhotoView, donor: Donor | None) -> tuple[Template, St
     canonical_1N3, head_17 = straightened(mesh_1N3, template_N3=template.mesh_N3)
     face = PhotoPose(canonical_N3=canonical_1N3[0], head_7=head_17[0], torso_18x3=view.face.torso_18x3)
     points_P2 = control.points(mesh_N3=mesh_1N3[0], head_7=face.head_7, torso_18x3=face.torso_18x3)
-    plan = LibraryPlan(
-        frames=(0,),
+    mask_SS = person_mask(view.picture_SS3, view.person_SS)
+    half_MM = cv2.resize(mask_SS, (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
+    alone = StoredReferences(
+        plate=plate_behind(view.picture_SS3, mask_SS),
+        pictures_RSS3=view.picture_SS3[None],
+        masks_RMM=np.asarray(half_MM, dtype=np.uint8)[None],
+        frames_R=np.zeros(1, dtype=np.int32),
         points_RP2=points_P2[None],
         heads_RK=head_keys(head_17),
         mouths_RK=mouth_keys(canonical_1N3, head_17),
         eyes_RK=eye_keys(canonical_1N3, head_17),
     )
-    with PersonSegmenter() as segmenter:
-        alone = make_references(plan, [view.picture_SS3], segmenter=segmenter, where="photo")
     if donor is None:
         return template, alone
     return template, with_donor_mouths(alone, donor, face=face, template=template, control=control)

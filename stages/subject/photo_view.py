@@ -86,6 +86,7 @@ class PhotoView:
         picture_SS3: the framed photo.
         mesh_N3: (478, 3) points of the face.
         face: its canonical mesh, head vector and shoulders.
+        person_SS: confidence in [0, 1] that a pixel is the person's.
         heights_18: heights of the shoulders, px on the canvas.
         hand_share: share of the face behind the hand that covers most of it.
         eyes_to_cheeks: brightness about the darker eye beside that of the brighter cheek.
@@ -94,6 +95,7 @@ class PhotoView:
     picture_SS3: Frame
     mesh_N3: Floats
     face: PhotoPose
+    person_SS: Floats
     heights_18: Floats
     hand_share: float
     eyes_to_cheeks: float
@@ -112,7 +114,8 @@ class PhotoView:
             return None
         plan = ShoulderPlan.of([faces.look], framing)
         with PersonSegmenter() as segmenter:
-            heights_18 = shoulder_heights(segmenter.mask(picture_SS3), plan.columns_18, highest=plan.highest)
+            person_SS = segmenter.mask(picture_SS3)
+        heights_18 = shoulder_heights(person_SS, plan.columns_18, highest=plan.highest)
         with HandFinder() as finder:
             hands = finder.find(picture_SS3)
         canonical_1N3, head_17 = canonicalised(track.mesh_N3[None])
@@ -121,6 +124,7 @@ class PhotoView:
             picture_SS3=picture_SS3,
             mesh_N3=track.mesh_N3,
             face=PhotoPose(canonical_N3=canonical_1N3[0], head_7=head_17[0], torso_18x3=torso_1x18x3[0]),
+            person_SS=person_SS,
             heights_18=heights_18,
             hand_share=max(
                 (covered_share(hand_212, track.mesh_N3[:, :2]) for hand_212 in hands), default=0.0
