@@ -25,7 +25,7 @@ from stages.subject.library_file import LIBRARY_FILE, MASK_SIZE, StoredReference
 from stages.subject.library_making import control_of
 from stages.subject.motion_limits import MotionLimits
 from stages.subject.package import SubjectPackage
-from stages.subject.photo_file import read_photo
+from stages.subject.photo_file import Photo, read_photo
 from stages.subject.photo_matte import person_mask, plate_behind
 from stages.subject.photo_verdicts import judge_donor, judge_faces_of_photo, judge_photo, judge_view
 from stages.subject.photo_view import PhotoFaces, PhotoView
@@ -71,6 +71,8 @@ def prepare_photo(
             what="a photo has no sound that could lag, and no audio track",
             hint="leave --audio-lag and --audio-track out",
         )
+    # What cannot be read takes no folder.
+    photo = read_photo(request.clip)
     wanted = Claim(
         clip=str(request.clip),
         clip_sha256=file_sha256(request.clip),
@@ -85,7 +87,9 @@ def prepare_photo(
         refuse(report.verdicts, where=str(request.clip), family=_FAMILY)
         return report
     lenders = builtin_donors() if donors is None else donors
-    return _PhotoPreparation(request=request, claim=claim, progress=progress, donors=lenders).run()
+    return _PhotoPreparation(
+        request=request, claim=claim, progress=progress, donors=lenders, photo=photo
+    ).run()
 
 
 def library_of_photo(view: PhotoView, donor: Donor | None) -> tuple[Template, StoredReferences]:
@@ -126,10 +130,10 @@ class _PhotoPreparation:
     claim: Claim
     progress: Progress
     donors: Sequence[SubjectPackage]
+    photo: Photo
     started: float = field(default_factory=time.perf_counter)
     processor_started: float = field(default_factory=time.process_time)
     verdicts: list[Verdict] = field(default_factory=list)
-    told: tuple[str, ...] = ()
     figures: PreparationFigures = field(default_factory=PreparationFigures)
 
     def run(self) -> QualityReport:
@@ -164,8 +168,7 @@ class _PhotoPreparation:
     def _seen(self) -> PhotoView:
         """The framed photo, if nothing that is seen in it refuses it."""
         self.progress(PrepareStep.LOOK, 0, 1)
-        photo = read_photo(self.request.clip)
-        self.told = photo.told
+        photo = self.photo
         self._judge([judge_photo(photo)])
         faces = PhotoFaces.of(photo.picture_HW3)
         self._judge(judge_faces_of_photo(faces.look))
@@ -227,7 +230,7 @@ class _PhotoPreparation:
             name=self.request.name,
             verdicts=tuple(self.verdicts),
             figures=replace(self.figures, peak_memory_mb=peak),
-            told=(*self.told, PHOTO_LIMITS.sentence()),
+            told=(*self.photo.told, PHOTO_LIMITS.sentence()),
         )
         report.write(self.request.out / REPORT_FOLDER, picture=None)
         return report

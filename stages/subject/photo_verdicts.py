@@ -11,7 +11,7 @@ from stages.metrics.landmarks import mouth_opening
 from stages.subject.looks import Look
 from stages.subject.photo_file import Photo
 from stages.subject.photo_view import PhotoView
-from stages.subject.quality import Verdict, graded
+from stages.subject.quality import Level, Verdict, graded
 
 _LEAST_FACE_PX: Final = 100
 _GOOD_FACE_PX: Final = 200
@@ -19,6 +19,8 @@ _MOST_YAW, _GOOD_YAW = 25.0, 12.0
 _MOST_PITCH, _GOOD_PITCH = 25.0, 15.0
 _MOST_ROLL, _GOOD_ROLL = 30.0, 12.0
 """Degrees. What is turned away was not seen: turned back, a cheek is torn."""
+
+_MOST_LEAN: Final = 75.0
 
 _MOST_HAND: Final = 0.15
 _SEEN_HAND: Final = 0.02
@@ -48,27 +50,27 @@ def judge_photo(photo: Photo) -> Verdict:
 
 def judge_faces_of_photo(look: Look) -> list[Verdict]:
     """Whether there is one face, upright and large enough, at first look."""
-    heights = look.heights
+    heights, lean = look.heights, abs(look.lean or 0.0)
+    way_up = graded(
+        "upside_down",
+        refused=lean > _MOST_LEAN,
+        measured=f"the face leans by {lean:.0f} degrees",
+        threshold=f"at most {_MOST_LEAN:.0f} degrees",
+        advice="turn the photo upright",
+    )
     if not heights:
-        return [
-            graded(
-                "no_face",
-                refused=True,
-                measured="no face was found",
-                threshold="one face is needed",
-                advice="use a photo of one face, seen from the front and well lit",
-            )
-        ]
-    lean = abs(look.lean or 0.0)
+        none = graded(
+            "no_face",
+            refused=True,
+            measured="no face was found",
+            threshold="one face is needed",
+            advice="use a photo of one face, seen from the front and well lit",
+        )
+        # A face that stands on its head is often found only when the picture is turned.
+        return [way_up, none] if way_up.level is Level.REFUSED else [none]
     rival = heights[1] / heights[0] if len(heights) > 1 else 0.0
     return [
-        graded(
-            "upside_down",
-            refused=lean > 75,
-            measured=f"the face leans by {lean:.0f} degrees",
-            threshold="at most 75 degrees",
-            advice="turn the photo upright",
-        ),
+        way_up,
         graded(
             "several_faces",
             refused=rival >= 0.5,
