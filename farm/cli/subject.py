@@ -76,28 +76,19 @@ def _prepare(
         from stages.subject.package import SubjectPackage
         from stages.subject.preparation_request import SubjectRequest
 
-        is_number = audio_track is not None and audio_track.isdecimal()
         request = SubjectRequest(
             clip=clip,
             name=name,
             consent=consent,
             out=out,
             audio_lag=audio_lag,
-            audio_track=int(audio_track) if audio_track is not None and is_number else audio_track,
+            audio_track=_number_or_language(audio_track),
             overwrite=overwrite,
         )
         report = _prepared(request, terminal=run.terminal)
         # It may have been trained since.
         package = SubjectPackage.load(out)
-    page = out / "report" / "index.html"
-    record = {
-        "subject": str(out),
-        "report": str(page),
-        "untrained": not package.is_trained,
-        **_as_record(report),
-    }
-    if not run.terminal.result(record):
-        _show(report, out=out, page=page, package=package, terminal=run.terminal)
+    _show(report, out=out, package=package, terminal=run.terminal)
     return ExitCode.OK
 
 
@@ -164,6 +155,10 @@ def _overview_facts(overview: SubjectOverview) -> list[tuple[str, str]]:
     return facts
 
 
+def _number_or_language(audio_track: str | None) -> int | str | None:
+    return int(audio_track) if audio_track is not None and audio_track.isdecimal() else audio_track
+
+
 def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:
     from stages.subject.photo_file import picture_kind
     from stages.subject.photo_preparation import prepare_photo
@@ -185,11 +180,13 @@ def _as_record(report: QualityReport) -> dict[str, object]:
     return {"level": str(report.level), **asdict(report)}
 
 
-def _show(
-    report: QualityReport, *, out: Path, page: Path, package: SubjectPackage, terminal: Terminal
-) -> None:
+def _show(report: QualityReport, *, out: Path, package: SubjectPackage, terminal: Terminal) -> None:
     from stages.subject.quality_report import figure_rows
 
+    page = out / "report" / "index.html"
+    record = {"subject": str(out), "report": str(page), "untrained": not package.is_trained}
+    if terminal.result({**record, **_as_record(report)}):
+        return
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("what", "verdict", "measured", "advice"):
         table.add_column(column)
