@@ -7,7 +7,7 @@ M side of a mask, 2/3 = (x, y[, z]), 3 = RGB, 7 = head vector.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -154,15 +154,23 @@ def _below_nose(canonical_N3: Floats) -> Floats:
     return np.asarray(share_N[:, None], dtype=np.float32)
 
 
-def choose_donor(donors: Sequence[Donor], *, face: PhotoPose, picture_SS3: Picture) -> Donor | None:
-    """The donor whose lips and skin have to be changed least in colour; None of none."""
+def choose_donor(donors: Iterable[Donor], *, face: PhotoPose, picture_SS3: Picture) -> Donor | None:
+    """The donor whose lips and skin have to be changed least in colour; None of none.
+
+    Args:
+        donors: one after the other, since each holds all pictures of its library.
+        face: where the photo's face is.
+        picture_SS3: the framed photo.
+    """
     mesh_N3 = pose(face.canonical_N3[None], face.head_7[None])[0]
     own_3 = _mouth_colour(picture_SS3, mesh_N3)
-    apart = [
-        float(np.abs(np.log(donor.colour(donor.most_like(face.canonical_N3)) / own_3)).sum())
-        for donor in donors
-    ]
-    return donors[int(np.argmin(apart))] if donors else None
+    chosen, least = None, np.inf
+    for donor in donors:
+        lent_3 = donor.colour(donor.most_like(face.canonical_N3))
+        apart = float(np.abs(np.log(lent_3 / own_3)).sum())
+        if apart < least:
+            chosen, least = donor, apart
+    return chosen
 
 
 def _mouth_colour(picture_SS3: Picture, points_N2: Floats) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ _HEIF_BRANDS: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 _AVIF_BRANDS: Final = frozenset((b"avif", b"avis"))
 
 _READ: Final = ("JPEG", "PNG", "WEBP", "HEIF")
+_MOVING: Final = ("PNG", "WEBP")
 _SDR_PRIMARIES: Final = (1, 2)
 """BT.709 and unknown, of ITU-T H.273: what a HEIC file may say of its colours without a profile."""
 
@@ -178,8 +179,8 @@ def _check_header(image: Image.Image, path: Path) -> None:
     width, height = image.size
     if width * height > LARGEST_PIXELS:
         raise _too_large(path, f"{width} x {height} pixels")
-    # A HEIC file of several has one that it names the first; the others are bursts or thumbnails.
-    if image.format != "HEIF" and getattr(image, "n_frames", 1) > 1:
+    # Of several in a JPEG or HEIC file the first is the photo; the others are its depth, its light, or a burst.
+    if image.format in _MOVING and getattr(image, "n_frames", 1) > 1:
         raise SubjectError(
             code="photo_animated",
             where=str(path),

@@ -140,7 +140,7 @@ class _PhotoPreparation:
         view = self._seen()
         self.progress(PrepareStep.LIBRARY, 0, 1)
         donor = choose_donor(
-            [Donor.of(each) for each in self.donors], face=view.face, picture_SS3=view.picture_SS3
+            (Donor.of(each) for each in self.donors), face=view.face, picture_SS3=view.picture_SS3
         )
         self._judge([judge_donor(None if donor is None else donor.name)])
         template, references = library_of_photo(view, donor)

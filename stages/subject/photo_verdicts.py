@@ -28,7 +28,7 @@ _SEEN_HAND: Final = 0.02
 
 _DARK_EYES: Final = 0.4
 _SHADED_EYES: Final = 0.55
-"""Brightness about an eye beside the cheek's. Lenses are below 0.3, deep sockets under a lamp above 0.5."""
+"""Brightness about both eyes beside the cheeks'. Lenses are below 0.3; bare eyes of the clips above 0.5."""
 
 _CLOSED_PX: Final = 6.0
 """Between the lips, canonical: teeth that show are kept at rest and give way to the donor's in speech."""

@@ -89,7 +89,7 @@ class PhotoView:
         person_SS: confidence in [0, 1] that a pixel is the person's.
         heights_18: heights of the shoulders, px on the canvas.
         hand_share: share of the face behind the hand that covers most of it.
-        eyes_to_cheeks: brightness about the darker eye beside that of the brighter cheek.
+        eyes_to_cheeks: brightness about an eye beside that of the cheek below it, of the side where it is brighter.
     """
 
     picture_SS3: Frame
@@ -152,7 +152,8 @@ def _eyes_to_cheeks(picture_SS3: Frame, mesh_N3: Floats) -> float:
     cheeks = []
     for x, y in np.clip(np.rint(mesh_N3[list(_CHEEKS), :2]).astype(int), 0, CANVAS - 1).tolist():
         cheeks.append(_middle(grey_SS[max(0, y - reach) : y + reach, max(0, x - reach) : x + reach]))
-    return min(eyes) / max(1.0, *cheeks)
+    # Lenses darken both eyes, light from a side one half of the face.
+    return max(eye / max(1.0, cheek) for eye, cheek in zip(eyes, cheeks, strict=True))
 
 
 def _middle(levels: NDArray[np.uint8]) -> float:

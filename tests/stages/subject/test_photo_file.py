@@ -223,6 +223,20 @@ def test_what_moves_is_no_photo(tmp_path: Path) -> None:
     assert refusal(path).code == "photo_animated"
 
 
+def test_of_several_pictures_that_a_phone_keeps_in_one_file_the_first_is_the_photo(tmp_path: Path) -> None:
+    depth = Image.fromarray(gradient()[:, ::-1].copy())
+    path = saved(
+        tmp_path / "p.jpg",
+        Image.fromarray(gradient()),
+        "MPO",
+        save_all=True,
+        append_images=[depth],
+        quality=98,
+    )
+    assert picture_kind(path) == "JPEG"
+    assert np.abs(read_photo(path).picture_HW3.astype(int) - gradient()).mean() < 4
+
+
 def test_other_formats_are_named(tmp_path: Path) -> None:
     path = saved(tmp_path / "p.jpg", Image.fromarray(gradient()), "TIFF")
     assert picture_kind(path) == "TIFF"
