@@ -1,7 +1,8 @@
 """Have a network that repairs give back more of the detail: `python -m recipes.detail_gain IN OUT --more SHARE`.
 
 Every term of its loss prefers a little blur to detail that lies beside its place. The share is added to the gain of all
-pixels; which one is chosen on frames that are neither learnt from nor held out.
+pixels; it should be chosen on frames that are neither learnt from nor held out. docs/training.md tells how
+the one that ships was.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from anyio import BrokenResourceError
 from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -164,14 +163,6 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
         return Response(status_code=400)  # which nobody reads
-
-    @app.exception_handler(ExceptionGroup)
-    async def _closed(request: Request, error: ExceptionGroup[Exception]) -> Response:
-        _, others = error.split(BrokenResourceError)
-        if others is not None:
-            return await _unforeseen(request, error)
-        # A stream of events that was closed, by its reader or a server that stops, before its answer began.
-        return Response(status_code=503, headers={"Retry-After": "1", "Connection": "close"})
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

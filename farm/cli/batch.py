@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.cli.connections.choosing import LONG_PATIENCE_S, login_in_use, opened_farm
-from farm.cli.following import TimeoutOption, fetch_jobs
+from farm.cli.following import MastersFolderOption, ReplaceMastersOption, TimeoutOption, fetch_jobs
 from farm.cli.guarding import Run, argument, command, flag, option
 from farm.cli.output import UsageError
 from farm.cli.overview import check_studio
@@ -120,14 +120,12 @@ def _download(
     run: Run,
     *,
     batch: _BatchArgument,
-    out: Annotated[Path, option("--out", "FOLDER", "Where the masters go.", shows_default=True)] = Path(),
+    out: MastersFolderOption = Path(),
     sync: Annotated[
         bool, flag("--sync", "Until every job has ended: each master is fetched as it is delivered.")
     ] = False,
     timeout: TimeoutOption = None,
-    overwrite: Annotated[
-        bool, flag("--overwrite", "Replace files of these names that hold something else.")
-    ] = False,
+    overwrite: ReplaceMastersOption = False,
 ) -> ExitCode:
     """Fetch the masters of a batch, as farm download does of its jobs; rows that the farm refused have none."""
     from farm.cli.connections.batch_access import REFUSED

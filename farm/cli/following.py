@@ -27,6 +27,10 @@ _LOOKS_A_SECOND = 5
 """At all jobs that are waited for together, where each look asks a server."""
 
 _JobsArgument = Annotated[list[str], argument("JOB...", "Names of jobs in the farm.")]
+MastersFolderOption = Annotated[Path, option("--out", "FOLDER", "Where the masters go.", shows_default=True)]
+ReplaceMastersOption = Annotated[
+    bool, flag("--overwrite", "Replace files of these names that hold something else.")
+]
 TimeoutOption = Annotated[
     float | None,
     option(
@@ -79,14 +83,12 @@ def _download(
     run: Run,
     *,
     jobs: _JobsArgument,
-    out: Annotated[Path, option("--out", "FOLDER", "Where the masters go.", shows_default=True)] = Path(),
+    out: MastersFolderOption = Path(),
     sync: Annotated[
         bool, flag("--sync", "Until the jobs have ended: each master is fetched as it is delivered.")
     ] = False,
     timeout: TimeoutOption = None,
-    overwrite: Annotated[
-        bool, flag("--overwrite", "Replace files of these names that hold something else.")
-    ] = False,
+    overwrite: ReplaceMastersOption = False,
 ) -> ExitCode:
     """Fetch the masters of jobs: JOB.mp4, JOB.take2.mp4. What is there already is left alone.
 
