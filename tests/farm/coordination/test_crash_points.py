@@ -165,10 +165,13 @@ def test_a_farm_that_is_killed_again_and_again(
     nursery: Nursery, tmp_path: Path, calm: Calm, seed: int
 ) -> None:
     chance, lives, status = random.Random(seed), list[Life](), KILLED
+    # Every second life or so comes to its first segment, also after several restarts.
+    first_segment = calm.life.points.index("after an append of segment committed")
     while status == KILLED:
         log = tmp_path / f"{len(lives)}.log"
-        # Far enough for a little progress, also after several restarts.
-        status = nursery.live(tmp_path, log=log, die_at=chance.randrange(30, 80))
+        status = nursery.live(
+            tmp_path, log=log, die_at=chance.randrange(first_segment // 3, 2 * first_segment)
+        )
         lives.append(Life.read(log))
         assert len(lives) < 40
     assert status == 0
