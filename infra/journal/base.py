@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from infra.journal.batches import BatchTable
     from infra.journal.keys import KeyTable
     from infra.journal.outbox import OutboxTable
+    from infra.journal.page_sessions import PageSessionTable
     from infra.journal.webhooks import WebhookTable
 
 
@@ -76,6 +77,11 @@ class Journal(Protocol):
     @property
     def keys(self) -> KeyTable:
         """The keys of the API, which lie beside it: whoever reaches one reaches the other."""
+        ...
+
+    @property
+    def page_sessions(self) -> PageSessionTable:
+        """Who is logged in to the page, beside the keys that opened it."""
         ...
 
     @property

@@ -88,7 +88,7 @@ class KeyTable:
                 raise UnknownKey(
                     "there is no such key", where=key_id[:40], hint="farm key list shows the names"
                 )
-            return _key(row)
+            return key_of_row(row)
 
         return self._database.write(write)
 
@@ -98,12 +98,14 @@ class KeyTable:
             return None
         this = select(api_keys).where(api_keys.c.sha256 == hash_of_key(text))
         row = self._database.read(lambda connection: connection.execute(this).one_or_none())
-        return None if row is None else _key(row)
+        return None if row is None else key_of_row(row)
 
     def all(self) -> Sequence[ApiKey]:
         """Every key there ever was, oldest first."""
         every = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.key_id)
-        return [_key(row) for row in self._database.read(lambda connection: connection.execute(every).all())]
+        return [
+            key_of_row(row) for row in self._database.read(lambda connection: connection.execute(every).all())
+        ]
 
     def changes(self) -> Sequence[KeyChange]:
         """Everything that was done to keys, in order."""
@@ -130,7 +132,8 @@ def _note(connection: Connection, key_id: str, what: str, *, by: str, at: float)
     connection.execute(insert(key_changes).values(change=last + 1, at=at, key_id=key_id, what=what, by=by))
 
 
-def _key(row: Row[Any]) -> ApiKey:
+def key_of_row(row: Row[Any]) -> ApiKey:
+    """A key out of its row in the table."""
     return ApiKey(
         key_id=row.key_id,
         studio=row.studio,

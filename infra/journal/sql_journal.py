@@ -18,6 +18,7 @@ from infra.journal.checking import check_links
 from infra.journal.database import Database
 from infra.journal.keys import KeyTable
 from infra.journal.outbox import OutboxTable
+from infra.journal.page_sessions import PageSessionTable
 from infra.journal.tables import entries, epochs, head, heartbeats, requests, snapshots
 from infra.journal.webhooks import WebhookTable
 from jobs.errors import JournalFenced, TokenTaken
@@ -54,6 +55,11 @@ class SqlJournal:
     def keys(self) -> KeyTable:
         """The keys of the API, see `Journal`."""
         return KeyTable(self._database, clock=self._clock)
+
+    @property
+    def page_sessions(self) -> PageSessionTable:
+        """Who is logged in to the page, see `Journal`."""
+        return PageSessionTable(self._database, clock=self._clock)
 
     @property
     def webhooks(self) -> WebhookTable:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Grows with every change of these tables: `infra.journal.schema` has the way from each former version."""
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite keeps an INTEGER key in the table itself
@@ -114,6 +114,16 @@ key_changes = Table(
     Column("by", Text, nullable=False),
 )
 
+page_sessions = Table(
+    # Who is logged in to the page; of the text in the browser's cookie the hash alone is kept.
+    "page_sessions",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,
@@ -196,5 +206,6 @@ ADDED: Final = {
     2: ("heartbeats", "api_keys", "key_changes"),
     3: ("webhooks", "webhook_secrets", "outbox", "deliveries"),
     4: ("batches", "batch_jobs"),
+    5: ("page_sessions",),
 }
 """Tables that a version has and the one before it had not."""

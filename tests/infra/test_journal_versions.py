@@ -116,3 +116,18 @@ def test_entries_have_the_time_they_are_given(tmp_path: Path) -> None:
     journal.append(epoch, ["{}"], at=12.5)
     assert list(journal.read()) == [Entry(sequence=1, epoch=epoch, at=12.5, body="{}")]
     journal.close()
+
+
+def test_a_journal_of_version_4_keeps_its_batches_and_takes_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "farm.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript((KEPT / "version-4.sql").read_text())
+    database.close()
+    journal = open_journal(str(path), must_exist=True)
+    assert journal.check() == 2
+    (batch,) = journal.batches.all(studio="north")
+    assert batch.name == "spring"
+    (key,) = journal.keys.all()
+    session = journal.page_sessions.begin(key.key_id, lasts_s=60.0)
+    assert journal.page_sessions.key_of(session) == key
+    journal.close()
