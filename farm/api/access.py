@@ -32,23 +32,49 @@ async def checked_key(context: ApiContext, credentials: HTTPAuthorizationCredent
         raise AccessRefused(
             "there is no key", where="Authorization", code="no_key", hint="send Authorization: Bearer KEY"
         )
-    key = await to_thread.run_sync(context.journal.keys.find, credentials.credentials)
+    return await key_of_text(context, credentials.credentials, where="Authorization")
+
+
+async def key_of_text(context: ApiContext, text: str, *, where: str) -> ApiKey:
+    """What is known of a key as somebody wrote it at `where`. Raises as `checked_key`."""
+    key = await to_thread.run_sync(context.journal.keys.find, text)
     if key is None:
         raise AccessRefused(
-            "no key of this farm",
-            where="Authorization",
-            code="key_unknown",
-            hint="check the key for typing errors",
+            "no key of this farm", where=where, code="key_unknown", hint="check the key for typing errors"
         )
+    check_state(context, key)
+    return key
+
+
+def check_state(context: ApiContext, key: ApiKey) -> None:
+    """Refuse a key that opens nothing now.
+
+    Raises:
+        AccessRefused: It has expired or is revoked.
+    """
     state = key.state(now=context.clock())
     if state is KeyState.EXPIRED:
         raise AccessRefused("has expired", where=key.key_id, code="key_expired", hint="ask for a new key")
     if state is KeyState.REVOKED:
         raise AccessRefused("is revoked", where=key.key_id, code="key_revoked", hint="ask for a new key")
-    return key
 
 
-def _check_rate(request: Request, context: ApiContext, studio: str) -> None:
+def check_scope(key: ApiKey, scope: Scope) -> None:
+    """Refuse a key that may not do what is asked.
+
+    Raises:
+        AccessRefused: It lacks the scope.
+    """
+    if scope not in key.scopes:
+        raise AccessRefused(
+            f"may not do this: it lacks the scope '{scope}'",
+            where=key.key_id,
+            code="scope_missing",
+            hint="use another key, or have one made",
+        )
+
+
+def check_rate(request: Request, context: ApiContext, studio: str) -> None:
     """Refuse the requests of a studio that come too fast; its keys share the limit.
 
     Raises:
@@ -71,14 +97,9 @@ def _check_rate(request: Request, context: ApiContext, studio: str) -> None:
 def _with(scope: Scope | None) -> Callable[..., Awaitable[ApiKey]]:
     async def allowed(request: Request, context: Context, credentials: Credentials) -> ApiKey:
         key = await checked_key(context, credentials)
-        _check_rate(request, context, key.studio)
-        if scope is not None and scope not in key.scopes:
-            raise AccessRefused(
-                f"may not do this: it lacks the scope '{scope}'",
-                where=key.key_id,
-                code="scope_missing",
-                hint="use another key, or have one made",
-            )
+        check_rate(request, context, key.studio)
+        if scope is not None:
+            check_scope(key, scope)
         return key
 
     return allowed

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from farm.api import (
     batch_routes,
@@ -52,8 +52,24 @@ _FAMILIES: Final = (
 )
 
 
-def make_app(context: ApiContext) -> ASGIApp:
-    """The API of one process; the journal is followed while it runs."""
+MakePage = Callable[[ApiContext], ASGIApp]
+
+
+class _WithPage:
+    """The API at its own addresses, the page at all others."""
+
+    def __init__(self, api: ASGIApp, page: ASGIApp) -> None:
+        self._api, self._page = api, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope.get("path", "")
+        is_api = scope["type"] != "http" or path in ("/v1", "/openapi.json") or path.startswith("/v1/")
+        await (self._api if is_api else self._page)(scope, receive, send)
+
+
+def make_app(context: ApiContext, make_page: MakePage | None = None) -> ASGIApp:
+    """The API of one process, and the page beside it where one is given; the journal is followed while it runs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +109,8 @@ def make_app(context: ApiContext) -> ASGIApp:
     for family in _FAMILIES:
         app.include_router(family.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    return BoundedBodies(app, limits=context.limits)
+    answering = app if make_page is None else _WithPage(app, make_page(context))
+    return BoundedBodies(answering, limits=context.limits)
 
 
 def _tell_of_end(task: asyncio.Task[None]) -> None:

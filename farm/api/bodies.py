@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from farm.api.context import ApiLimits
 from farm.api.problems import BadRequest, answer
 
-UPLOADS: Final = "/v1/uploads"
-
+UPLOADS: Final = frozenset({"/v1/uploads", "/uploads"})
+"""Addresses of the API and of the page that take recordings."""
 
 _DISCARDED_BYTES: Final = 4_000_000
 _DISCARDED_S: Final = 1.0
@@ -34,7 +34,7 @@ class BoundedBodies:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
-        most = self._limits.upload_bytes if scope["path"] == UPLOADS else self._limits.body_bytes
+        most = self._limits.upload_bytes if scope["path"] in UPLOADS else self._limits.body_bytes
         body = _Body(receive, most=most, silence_s=self._limits.silence_s)
         has_begun = False
 

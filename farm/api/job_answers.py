@@ -97,7 +97,7 @@ class JobAnswer(BaseModel):
 
 
 class JobPage(BaseModel):
-    """Some of the studio's jobs, the newest first; `next_cursor` asks for those after them."""
+    """Some of the studio's jobs, in the order that was asked for; `next_cursor` asks for those after them."""
 
     jobs: list[JobAnswer]
     next_cursor: str | None = None

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from farm.api.access import Reader, Writer
-from farm.api.context import Context
+from farm.api.context import ApiContext, Context
 from farm.api.job_answers import STATES, JobAnswer, JobPage, WhyAnswer
+from farm.api.job_list import JobFilter, JobOrder
 from farm.api.problems import BadRequest, documented
-from farm.api.studio_jobs import JobFilter, StudioJobs
+from farm.api.studio_jobs import StudioJobs
 from farm.asking import future_name
 from jobs.farm_requests import (
     AnyRequest,
@@ -136,24 +137,49 @@ async def create_job(
     is_yaml = _is_yaml(request)
     text = _text_of(await request.body())
     token = job_token(key.studio, idempotency_key)
+    job, is_answered = await submit_job(
+        context, key.studio, text, json_only=not is_yaml, token=token, hold=hold
+    )
+    response.headers["Location"] = f"/v1/jobs/{job.job}"
+    response.status_code = 201 if is_answered else 202
+    return job
+
+
+async def submit_job(
+    context: ApiContext, studio: str, text: str, *, json_only: bool, token: str, hold: bool
+) -> tuple[JobAnswer, bool]:
+    """Hand in the job of a text.
+
+    Args:
+        context: The process that answers.
+        studio: Whose job it is.
+        text: The job, JSON or YAML.
+        json_only: It cannot be YAML.
+        token: Names the request in the journal, see `job_token`.
+        hold: It waits for a resume.
+
+    Returns:
+        The job, and whether a farm answered; otherwise the request is kept.
+
+    Raises:
+        SpecError: With every mistake in it.
+        FarmError: The farm refuses it, or the journal cannot be used.
+    """
     # In a thread: to read what somebody made large on purpose takes seconds.
     document = await to_thread.run_sync(
         lambda: context.files.document_for_farm(
             text,
-            json_only=not is_yaml,
-            studio=key.studio,
+            json_only=json_only,
+            studio=studio,
             place=hashlib.sha256(token.encode()).hexdigest()[:24],
         )
     )
     submit = SubmitRequest(
-        document=document, folder=str(context.files.folder(key.studio)), studio=key.studio, on_hold=hold
+        document=document, folder=str(context.files.folder(studio)), studio=studio, on_hold=hold
     )
-    jobs = StudioJobs(context, key.studio)
+    jobs = StudioJobs(context, studio)
     number, answer = await jobs.ask(submit, token=token)
-    name = future_name(submit, number)
-    response.headers["Location"] = f"/v1/jobs/{name}"
-    response.status_code = 202 if answer is None else 201
-    return await jobs.one(name)
+    return await jobs.one(future_name(submit, number)), answer is not None
 
 
 @router.get("", responses=documented())
@@ -163,11 +189,14 @@ async def list_jobs(
     state: StateFilter = None,
     name: Annotated[str | None, Query(max_length=63)] = None,
     project: Annotated[str | None, Query(max_length=63)] = None,
+    search: Annotated[str | None, Query(max_length=100, description="Part of the job's name.")] = None,
+    order: Annotated[JobOrder, Query(description="What the list begins with.")] = JobOrder.NEWEST,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> JobPage:
-    """The studio's jobs, the newest first."""
-    wanted = JobFilter(state=state, name=name, project=project)
+    """The studio's jobs, the newest first where nothing else is asked for."""
+    states = None if state is None else frozenset({state})
+    wanted = JobFilter(states=states, name=name, project=project, search=search, order=order)
     return await StudioJobs(context, key.studio).page(wanted, limit=limit, cursor=cursor)
 
 

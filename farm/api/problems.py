@@ -67,6 +67,7 @@ _BY_CODE: Final = {
     "key_expired": 401,
     "key_revoked": 401,
     "scope_missing": 403,
+    "foreign_form": 403,
     "unknown_job": 404,
     "unknown_key": 404,
     "unknown_upload": 404,
@@ -179,16 +180,10 @@ def _methods(request: Request) -> list[str]:
     return sorted(set[str]().union(*found))
 
 
-def answer(
-    request: Request,
-    error: FarmError,
-    *,
-    status: int | None = None,
-    headers: dict[str, str] | None = None,
-    mistakes: list[MistakeAnswer] | None = None,
-) -> JSONResponse:
-    """An error as an answer."""
-    status = status or status_of(error)
+def told_of(
+    request: Request, error: FarmError, *, mistakes: list[MistakeAnswer] | None = None
+) -> ErrorAnswer:
+    """An error as whoever made the request may hear of it."""
     if isinstance(error, SpecError):
         mistakes = [MistakeAnswer(**mistake.as_record()) for mistake in error.mistakes]
     message, where, hint = error.message, error.where, error.hint
@@ -198,7 +193,7 @@ def answer(
         where = "the journal"
     elif not isinstance(error, BadRequest):
         message, where = without_folders(message), without_folders(where)
-    told = ErrorAnswer(
+    return ErrorAnswer(
         code=error.code,
         message=message,
         where=where,
@@ -209,6 +204,19 @@ def answer(
         request_id=request.scope["state"]["request_id"],
         mistakes=mistakes or [],
     )
+
+
+def answer(
+    request: Request,
+    error: FarmError,
+    *,
+    status: int | None = None,
+    headers: dict[str, str] | None = None,
+    mistakes: list[MistakeAnswer] | None = None,
+) -> JSONResponse:
+    """An error as an answer."""
+    status = status or status_of(error)
+    told = told_of(request, error, mistakes=mistakes)
     headers = dict(headers or {})
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -11,7 +11,7 @@ from typing import Final
 
 import uvicorn
 
-from farm.api.app import make_app
+from farm.api.app import MakePage, make_app
 from farm.api.context import ApiContext, ApiLimits
 from farm.api.following import FollowedJournal
 from farm.api.receivers import ReceiverRules
@@ -29,11 +29,13 @@ _STOP_S: Final = 5.0
 class ApiServer:
     """Serves one process's API until it is stopped; use as made by `serving`."""
 
-    def __init__(self, context: ApiContext, listening: socket.socket) -> None:
+    def __init__(
+        self, context: ApiContext, listening: socket.socket, *, make_page: MakePage | None = None
+    ) -> None:
         self._context = context
         self._socket = listening
         config = uvicorn.Config(
-            make_app(context),
+            make_app(context, make_page),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -112,8 +114,16 @@ def serving(
     port: int,
     limits: ApiLimits,
     webhooks: WebhookTerms = _USUAL_TERMS,
+    make_page: MakePage | None = None,
 ) -> Iterator[ApiServer]:
     """The API of the farm of these settings, for the length of a block.
+
+    Args:
+        settings: Where the journal and the files of studios are.
+        host, port: Where to listen; port 0 takes a free one.
+        limits: What one request may take.
+        webhooks: How messages to receivers are sent.
+        make_page: Makes what answers at all addresses that are not the API's; nothing does where it is not given.
 
     Raises:
         SettingsError: Nobody can listen there.
@@ -131,7 +141,7 @@ def serving(
             receivers=ReceiverRules(networks=webhooks.networks),
             webhooks=webhooks,
         )
-        server = ApiServer(context, listening)
+        server = ApiServer(context, listening, make_page=make_page)
         try:
             server.start()
             yield server

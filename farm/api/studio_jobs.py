@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
 import time
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Final
 
 from anyio import to_thread
 
 from farm.api.context import ApiContext
-from farm.api.job_answers import WAITING, JobAnswer, JobPage, JobShower, Presence
-from farm.api.problems import BadRequest
+from farm.api.job_answers import STATES, WAITING, JobAnswer, JobPage, JobShower, Presence
+from farm.api.job_list import JobFilter, cursor_after, jobs_after
 from farm.asking import error_from_record, future_name, number_of, put_request, waiting_submits
 from farm.ledger import LedgerJob
 from farm.scheduling.messages import unknown_job
@@ -26,23 +22,6 @@ from jobs.farm_requests import AnyRequest, RequestAnswer, SubmitRequest, request
 from jobs.standings import standings_from_json
 
 _LOOK_S: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
-    """Which jobs a list shall have; None means all."""
-
-    state: str | None = None
-    name: str | None = None
-    project: str | None = None
-
-    def takes(self, job: LedgerJob) -> bool:
-        """Whether the list has the job."""
-        return (
-            (self.state is None or job.state.value == self.state)
-            and (self.name is None or job.name.rpartition("-")[0] == self.name)
-            and (self.project is None or job.document["metadata"].get("project", "default") == self.project)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +78,34 @@ class StudioJobs:
         raise await self.refusal(name) or unknown_job(name[:100])
 
     async def page(self, wanted: JobFilter, *, limit: int, cursor: str | None) -> JobPage:
-        """Some of the jobs, the newest first.
+        """Some of the jobs, in the wanted order; those that no farm has taken in yet come first.
 
         Raises:
             BadRequest: The cursor is none of this list's.
         """
-        before = _sequence_of(cursor) if cursor is not None else None
-        waiting = await self.waiting() if before is None and wanted.state in (None, WAITING) else {}
+        is_first = cursor is None and (wanted.states is None or WAITING in wanted.states)
+        waiting = await self.waiting() if is_first else {}
         await self.context.followed.refresh()
+        found = jobs_after(self.context.followed.jobs_of(self.studio), wanted, cursor=cursor, most=limit + 1)
         shower = await self.shower()
         unseen = [
             shower.waiting(name, request)
             for name, request in reversed(waiting.items())
-            if name not in self.context.followed.jobs
-            and wanted.name in (None, request.document["metadata"]["name"])
-            and wanted.project in (None, request.document["metadata"].get("project", "default"))
+            if name not in self.context.followed.jobs and wanted.takes_unseen(name, request.document)
         ]
-        found = list(islice(self._newest_first(wanted, before), limit + 1))
         last = found[limit - 1] if len(found) > limit else None
         return JobPage(
             jobs=unseen + [shower.job(job, with_document=False) for job in found[:limit]],
-            next_cursor=None if last is None else _cursor_of(last.received),
+            next_cursor=None if last is None else cursor_after(last, wanted.order),
         )
+
+    async def counts(self) -> dict[str, int]:
+        """How many of the studio's jobs are in each state; states without one are left out."""
+        waiting = await self.waiting()
+        await self.context.followed.refresh()
+        counts = Counter(job.state.value for job in self.context.followed.jobs_of(self.studio))
+        counts[WAITING] = sum(name not in self.context.followed.jobs for name in waiting)
+        return {state: counts[state] for state in STATES if counts[state]}
 
     async def ask(self, request: AnyRequest, *, token: str) -> tuple[int, RequestAnswer | None]:
         """Ask the farm; its answer is None where none came in time: the request is kept.
@@ -172,26 +157,3 @@ class StudioJobs:
         for field in ("message", "where", "hint"):
             setattr(error, field, self.context.files.public_text(getattr(error, field), self.studio))
         return error
-
-    def _newest_first(self, wanted: JobFilter, before: int | None) -> Iterator[LedgerJob]:
-        if wanted.state == WAITING:
-            return
-        for job in reversed(self.context.followed.jobs_of(self.studio)):
-            if (before is None or job.received < before) and wanted.takes(job):
-                yield job
-
-
-def _cursor_of(sequence: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps({"before": sequence}).encode()).decode()
-
-
-def _sequence_of(cursor: str) -> int:
-    try:
-        before = json.loads(base64.urlsafe_b64decode(cursor.encode()))["before"]
-        if isinstance(before, int):
-            return before
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
-        pass
-    raise BadRequest(
-        "is none of this list's", where="cursor", code="bad_cursor", hint="leave it out to begin anew"
-    )
