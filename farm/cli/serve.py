@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from farm.coordination.coordinator import FarmCoordinator
 
 _LOOK_S: Final = 0.2
-_SERVER_EXTRA: Final = ("fastapi", "httpx", "limits", "uvicorn")
+_SERVER_EXTRA: Final = ("fastapi", "httpx", "jinja2", "limits", "uvicorn")
 _FIRST_STUDIO: Final = "default"
 
 app = typer.Typer()
@@ -95,10 +95,18 @@ def _serve(
     from farm.api.context import ApiLimits
     from farm.api.server import serving
     from farm.api.webhook_sending import WebhookTerms
+    from farm.page.app import make_page
 
     limits = ApiLimits(requests_per_minute=options.requests_per_minute)
     terms = WebhookTerms(networks=networks)
-    with serving(run.settings, host=options.host, port=options.port, limits=limits, webhooks=terms) as server:
+    with serving(
+        run.settings,
+        host=options.host,
+        port=options.port,
+        limits=limits,
+        webhooks=terms,
+        make_page=make_page,
+    ) as server:
         run.terminal.note(f"serving at {server.address}")
         _make_first_key(run)
         if options.api_only:

@@ -1,0 +1,39 @@
+"""All pages together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from starlette.types import ASGIApp
+
+from farm.api.context import ApiContext
+from farm.api.problems import BadRequest
+from farm.page import job_list_page, login_page
+from farm.page.assets import ASSETS
+from farm.page.protection import ProtectedPage
+from farm.page.refusals import handle_refusals
+
+_FAMILIES: Final = (login_page, job_list_page)
+
+
+def make_page(context: ApiContext) -> ASGIApp:
+    """The page of one process; what it shows and asks goes through the API of that process."""
+    page = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    page.state.context = context
+    handle_refusals(page)
+    for family in _FAMILIES:
+        page.include_router(family.router)
+    page.add_api_route("/static/{name}", _asset, methods=["GET", "HEAD"])
+    return ProtectedPage(page)
+
+
+async def _asset(request: Request, name: str) -> Response:
+    found = ASSETS.get(name)
+    if found is None:
+        raise BadRequest("there is no such file", where=request.url.path, code="unknown_address")
+    packed = "gzip" in request.headers.get("accept-encoding", "")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(found.packed if packed else found.content, media_type=found.media_type, headers=headers)

@@ -1,0 +1,115 @@
+// What HTML alone cannot do: times in the viewer's zone, a lost connection, questions before what cannot be undone.
+"use strict";
+
+(() => {
+  const SILENCE_MS = 13000; // a stream says something at least every four seconds
+
+  // Times --------------------------------------------------------------------------------------------------------
+
+  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+  const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+
+  function words(at, now) {
+    const seconds = (now - at) / 1000;
+    if (seconds < 45) return "just now";
+    if (seconds < 3600) return ago.format(-Math.round(seconds / 60), "minute");
+    if (at.toDateString() === now.toDateString()) return clock.format(at);
+    return `${day.format(at)}, ${clock.format(at)}`;
+  }
+
+  function showTimes() {
+    const now = new Date();
+    for (const element of document.querySelectorAll("time[datetime]")) {
+      const at = new Date(element.dateTime);
+      const text = element.hasAttribute("data-exact") ? exact.format(at) : words(at, now);
+      if (element.textContent !== text) element.textContent = text;
+      if (element.title !== exact.format(at)) element.title = exact.format(at);
+    }
+  }
+
+  // The connection -----------------------------------------------------------------------------------------------
+
+  const banner = document.getElementById("connection");
+  let heard = Date.now();
+  let stream = null;
+
+  function lost(isLost) {
+    if (banner && banner.hidden === isLost) banner.hidden = !isLost;
+  }
+
+  document.addEventListener("htmx:sse:after:connection", (event) => {
+    stream = event.detail.connection;
+    heard = Date.now();
+    lost(false);
+  });
+  document.addEventListener("htmx:sse:error", (event) => {
+    if (event.detail.status === 401) location.assign("/login");
+    lost(true);
+  });
+  document.addEventListener("beat", () => {
+    heard = Date.now();
+    lost(false);
+  });
+  document.addEventListener("gone", () => location.reload());
+  window.addEventListener("offline", () => lost(true));
+  document.addEventListener("htmx:error", (event) => {
+    // The stream could not even begin: it is begun again, and the page stays as it is.
+    const element = event.target;
+    if (!(element instanceof Element) || !element.hasAttribute("hx-sse:connect")) return;
+    lost(true);
+    setTimeout(() => window.htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element }), 3000);
+  });
+  setInterval(() => {
+    showTimes();
+    if (!stream || document.hidden) {
+      heard = Date.now();
+    } else if (Date.now() - heard > SILENCE_MS) {
+      // A cable that was pulled says nothing: the stream is given up, and htmx makes another.
+      heard = Date.now();
+      lost(true);
+      stream.reader?.cancel();
+      stream.abortController?.abort();
+    }
+  }, 2000);
+
+  // Forms --------------------------------------------------------------------------------------------------------
+
+  const asked = document.getElementById("asked");
+  let allowed = null;
+
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const button = event.submitter;
+      const question = button?.dataset.asks;
+      if (!question || allowed === button || !asked) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      document.getElementById("asked-what").textContent = question;
+      asked.returnValue = "no";
+      asked.showModal();
+      asked.onclose = () => {
+        if (asked.returnValue !== "yes") return;
+        allowed = button;
+        button.form.requestSubmit(button);
+        allowed = null;
+      };
+    },
+    true,
+  );
+
+  document.addEventListener("change", (event) => {
+    const element = event.target;
+    if (element.matches("[data-sends]")) element.form.requestSubmit();
+    if (element.matches("[data-ticks]")) {
+      for (const box of element.form.querySelectorAll(`input[name="${element.dataset.ticks}"]`)) {
+        box.checked = element.checked;
+      }
+    }
+  });
+
+  document.addEventListener("htmx:after:swap", showTimes);
+  showTimes();
+})();

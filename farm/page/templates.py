@@ -1,0 +1,55 @@
+"""Templates filled in; every text is escaped, whoever wrote it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from farm.page.assets import address_of
+from farm.page.words import group_of
+from jobs.version import engine_version
+
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def filled(template: str, **values: Any) -> Markup:
+    """A template with its values; HTML, ready to stand in another one."""
+    return Markup(_ENVIRONMENT.get_template(template).render(**values))
+
+
+def moment(at: datetime | None) -> Markup:
+    """A time; the script puts it into the zone of whoever looks."""
+    if at is None:
+        return Markup("")
+    shown = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        shown.isoformat(timespec="seconds"), f"{shown:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def size(count: int) -> str:
+    """Bytes, for people."""
+    if count < 1000:
+        return f"{count} bytes"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+_ENVIRONMENT.filters |= {"moment": moment, "plural": plural, "size": size, "group_of": group_of}
+_ENVIRONMENT.globals |= {"asset": address_of, "version": engine_version()}
