@@ -75,6 +75,7 @@ _BY_CODE: Final = {
     "unknown_webhook": 404,
     "unknown_delivery": 404,
     "unknown_master": 404,
+    "unknown_segment": 404,
     "unknown_code": 404,
     "unknown_address": 404,
     "method_not_allowed": 405,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def as_json(value: Any) -> str:
+    """Plain data as people read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
 def size(count: int) -> str:
     """Bytes, for people."""
     if count < 1000:
@@ -51,5 +57,11 @@ def size(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB"
 
 
-_ENVIRONMENT.filters |= {"moment": moment, "plural": plural, "size": size, "group_of": group_of}
+_ENVIRONMENT.filters |= {
+    "as_json": as_json,
+    "group_of": group_of,
+    "moment": moment,
+    "plural": plural,
+    "size": size,
+}
 _ENVIRONMENT.globals |= {"asset": address_of, "version": engine_version()}

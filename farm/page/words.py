@@ -67,10 +67,10 @@ class SegmentWords:
 SEGMENT_WORDS: Final[Mapping[SegmentState, SegmentWords]] = {
     SegmentState.COMMITTED: SegmentWords(name="done", key="committed"),
     SegmentState.LEASED: SegmentWords(name="being rendered", key="leased"),
-    SegmentState.READY: SegmentWords(name="waits for a replica", key="ready"),
-    SegmentState.BLOCKED: SegmentWords(name="waits for its motion", key="blocked"),
-    SegmentState.SUSPECT: SegmentWords(name="tried alone: replicas died over it", key="suspect"),
-    SegmentState.QUARANTINED: SegmentWords(name="given up, waits for you", key="quarantined"),
+    SegmentState.READY: SegmentWords(name="waiting for a replica", key="ready"),
+    SegmentState.BLOCKED: SegmentWords(name="waiting for motion", key="blocked"),
+    SegmentState.SUSPECT: SegmentWords(name="to be tried alone, as replicas died over it", key="suspect"),
+    SegmentState.QUARANTINED: SegmentWords(name="given up, waiting for you", key="quarantined"),
     SegmentState.FAILED: SegmentWords(name="failed", key="failed"),
     SegmentState.WAIVED: SegmentWords(name="left out", key="waived"),
 }

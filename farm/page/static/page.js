@@ -110,6 +110,36 @@
     }
   });
 
+  // Segments -----------------------------------------------------------------------------------------------------
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a.cell, a.cell-link");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || !document.getElementById("segment")) return;
+    event.preventDefault();
+    const address = new URL(link.href);
+    window.htmx.ajax("GET", address.pathname, { target: "#segment", swap: "innerHTML" }).then(() => {
+      history.replaceState(null, "", address.pathname);
+      document.getElementById("segment").scrollIntoView({ block: "nearest" });
+      document.getElementById("segment-title")?.focus({ preventScroll: true });
+    });
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const cell = event.target.closest?.("a.cell");
+    if (!cell) return;
+    const cells = [...cell.parentElement.querySelectorAll("a.cell")];
+    const here = cells.indexOf(cell);
+    const row = cells.findIndex((other) => other.offsetTop !== cells[0].offsetTop);
+    const columns = row === -1 ? cells.length : row;
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, Home: -here, End: cells.length - 1 - here };
+    const next = event.key in steps && cells[here + steps[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    cell.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+
   document.addEventListener("htmx:after:swap", showTimes);
   showTimes();
 })();

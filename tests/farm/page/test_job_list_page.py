@@ -55,7 +55,7 @@ def test_jobs_stand_with_state_progress_and_why(page: RunningPage, farm: Written
         assert listed(html) == [runs, waits]
         assert sentence in html
         assert "3 of 8 segments" in html
-        assert 'aria-label="3 done, 1 being rendered, 4 waits for its motion"' in html
+        assert 'aria-label="3 done, 1 being rendered, 4 waiting for motion"' in html
         assert "Farm serves, 2 renderers" in html
 
 
