@@ -9,12 +9,12 @@ from starlette.types import ASGIApp
 
 from farm.api.context import ApiContext
 from farm.api.problems import BadRequest
-from farm.page import job_list_page, job_page, login_page
+from farm.page import job_list_page, job_page, login_page, new_job_page, subjects_page
 from farm.page.assets import ASSETS
 from farm.page.protection import ProtectedPage
 from farm.page.refusals import handle_refusals
 
-_FAMILIES: Final = (login_page, job_list_page, job_page)
+_FAMILIES: Final = (login_page, job_list_page, job_page, new_job_page, subjects_page)
 
 
 def make_page(context: ApiContext) -> ASGIApp:

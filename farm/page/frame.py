@@ -18,6 +18,7 @@ from jobs.access import Scope
 _SECTIONS: Final = (
     ("jobs", "/jobs", "Jobs", Scope.READ),
     ("new", "/new", "New job", Scope.WRITE),
+    ("subjects", "/subjects", "Subjects", Scope.READ),
 )
 
 

@@ -195,7 +195,9 @@ async def _look(
         for cell in grid.cells
     }
     shown |= {f"master-{each.take}": filled("master.html", job=told, master=each) for each in told.masters}
-    shown["job-facts"] = filled("job_facts.html", job=told, facts=_facts(told), document=told.document)
+    shown["job-facts"] = filled(
+        "job_facts.html", job=told, facts=_facts(told), document=told.document, visitor=visitor
+    )
 
     def whole() -> Markup:
         return filled("job_live.html", view=view, job=told, shown=shown, segment=segment)

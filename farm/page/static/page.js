@@ -102,6 +102,7 @@
 
   document.addEventListener("change", (event) => {
     const element = event.target;
+    if (element.matches("[data-uploads]")) upload(element);
     if (element.matches("[data-sends]")) element.form.requestSubmit();
     if (element.matches("[data-ticks]")) {
       for (const box of element.form.querySelectorAll(`input[name="${element.dataset.ticks}"]`)) {
@@ -109,6 +110,60 @@
       }
     }
   });
+
+  // A recording on its way up ------------------------------------------------------------------------------------
+
+  const size = new Intl.NumberFormat(undefined, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+
+  function upload(picker) {
+    const file = picker.files[0];
+    const field = document.getElementById(picker.dataset.uploads);
+    const progress = document.getElementById("upload-progress");
+    const state = document.getElementById("upload-state");
+    const send = field.form.querySelector(".send button");
+    const name = field.form.elements["metadata.name"];
+    if (!file) return;
+    const told = (text, isBad) => {
+      state.textContent = text;
+      state.classList.toggle("mistake", isBad);
+      progress.hidden = true;
+      send.disabled = false;
+    };
+    const request = new XMLHttpRequest();
+    request.open("POST", "/uploads");
+    request.setRequestHeader("X-Form-Token", picker.dataset.token);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.responseType = "json";
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) progress.value = event.loaded / event.total;
+    };
+    request.onerror = () => told("The connection was lost. Choose the file again.", true);
+    request.onload = () => {
+      const answer = request.response;
+      if (request.status >= 300) {
+        told(answer?.message ? `It was not taken: ${answer.message}.` : "It was not taken. Log in again.", true);
+        return;
+      }
+      field.value = answer.uri;
+      told(`${file.name}, ${size.format(file.size / 1e6)}, is uploaded.`, false);
+      if (name && !name.value) {
+        name.value = file.name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+|[.-]+$/g, "").slice(0, 63);
+      }
+    };
+    progress.hidden = false;
+    progress.value = 0;
+    send.disabled = true;
+    state.classList.remove("mistake");
+    state.textContent = `${file.name} is being uploaded.`;
+    request.send(file);
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-shows]")) {
+      document.querySelector(`output[for="${event.target.id}"]`).textContent = event.target.value;
+    }
+  });
+  document.getElementById("mistakes")?.focus();
 
   // Segments -----------------------------------------------------------------------------------------------------
 

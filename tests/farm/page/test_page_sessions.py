@@ -15,7 +15,7 @@ from farm.page.assets import ASSETS, VENDORED
 from jobs.access import Scope
 from jobs.farm_requests import PauseRequest, request_from_json
 
-PAGES = ("/jobs",)
+PAGES = ("/jobs", "/jobs?search=nothing", "/jobs/hello-1", "/jobs/hello-1/segments/0", "/new", "/subjects")
 
 
 def asked_for(page: RunningPage) -> list[object]:
