@@ -95,7 +95,7 @@ def _serve(
     from farm.api.context import ApiLimits
     from farm.api.server import serving
     from farm.api.webhook_sending import WebhookTerms
-    from farm.page.app import make_page
+    from farm.page.all_pages import make_page
 
     limits = ApiLimits(requests_per_minute=options.requests_per_minute)
     terms = WebhookTerms(networks=networks)

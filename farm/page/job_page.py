@@ -77,7 +77,7 @@ class JobFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
+class ShownJob:
     """A job as its page shows it.
 
     Attributes:
@@ -208,14 +208,14 @@ async def _look(
     )
 
 
-def _view(told: JobAnswer, known: LedgerJob | None) -> JobView:
+def _view(told: JobAnswer, known: LedgerJob | None) -> ShownJob:
     if known is None:
-        return JobView(job=told, bar=None, actions=JobActions(), grids=(), given_up=(), legend=())
+        return ShownJob(job=told, bar=None, actions=JobActions(), grids=(), given_up=(), legend=())
     states = known.segments[:] if any(known.segments.count(state) for state in _GIVEN_UP) else ()
     given_up = tuple(number for number, state in enumerate(states) if state in _GIVEN_UP)
     progress = told.progress
     counts = known.counts()
-    return JobView(
+    return ShownJob(
         job=told,
         bar=bar_of_segments(progress.states, progress.segments) if progress else None,
         actions=_actions(known, has_given_up=bool(given_up)),

@@ -23,7 +23,7 @@ _MOST_ENTRIES: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentEntry:
+class HistoryLine:
     """One thing that happened.
 
     Attributes:
@@ -51,7 +51,7 @@ class SegmentHistory:
         is_kept: A bundle is kept, from which whoever runs the farm can render it again.
     """
 
-    entries: tuple[SegmentEntry, ...]
+    entries: tuple[HistoryLine, ...]
     sha256: str = ""
     size_bytes: int = 0
     seconds: float = 0.0
@@ -66,7 +66,7 @@ def history_of(journal: Journal, job: LedgerJob, segment: int, *, files: StudioF
     Raises:
         JournalError: The journal cannot be read.
     """
-    entries: list[SegmentEntry] = []
+    entries: list[HistoryLine] = []
     committed: SegmentCommitted | None = None
     is_kept = False
     for entry in _entries_about(journal, job, segment):
@@ -77,7 +77,7 @@ def history_of(journal: Journal, job: LedgerJob, segment: int, *, files: StudioF
             if subject is None or (subject.job, subject.segment) != (job.name, segment):
                 continue
             entries.append(
-                SegmentEntry(
+                HistoryLine(
                     at=at,
                     try_number=subject.try_number,
                     what=event.event,
@@ -91,7 +91,7 @@ def history_of(journal: Journal, job: LedgerJob, segment: int, *, files: StudioF
         elif isinstance(event, BundleWritten) and (event.job, event.segment) == (job.name, segment):
             is_kept = True
         elif isinstance(event, JobRestored) and event.job == job.name:
-            entries.append(SegmentEntry(at=at, try_number=None, what="taken up again", why=event.reason))
+            entries.append(HistoryLine(at=at, try_number=None, what="taken up again", why=event.reason))
     if committed is None:
         return SegmentHistory(entries=tuple(entries), is_kept=is_kept)
     record = committed.record

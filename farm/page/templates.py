@@ -10,7 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from farm.page.assets import address_of
+from farm.page.static_files import address_of
 from farm.page.words import group_of
 from jobs.version import engine_version
 

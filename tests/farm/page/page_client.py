@@ -12,7 +12,7 @@ import httpx
 
 from farm.api.context import ApiLimits
 from farm.api.server import ApiServer, serving
-from farm.page.app import make_page
+from farm.page.all_pages import make_page
 from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.access import Scope

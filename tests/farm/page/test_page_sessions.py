@@ -11,7 +11,7 @@ import pytest
 from page_client import FROM_HERE, RunningPage, sent, token_in
 from written_farm import WrittenFarm
 
-from farm.page.assets import ASSETS, VENDORED
+from farm.page.static_files import STATIC_FILES, VENDORED
 from jobs.access import Scope
 from jobs.farm_requests import PauseRequest, request_from_json
 
@@ -184,8 +184,8 @@ def test_the_api_stands_at_its_own_addresses_as_before(page: RunningPage) -> Non
         assert client.get("/openapi.json").json()["info"]["title"] == "MODA Farm"
         lost = client.get("/nowhere")
         assert (lost.status_code, "there is no such page" in lost.text) == (404, True)
-        assert client.get("/static/../app.py").status_code == 404
-        assert client.get("/static/..%2fapp.py").status_code == 404
+        assert client.get("/static/../all_pages.py").status_code == 404
+        assert client.get("/static/..%2fall_pages.py").status_code == 404
 
 
 def test_files_are_kept_by_browsers_until_they_change(page: RunningPage) -> None:
@@ -199,7 +199,7 @@ def test_files_are_kept_by_browsers_until_they_change(page: RunningPage) -> None
 
 def test_what_others_wrote_is_what_their_package_holds() -> None:
     for name, asset in VENDORED.items():
-        assert hashlib.sha256(ASSETS[name].content).hexdigest() == asset.sha256
+        assert hashlib.sha256(STATIC_FILES[name].content).hexdigest() == asset.sha256
 
 
 def test_while_the_journal_is_away_a_person_is_told(page: RunningPage, farm: WrittenFarm) -> None:

@@ -13,7 +13,7 @@ _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/sv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VendoredAsset:
+class VendoredFile:
     """A file of somebody else's, as it came from the npm registry.
 
     Attributes:
@@ -28,13 +28,13 @@ class VendoredAsset:
 
 
 VENDORED: Final = {
-    "htmx.min.js": VendoredAsset(
+    "htmx.min.js": VendoredFile(
         package="htmx.org@4.0.1",
         path="dist/htmx.min.js",
         licence="0BSD",
         sha256="a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
     ),
-    "hx-sse.min.js": VendoredAsset(
+    "hx-sse.min.js": VendoredFile(
         package="htmx.org@4.0.1",
         path="dist/ext/hx-sse.min.js",
         licence="0BSD",
@@ -44,7 +44,7 @@ VENDORED: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class StaticFile:
     """A file that browsers may keep: its address changes with its bytes.
 
     Attributes:
@@ -58,9 +58,9 @@ class Asset:
     version: str
 
 
-def _asset(path: Path) -> Asset:
+def _static_file(path: Path) -> StaticFile:
     content = path.read_bytes()
-    return Asset(
+    return StaticFile(
         media_type=f"{_TYPES[path.suffix]}; charset=utf-8",
         content=content,
         packed=gzip.compress(content, mtime=0),
@@ -68,9 +68,11 @@ def _asset(path: Path) -> Asset:
     )
 
 
-ASSETS: Final = {path.name: _asset(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+STATIC_FILES: Final = {
+    path.name: _static_file(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES
+}
 
 
 def address_of(name: str) -> str:
     """Where a browser finds a file of ours."""
-    return f"/static/{name}?v={ASSETS[name].version}"
+    return f"/static/{name}?v={STATIC_FILES[name].version}"

@@ -10,9 +10,9 @@ from starlette.types import ASGIApp
 from farm.api.context import ApiContext
 from farm.api.problems import BadRequest
 from farm.page import job_list_page, job_page, login_page, new_job_page, subjects_page
-from farm.page.assets import ASSETS
 from farm.page.protection import ProtectedPage
 from farm.page.refusals import handle_refusals
+from farm.page.static_files import STATIC_FILES
 
 _FAMILIES: Final = (login_page, job_list_page, job_page, new_job_page, subjects_page)
 
@@ -24,12 +24,12 @@ def make_page(context: ApiContext) -> ASGIApp:
     handle_refusals(page)
     for family in _FAMILIES:
         page.include_router(family.router)
-    page.add_api_route("/static/{name}", _asset, methods=["GET", "HEAD"])
+    page.add_api_route("/static/{name}", _static_file, methods=["GET", "HEAD"])
     return ProtectedPage(page)
 
 
-async def _asset(request: Request, name: str) -> Response:
-    found = ASSETS.get(name)
+async def _static_file(request: Request, name: str) -> Response:
+    found = STATIC_FILES.get(name)
     if found is None:
         raise BadRequest("there is no such file", where=request.url.path, code="unknown_address")
     packed = "gzip" in request.headers.get("accept-encoding", "")
