@@ -15,6 +15,7 @@
 | `benchmarks.compare_runs` | quality against training time of several runs |
 | `benchmarks.reference_coding` | what codings of a clip's references cost and keep |
 | `benchmarks.warped_quality` | how near warped references come to frames that nothing was learnt from |
+| `benchmarks.one_photo` | how near a subject made from one photo comes to true frames, by how far the head has turned |
 | `benchmarks.reference_changes` | how far pictures step where references change, and where the face moves |
 | `benchmarks.warp_time` | milliseconds to move references of a subject to a mesh |
 | `benchmarks.tracks.measure` | lag, amplitude, noise and misplacement of tracks, before and after refinement |

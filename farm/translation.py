@@ -28,6 +28,8 @@ _BY_CODE: dict[str, type[FarmError]] = {
     "speech_unreadable": InputNotFound,
     "clip_not_found": InputNotFound,
     "clip_unreadable": InputNotFound,
+    "photo_not_found": InputNotFound,
+    "photo_unreadable": InputNotFound,
     "subject_not_found": UnknownSubject,
     "subject_unknown": UnknownSubject,
     "encode_disk_full": DiskFull,

@@ -1,4 +1,4 @@
-"""`farm subject`: a clip made into a subject package, what a package holds, and a table of several."""
+"""`farm subject`: a clip or a photo made into a subject package, what a package holds, and a table of several."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:
     from stages.inspection.overview import SubjectOverview
+    from stages.subject.package import SubjectPackage
     from stages.subject.preparation_request import SubjectRequest
     from stages.subject.quality_report import QualityReport
 
@@ -27,14 +28,16 @@ _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
 
 _DRAWN_BY = {"renderer": "by the paper's U-Net", "warped": "from warped references"}
 
-app = typer.Typer(help="Subjects: from a clip to a package.", no_args_is_help=True, rich_markup_mode="rich")
+app = typer.Typer(
+    help="Subjects: from a clip or a photo to a package.", no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @command(app, "prepare")
 def _prepare(
     run: Run,
     *,
-    clip: Annotated[Path, argument("CLIP", "A video of the subject speaking.")],
+    clip: Annotated[Path, argument("CLIP|PHOTO", "A video of the subject speaking, or one photo.")],
     name: Annotated[str, option("--name", "N", "Name of the subject.")],
     consent: Annotated[Path, option("--consent", "FILE", "The document in which the person agrees.")],
     out: Annotated[Path, option("--out", "DIR", "Folder of the subject package.")],
@@ -58,12 +61,12 @@ def _prepare(
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> ExitCode:
-    """Prepare a subject from a clip: package, training data and a quality report.
+    """Prepare a subject from a clip: package, training data and a quality report. From a photo: package and report.
 
     A run that was stopped goes on when it is started again with the same inputs.
     """
     reads = (
-        Place(location=str(clip.absolute()), field="CLIP"),
+        Place(location=str(clip.absolute()), field="CLIP|PHOTO"),
         Place(location=str(consent.absolute()), field="--consent"),
     )
     writes = (Place(location=str(out.absolute()), field="--out", is_folder=True),)
@@ -73,23 +76,19 @@ def _prepare(
         from stages.subject.package import SubjectPackage
         from stages.subject.preparation_request import SubjectRequest
 
-        is_number = audio_track is not None and audio_track.isdecimal()
         request = SubjectRequest(
             clip=clip,
             name=name,
             consent=consent,
             out=out,
             audio_lag=audio_lag,
-            audio_track=int(audio_track) if audio_track is not None and is_number else audio_track,
+            audio_track=_number_or_language(audio_track),
             overwrite=overwrite,
         )
         report = _prepared(request, terminal=run.terminal)
         # It may have been trained since.
-        is_trained = SubjectPackage.load(out).is_trained
-    page = out / "report" / "index.html"
-    record = {"subject": str(out), "report": str(page), "untrained": not is_trained, **_as_record(report)}
-    if not run.terminal.result(record):
-        _show(report, out=out, page=page, is_trained=is_trained, terminal=run.terminal)
+        package = SubjectPackage.load(out)
+    _show(report, out=out, package=package, terminal=run.terminal)
     return ExitCode.OK
 
 
@@ -151,16 +150,24 @@ def _overview_facts(overview: SubjectOverview) -> list[tuple[str, str]]:
     on = (
         "" if limits.frames is None else f", fitted on {limits.frames} frames, {limits.unseen} of them unseen"
     )
+    facts += [("motion", overview.motion)] if overview.motion else []
     facts.append(("limits", f"its own{on}" if limits.own else limits.notice or "those for all"))
     return facts
 
 
+def _number_or_language(audio_track: str | None) -> int | str | None:
+    return int(audio_track) if audio_track is not None and audio_track.isdecimal() else audio_track
+
+
 def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:
+    from stages.subject.photo_file import picture_kind
+    from stages.subject.photo_preparation import prepare_photo
     from stages.subject.preparation import prepare_subject
 
+    prepare = prepare_photo if picture_kind(request.clip) else prepare_subject
     try:
         with libraries_quiet(), StepBars(terminal) as bars:
-            return prepare_subject(
+            return prepare(
                 request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
             )
     except OSError as error:
@@ -173,9 +180,13 @@ def _as_record(report: QualityReport) -> dict[str, object]:
     return {"level": str(report.level), **asdict(report)}
 
 
-def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, terminal: Terminal) -> None:
+def _show(report: QualityReport, *, out: Path, package: SubjectPackage, terminal: Terminal) -> None:
     from stages.subject.quality_report import figure_rows
 
+    page = out / "report" / "index.html"
+    record = {"subject": str(out), "report": str(page), "untrained": not package.is_trained}
+    if terminal.result({**record, **_as_record(report)}):
+        return
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("what", "verdict", "measured", "advice"):
         table.add_column(column)
@@ -191,9 +202,10 @@ def _show(report: QualityReport, *, out: Path, page: Path, is_trained: bool, ter
         terminal.note(sentence)
     terminal.out.print(f"{out}", style="bold", markup=False)
     terminal.out.print(f"  {page}", markup=False)
-    told = (
-        "it speaks: farm render; farm train with stage: renderer makes it better"
-        if not is_trained
-        else "it speaks, and its renderer is trained"
-    )
+    if package.is_trained:
+        told = "it speaks, and its renderer is trained"
+    elif package.limited_motion:
+        told = "it speaks: farm render; a clip of the same person makes a better subject"
+    else:
+        told = "it speaks: farm render; farm train with stage: renderer makes it better"
     terminal.out.print(told, style="dim")

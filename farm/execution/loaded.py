@@ -184,8 +184,12 @@ def _load_render(setup: ReplicaSetup, *, stages: StageFactory, device: str) -> L
     renderer = stages.load_renderer(subject=subject, device=device)
     check_drawn_size(renderer.size, subject=subject, profile=profile)
     inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=renderer.size)
-    untrained = f"{subject.name} is untrained: pictures of it are warped and not repaired (farm train makes it better)"
-    notices = [inspector.notice, "" if subject.is_trained else untrained]
+    better = "" if subject.limited_motion else " (farm train makes it better)"
+    untrained = f"{subject.name} is untrained: pictures of it are warped and not repaired{better}"
+    limited = (
+        f"{subject.name} was seen in one pose: {subject.limited_motion}" if subject.limited_motion else ""
+    )
+    notices = [inspector.notice, "" if subject.is_trained else untrained, limited]
     return LoadedRender(
         renderer=renderer,
         inspector=inspector,

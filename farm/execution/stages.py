@@ -52,6 +52,11 @@ class Subject(Protocol):
         """Whether a renderer was trained for it; if not, it is drawn by warping its references alone."""
         ...
 
+    @property
+    def limited_motion(self) -> str:
+        """How far its head moves, in words; empty where that is not limited."""
+        ...
+
 
 class MotionPredictor(Protocol):
     """Speech of one window in, its motion out."""

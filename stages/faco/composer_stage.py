@@ -20,6 +20,7 @@ from stages.geometry.landmarks import LIPS
 from stages.moda.smoothing import COMPOSE_CONTEXT_FRAMES, REST_SIGMA, smooth, smooth_motion
 from stages.payloads import FRAMES_PER_SECOND, MESH_POINTS, Motion, PosedFace
 from stages.subject.face_smoothing import BONE, JAW, JAW_SIGMA
+from stages.subject.motion_limits import MotionLimits
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
 from stages.weights import load_weights
@@ -79,6 +80,7 @@ class ComposerStage:
             lead=lead,
             frame_count=frame_count,
             amplitude=amplitude,
+            limits=subject.motion_limits,
             composed=draws_composed_face(subject.renderer_weights),
         )
 
@@ -90,6 +92,7 @@ class ComposerStage:
         lead: int,
         frame_count: int,
         amplitude: Amplitude = _AS_IT_IS,
+        limits: MotionLimits | None = None,
         composed: bool = True,
     ) -> PosedFace:
         """The same on a template alone; `composed` False pastes lips and eyes into it ("w/o FaCo-Net", Table 4)."""
@@ -97,7 +100,8 @@ class ComposerStage:
         eyes_TN3 = smoothed.eyes_TN3 * np.float32(amplitude.blink)
         mesh_TN3 = self._meshes(smoothed.mouth_TN3, eyes_TN3, template, composed=composed)
         wanted = slice(lead, lead + frame_count)
-        head_TC = smoothed.head_TC[wanted] * np.float32(amplitude.head) + template.head_7
+        moved_TC = smoothed.head_TC[wanted] * np.float32(amplitude.head)
+        head_TC = (moved_TC if limits is None else limits.limited(moved_TC)) + template.head_7
         # A scale near zero would blow the face up; the template's is around one.
         head_TC[:, 6] = np.maximum(head_TC[:, 6], 0.25 * template.head_7[6])
         torso_TN3 = smoothed.torso_TN3[wanted] * np.float32(amplitude.torso) + template.torso_N3

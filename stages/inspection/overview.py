@@ -60,6 +60,7 @@ class SubjectOverview:
         trained_frames: Frames of its clip that the renderer has seen.
         library: Its references; None where it has none.
         limits: What videos of it are held against.
+        motion: How far its head moves, in words; empty where that is not limited.
     """
 
     name: str
@@ -73,6 +74,7 @@ class SubjectOverview:
     trained_frames: int
     library: HeldLibrary | None
     limits: HeldLimits
+    motion: str = ""
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -98,6 +100,7 @@ class SubjectOverview:
             trained_frames=facts.trained_frames,
             library=_held_library(subject),
             limits=_held_limits(subject, folder=folder, size=facts.size),
+            motion=subject.limited_motion,
         )
 
 

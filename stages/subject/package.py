@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from stages.errors import SubjectError
 from stages.files import is_plain_file
 from stages.subject.library_file import LIBRARY_FILE, check_library
-from stages.subject.package_files import digest_of, inside, read_facts, read_reference, read_template
+from stages.subject.motion_limits import MotionLimits
+from stages.subject.package_files import damaged, digest_of, inside, read_facts, read_reference, read_template
 from stages.subject.template import Template
 from stages.whole_files import written_whole
 
@@ -41,6 +42,9 @@ SCHEMA: Final = "farm.subject/v1"
 _RECORD_FIELDS: Final = ("consent_record", "consent_sha256")
 """Name the consent's own document in the package, where there is one, and its hash."""
 
+_LIMITS_FIELD: Final = "motion_limits"
+"""How far the head may move, see `MotionLimits`; packages made from a clip have none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectPackage:
@@ -55,6 +59,7 @@ class SubjectPackage:
         reference_HW3: (H, W, 3) uint8 RGB reference image.
         renderer_weights: path of the renderer's weights; None where none was trained.
         library: path of the reference library, which is read where it is used; None where there is none.
+        motion_limits: how far its head may move; None where that is not limited.
         sha256: over all files of the package.
     """
 
@@ -67,6 +72,7 @@ class SubjectPackage:
     renderer_weights: Path | None
     sha256: str
     library: Path | None = None
+    motion_limits: MotionLimits | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -105,6 +111,7 @@ class SubjectPackage:
                 [folder / _FACTS, template_file, reference, *(file for file in (weights, library) if file)]
             ),
             library=library,
+            motion_limits=_limits_of(folder, facts),
         )
 
     @property
@@ -112,9 +119,19 @@ class SubjectPackage:
         """Whether it has a renderer; if not, it is drawn by warping its references alone."""
         return self.renderer_weights is not None
 
+    @property
+    def limited_motion(self) -> str:
+        """How far its head moves, in words; empty where that is not limited."""
+        return "" if self.motion_limits is None else self.motion_limits.sentence()
+
     @staticmethod
     def write(
-        folder: Path, *, facts: dict[str, str], template: Template, reference_HW3: NDArray[np.uint8]
+        folder: Path,
+        *,
+        facts: dict[str, str],
+        template: Template,
+        reference_HW3: NDArray[np.uint8],
+        motion_limits: MotionLimits | None = None,
     ) -> None:
         """Write everything of a package but the renderer's weights, which `facts["renderer"]` names; empty: none yet.
 
@@ -127,7 +144,8 @@ class SubjectPackage:
             folder / _TEMPLATE, mesh_N3=template.mesh_N3, head_7=template.head_7, torso_N3=template.torso_N3
         )
         cv2.imwrite(str(folder / _REFERENCE), cv2.cvtColor(reference_HW3, cv2.COLOR_RGB2BGR))
-        _write_facts(folder, facts)
+        limits = {} if motion_limits is None else {_LIMITS_FIELD: motion_limits.as_record()}
+        _write_facts(folder, {**facts, **limits})
 
     @staticmethod
     def add_renderer(folder: Path, weights: Path) -> None:
@@ -176,6 +194,16 @@ def _facts_of(folder: Path) -> dict[str, Any]:
             hint="prepare the subject again, or use the version of the farm that wrote it",
         )
     return facts
+
+
+def _limits_of(folder: Path, facts: dict[str, Any]) -> MotionLimits | None:
+    record = facts.get(_LIMITS_FIELD)
+    if record is None:
+        return None
+    try:
+        return MotionLimits.of_record(record)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise damaged(folder / _FACTS, f"no {_LIMITS_FIELD}: {error}") from error
 
 
 def _check_consent(folder: Path, facts: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ class SubjectRequest:
     """What to prepare.
 
     Attributes:
-        clip: the recording.
+        clip: the recording, or the photo.
         name: of the subject.
         consent: document in which the person agrees.
         out: folder of the package to be.

@@ -50,12 +50,12 @@ class Verdict:
     advice: str = ""
 
 
-def refuse(verdicts: Sequence[Verdict], *, where: str) -> None:
-    """Raise SubjectError for the first verdict that refuses the clip; its code is ``clip_`` and the verdict's."""
+def refuse(verdicts: Sequence[Verdict], *, where: str, family: str = "clip") -> None:
+    """Raise SubjectError for the first verdict that refuses a clip or a photo; `family` and its own make the code."""
     for verdict in verdicts:
         if verdict.level is Level.REFUSED:
             raise SubjectError(
-                code=f"clip_{verdict.code}",
+                code=f"{family}_{verdict.code}",
                 where=where,
                 what=f"{verdict.measured}; {verdict.threshold}",
                 hint=verdict.advice,

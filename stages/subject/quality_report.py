@@ -23,7 +23,7 @@ PICTURE: Final = "report.png"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparationFigures:
-    """What was measured on a clip; None where it was refused before.
+    """What was measured on a clip or a photo; None where it was refused before, or where a photo has none.
 
     Attributes:
         seconds: length of what was prepared.
@@ -47,7 +47,7 @@ class PreparationFigures:
         fitted_frames, fitted_unseen: see `stages.inspection.norms.FittedOn`.
     """
 
-    seconds: float
+    seconds: float | None = None
     detected: float | None = None
     jitter_px: float | None = None
     offset_frames: float | None = None
@@ -205,7 +205,7 @@ tr.refused td:nth-child(2) {{ color: #b00; font-weight: 600; }}
 img {{ max-width: 100%; }}
 </style></head><body>
 <h1>{title}</h1>
-<p>Quality of the clip {clip}.</p>
+<p>Quality of {clip}.</p>
 {told}
 <table><tr><th>what</th><th>verdict</th><th>measured</th><th>limit</th><th>advice</th></tr>
 {verdicts}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import wave
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +15,8 @@ from drawn_weights import save_drawn_weights
 from made_library import write_package
 from motion_clips import moving_clip
 from noisy_clip import noisy_clip
-from prepared_clip import save_with_pictures
+from posed_actor import PosedActor
+from prepared_clip import clip_tracks, save_with_pictures
 
 from benchmarks import (
     api_latency,
@@ -23,6 +24,7 @@ from benchmarks import (
     evaluate_motion,
     evaluate_renderer,
     journal_throughput,
+    one_photo,
     reference_changes,
     reference_coding,
     scheduler_throughput,
@@ -33,6 +35,7 @@ from benchmarks.baselines import make
 from stages.builtin import builtin_weights
 from stages.render.repair_config import RepairConfig
 from stages.render.repair_network import RepairNetwork
+from stages.subject.frames import FRAMES_FILE, write_frames
 from stages.training.warped_config import WarpedTraining
 from stages.training.warped_data import WarpedClip
 from stages.weights import save_weights
@@ -193,6 +196,39 @@ def test_how_near_warped_references_come(printed, tmp_path: Path, monkeypatch: p
     assert alone["frames"] == repaired["frames"] == 6
     # A network that learnt nothing is nearly the warp alone.
     assert abs(alone["psnr"] - repaired["psnr"]) < 3
+
+
+def test_how_near_one_photo_comes(printed, tmp_path: Path):
+    pytest.importorskip("mediapipe", reason="MediaPipe is not installed", exc_type=ImportError)
+    actor = PosedActor.of("actor-c")
+    head_T7 = np.repeat(actor.head_7[None], 3, axis=0)
+    head_T7[1:, 0] += np.array([3, 7], np.float32)
+    frames = [actor.frame(head_7) for head_7 in head_T7]
+    tracks = clip_tracks(3, reference_frame=0)
+    tracks = replace(
+        tracks,
+        canonical_TN3=np.repeat(actor.canonical_N3[None], 3, axis=0),
+        head_T7=head_T7,
+        torso_TN3=np.repeat(actor.torso_18x3[None], 3, axis=0).astype(np.float32),
+    )
+    tracks.save(tmp_path / "cee")
+    write_frames(tmp_path / "cee" / FRAMES_FILE, frames)
+    donor, sheet = write_package(tmp_path / "ada"), tmp_path / "sheet.png"
+    out = printed(one_photo, "--clip", tmp_path / "cee", "--donors", donor, "--sheet", sheet)
+    assert "photo: frame 0; donor: ada" in out
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in out.splitlines()
+        if re.match(r"\| \d", line)
+    ]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        (turned, way, frames)
+        for turned, frames in (("0 to 5", "2"), ("5 to 10", "1"))
+        for way in ("still photo", "without donor", "with donor")
+    ]
+    # The still photo of the pose that it shows is the truth, but for its coding.
+    assert float(rows[0][3]) > float(rows[3][3])
+    assert sheet.stat().st_size > 10_000
 
 
 def test_the_truth_itself_is_as_near_as_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

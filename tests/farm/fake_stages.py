@@ -72,6 +72,7 @@ class FakeSubject:
     shade: float = 0.0
     size: int = SIZE
     is_trained: bool = True
+    limited_motion: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class FakeStages:
             shade=shade,
             size=size,
             is_trained=not (folder / "untrained").exists(),
+            limited_motion=(folder / "limits").read_text() if (folder / "limits").exists() else "",
         )
 
     def picture_size(self, subject: FakeSubject) -> int:

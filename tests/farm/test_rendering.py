@@ -87,6 +87,18 @@ def test_that_a_subject_is_untrained_is_told_once_and_in_the_manifest(
     ]
 
 
+def test_that_a_head_moves_little_is_told_once(
+    write_speech: Any, make_job: Any, render: Any, stages: FakeStages
+) -> None:
+    write_speech(seconds=2.5)
+    (stages.builtin_subjects()["fake"] / "limits").write_text("the head stays within a hair")
+    heard = Heard()
+    render(make_job(), listener=heard)
+    assert [note for note in heard.notes if "hair" in note] == [
+        "fake was seen in one pose: the head stays within a hair"
+    ]
+
+
 def test_the_manifest_lists_every_segment_and_the_masters_hash(
     write_speech: Any, make_job: Any, render: Any, settings: FarmSettings, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from farm.cli import main
 from jobs.errors import ExitCode
+from stages.builtin import builtin_subject
 from stages.subject.quality import Level, Verdict
 from stages.subject.quality_report import PreparationFigures, QualityReport
 
@@ -115,3 +116,40 @@ def test_the_command_line_loads_no_science_before_it_is_needed():
     )
     root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+def test_a_photo_is_told_from_a_clip_by_its_bytes_and_becomes_a_subject(
+    tmp_path: Path, consent: Path, capsys
+):
+    photo = tmp_path / "holiday.mp4"
+    photo.write_bytes((builtin_subject("actor-c") / "reference.png").read_bytes())
+    assert prepare(photo, consent, tmp_path / "zoe", "--json") == ExitCode.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["untrained"] is True
+    assert {verdict["code"] for verdict in document["verdicts"]} >= {
+        "profile",
+        "sunglasses",
+        "hands",
+        "donor",
+    }
+    assert main(["subject", "show", str(tmp_path / "zoe")]) == ExitCode.OK
+    assert "stays within 10 degrees of yaw" in capsys.readouterr().out
+    assert prepare(photo, consent, tmp_path / "zoe") == ExitCode.OK
+    assert "a clip of the same person" in capsys.readouterr().out
+
+
+def test_half_a_photo_is_refused_in_one_line(tmp_path: Path, consent: Path, capsys):
+    photo = tmp_path / "half.png"
+    data = (builtin_subject("actor-c") / "reference.png").read_bytes()
+    photo.write_bytes(data[: len(data) // 2])
+    assert prepare(photo, consent, tmp_path / "zoe") == ExitCode.CASTING
+    assert "[photo_damaged]" in capsys.readouterr().err.splitlines()[0]
+    assert not (tmp_path / "zoe").exists()
+
+
+def test_a_photo_has_no_lag(tmp_path: Path, consent: Path, capsys):
+    code = prepare(
+        builtin_subject("actor-c") / "reference.png", consent, tmp_path / "zoe", "--audio-lag", "2"
+    )
+    assert code == ExitCode.CASTING
+    assert "[photo_no_sound]" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,12 @@ from stages.builtin import builtin_subject
 from stages.errors import WeightsError
 from stages.faco.composer_stage import Amplitude, ComposerStage
 from stages.faco.network import FacoConfig, FaCoNet
-from stages.geometry.canonical import canonicalise
+from stages.geometry.canonical import canonicalise, straightened
 from stages.geometry.landmarks import LIPS, REST
 from stages.payloads import MOTION_CHANNELS, Motion, PosedFace
 from stages.render.generator import Generator
 from stages.render.generator_config import GeneratorConfig
+from stages.subject.motion_limits import MotionLimits
 from stages.subject.package import SubjectPackage
 from stages.weights import save_weights
 from stages.weights_header import WeightsHeader
@@ -104,6 +105,22 @@ def test_amplitude_scales_the_motion_of_the_shoulders(stage: ComposerStage, moti
     half = stage.compose(motion, lead=0, frame_count=FRAMES, subject=SUBJECT, amplitude=Amplitude(torso=0.5))
     rest_N3 = SUBJECT.template.torso_N3
     np.testing.assert_allclose(2 * (half.torso_TN3 - rest_N3), whole.torso_TN3 - rest_N3, atol=1e-3)
+
+
+def test_a_subject_seen_in_one_pose_stays_near_it(stage: ComposerStage, motion: Motion, whole: PosedFace):
+    limits = MotionLimits(yaw=4.0, pitch=3.0, roll=2.0, shift_px=5.0, scale=0.02)
+    near = replace(SUBJECT, motion_limits=limits)
+    wild = replace(motion, head_TC=motion.head_TC * np.float32(8.0))
+    face = stage.compose(wild, lead=0, frame_count=FRAMES, subject=near, amplitude=AS_IT_IS)
+    _, head_T7 = straightened(face.mesh_TN3, template_N3=SUBJECT.template.mesh_N3)
+    moved_TC = np.abs(head_T7 - SUBJECT.template.head_7)
+    # Lips and cheeks that FaCo-Net moves turn what is told of the bone a little.
+    assert (moved_TC[:, :3].max(axis=0) < np.array([4, 3, 2]) + 1.5).all()
+    assert (moved_TC[:, 3:5] < 8).all()
+    assert np.abs(face.mesh_TN3 - whole.mesh_TN3).max() > 1
+    far = stage.compose(wild, lead=0, frame_count=FRAMES, subject=SUBJECT, amplitude=AS_IT_IS)
+    _, far_T7 = straightened(far.mesh_TN3, template_N3=SUBJECT.template.mesh_N3)
+    assert np.abs(far_T7 - SUBJECT.template.head_7)[:, :3].max() > 10
 
 
 def test_a_scale_far_below_zero_does_not_blow_the_face_up(stage: ComposerStage, motion: Motion):
