@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from farm.destinations import write_whole
+from farm.execution.stages import Subject
 from farm.preparation import Cast, check_master, media_record
 from farm.render_report import FinishedTake
 from farm.translation import translated
@@ -23,7 +24,15 @@ from infra.delivery import deliver
 from infra.storage import ObjectStore
 from jobs.errors import Cancelled, DiskFull, RenderError, SegmentDivergence
 from jobs.locations import is_s3, manifest_location, take_location
-from jobs.manifest import FilledRecord, Manifest, MasterRecord, SegmentRecord, SpeechRecord, SubjectRecord
+from jobs.manifest import (
+    FilledRecord,
+    Manifest,
+    MasterRecord,
+    MotionLimitsRecord,
+    SegmentRecord,
+    SpeechRecord,
+    SubjectRecord,
+)
 from jobs.parse import LoadedJob
 from jobs.plan import RenderPlan
 from stages.encode.fill import still_segment
@@ -143,6 +152,7 @@ class Finisher:
                 sha256=identities.subject_sha256,
                 consent=self.cast.subject.consent,
                 untrained=not self.cast.subject.is_trained,
+                motion_limits=_limits_record(self.cast.subject),
             ),
             weights_sha256=dict(identities.weights_sha256),
             encoder=dict(identities.encoder),
@@ -165,6 +175,11 @@ class Finisher:
     def _as_written(self, take: int) -> str:
         """The master's place as the job spells it: the folders of this machine are nobody else's business."""
         return take_location(self.loaded.job.master_uri, take=take)
+
+
+def _limits_record(subject: Subject) -> MotionLimitsRecord | None:
+    limits = subject.motion_limits
+    return None if limits is None else MotionLimitsRecord.model_validate(limits.as_record())
 
 
 @contextmanager

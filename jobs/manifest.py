@@ -13,6 +13,7 @@ from jobs.errors import StoreError
 from jobs.inspection import InspectionRecord
 from jobs.manifest_model import Count, ManifestModel, PositiveCount
 
+PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Rational = Annotated[str, Field(pattern=r"^[0-9]+(/[1-9][0-9]*)?$")]  # "25" or "30000/1001", never a float
 
@@ -48,6 +49,22 @@ class SpeechRecord(ManifestModel):
     media: Annotated[MediaRecord, Field(default_factory=MediaRecord)]
 
 
+class MotionLimitsRecord(ManifestModel):
+    """The most by which a head moves from its usual pose, to either side.
+
+    Attributes:
+        yaw, pitch, roll: Degrees.
+        shift_px: Of its centre, px of a picture of 512, each axis for itself.
+        scale: Of its size, which is about 1.
+    """
+
+    yaw: PositiveNumber
+    pitch: PositiveNumber
+    roll: PositiveNumber
+    shift_px: PositiveNumber
+    scale: PositiveNumber
+
+
 class SubjectRecord(ManifestModel):
     """Who is shown, and on whose word.
 
@@ -56,12 +73,14 @@ class SubjectRecord(ManifestModel):
         sha256: Hash of the subject package.
         consent: The consent record that the package names.
         untrained: It was drawn by warping pictures of it, which no network repaired.
+        motion_limits: How far its head may move; None where that is not limited, and in manifests of earlier versions.
     """
 
     name: str
     sha256: Sha256
     consent: Annotated[str, Field(min_length=1)]
     untrained: bool = False
+    motion_limits: MotionLimitsRecord | None = None
 
 
 class SegmentRecord(ManifestModel):

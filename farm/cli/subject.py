@@ -204,7 +204,7 @@ def _show(report: QualityReport, *, out: Path, package: SubjectPackage, terminal
     terminal.out.print(f"  {page}", markup=False)
     if package.is_trained:
         told = "it speaks, and its renderer is trained"
-    elif package.limited_motion:
+    elif package.motion_limits is not None:
         told = "it speaks: farm render; a clip of the same person makes a better subject"
     else:
         told = "it speaks: farm render; farm train with stage: renderer makes it better"

@@ -184,11 +184,11 @@ def _load_render(setup: ReplicaSetup, *, stages: StageFactory, device: str) -> L
     renderer = stages.load_renderer(subject=subject, device=device)
     check_drawn_size(renderer.size, subject=subject, profile=profile)
     inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=renderer.size)
-    better = "" if subject.limited_motion else " (farm train makes it better)"
+    limits = subject.motion_limits
+    # A subject without a clip has nothing to be trained on.
+    better = " (farm train makes it better)" if limits is None else ""
     untrained = f"{subject.name} is untrained: pictures of it are warped and not repaired{better}"
-    limited = (
-        f"{subject.name} was seen in one pose: {subject.limited_motion}" if subject.limited_motion else ""
-    )
+    limited = "" if limits is None else f"{subject.name} was seen in one pose: {limits.sentence()}"
     notices = [inspector.notice, "" if subject.is_trained else untrained, limited]
     return LoadedRender(
         renderer=renderer,

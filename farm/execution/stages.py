@@ -21,6 +21,7 @@ from stages.encode.profile import VideoProfile
 from stages.errors import WeightsError
 from stages.inspection.checks import Inspected
 from stages.payloads import Motion, PosedFace
+from stages.subject.motion_limits import MotionLimits
 
 if TYPE_CHECKING:
     from stages.faco.composer_stage import ComposerStage
@@ -53,8 +54,8 @@ class Subject(Protocol):
         ...
 
     @property
-    def limited_motion(self) -> str:
-        """How far its head moves, in words; empty where that is not limited."""
+    def motion_limits(self) -> MotionLimits | None:
+        """How far its head may move; None where that is not limited."""
         ...
 
 

@@ -100,7 +100,7 @@ class SubjectOverview:
             trained_frames=facts.trained_frames,
             library=_held_library(subject),
             limits=_held_limits(subject, folder=folder, size=facts.size),
-            motion=subject.limited_motion,
+            motion="" if subject.motion_limits is None else subject.motion_limits.sentence(),
         )
 
 

@@ -119,11 +119,6 @@ class SubjectPackage:
         """Whether it has a renderer; if not, it is drawn by warping its references alone."""
         return self.renderer_weights is not None
 
-    @property
-    def limited_motion(self) -> str:
-        """How far its head moves, in words; empty where that is not limited."""
-        return "" if self.motion_limits is None else self.motion_limits.sentence()
-
     @staticmethod
     def write(
         folder: Path,

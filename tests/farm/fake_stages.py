@@ -24,6 +24,10 @@ from stages.inspection.inspector import SegmentInspector
 from stages.inspection.look import LOOK_CELLS
 from stages.inspection.norms import Norms
 from stages.payloads import MESH_POINTS, MOTION_CHANNELS, SAMPLES_PER_FRAME, TORSO_POINTS, Motion, PosedFace
+from stages.subject.motion_limits import MotionLimits
+
+FAKE_LIMITS = MotionLimits(yaw=10.0, pitch=8.0, roll=6.0, shift_px=20.0, scale=0.08)
+"""Of a subject in whose folder there is a file ``limited``."""
 
 SPEECH_CONTEXT = 3
 MOTION_CONTEXT = 4
@@ -72,7 +76,7 @@ class FakeSubject:
     shade: float = 0.0
     size: int = SIZE
     is_trained: bool = True
-    limited_motion: str = ""
+    motion_limits: MotionLimits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +126,7 @@ class FakeStages:
             shade=shade,
             size=size,
             is_trained=not (folder / "untrained").exists(),
-            limited_motion=(folder / "limits").read_text() if (folder / "limits").exists() else "",
+            motion_limits=FAKE_LIMITS if (folder / "limited").exists() else None,
         )
 
     def picture_size(self, subject: FakeSubject) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 import pytest
-from fake_stages import FakeStages, Fault, read_barcode
+from fake_stages import FAKE_LIMITS, FakeStages, Fault, read_barcode
 
 from farm import rendering
 from farm.config import PoolSizes
@@ -87,15 +87,18 @@ def test_that_a_subject_is_untrained_is_told_once_and_in_the_manifest(
     ]
 
 
-def test_that_a_head_moves_little_is_told_once(
+def test_that_a_head_moves_little_is_told_once_and_in_the_manifest(
     write_speech: Any, make_job: Any, render: Any, stages: FakeStages
 ) -> None:
     write_speech(seconds=2.5)
-    (stages.builtin_subjects()["fake"] / "limits").write_text("the head stays within a hair")
+    (stages.builtin_subjects()["fake"] / "limited").touch()
     heard = Heard()
-    render(make_job(), listener=heard)
-    assert [note for note in heard.notes if "hair" in note] == [
-        "fake was seen in one pose: the head stays within a hair"
+    report = render(make_job(), listener=heard)
+    manifest = Manifest.from_json(Path(report.takes[0].manifest).read_bytes())
+    assert manifest.subject.motion_limits is not None
+    assert manifest.subject.motion_limits.model_dump() == FAKE_LIMITS.as_record()
+    assert [note for note in heard.notes if "one pose" in note] == [
+        f"fake was seen in one pose: {FAKE_LIMITS.sentence()}"
     ]
 
 
@@ -114,6 +117,7 @@ def test_the_manifest_lists_every_segment_and_the_masters_hash(
     assert hashlib.sha256(master).hexdigest() == manifest.master.sha256 == report.takes[0].sha256
     assert (manifest.seed, manifest.synthetic, manifest.subject.consent) == (7, True, "fictional")
     assert not manifest.subject.untrained
+    assert manifest.subject.motion_limits is None
     assert set(manifest.weights_sha256) == {"moda", "faco"}
     assert str(tmp_path) not in data.decode(), "a manifest tells nothing about the machine"
     stored = [key for key in store.list() if key.endswith(("manifest.json", "master.mp4"))]

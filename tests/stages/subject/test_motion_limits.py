@@ -48,13 +48,11 @@ def test_a_frame_is_limited_by_itself() -> None:
 
 def test_limits_travel_in_the_package(tmp_path: Path, folder: Path, facts, reference_HW3) -> None:
     assert SubjectPackage.load(folder).motion_limits is None
-    assert SubjectPackage.load(folder).limited_motion == ""
     SubjectPackage.write(
         folder, facts=facts, template=average_template(), reference_HW3=reference_HW3, motion_limits=LIMITS
     )
     package = SubjectPackage.load(folder)
     assert package.motion_limits == LIMITS
-    assert "10 degrees of yaw" in package.limited_motion
     # A renderer that is added later changes nothing of it.
     SubjectPackage.name_renderer(folder)
     assert SubjectPackage.load(folder).motion_limits == LIMITS
