@@ -5,12 +5,13 @@ Legend: S side of a picture (512 px), 3 = RGB.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.subject.photo_file import GREY
 from stages.warp.plate import BackgroundPlate, Picture
 
 Floats = NDArray[np.float32]
@@ -32,8 +33,18 @@ _SEED: Final = 1
 
 _SPECK_PX: Final = 5
 _SOFT_PX: Final = 1.2
-_BEHIND_PX: Final = 7
+_FREE_BELOW: Final = 40
+"""Level of a mask below which a pixel shows no person."""
+
+_BEHIND_PX: Final = 15
 """Side of the brush by which the person is grown before what is outside is believed to be background alone."""
+
+_GOES_ON_PX: Final = 28
+"""How far what is at the border of the person goes on behind: a head that moves shows so much."""
+
+_IRONED: Final = 64
+"""Rounds in which what was continued is brought nearer to the mean of its neighbours: else the grids that it is made
+on, and streaks from the border, would show."""
 
 
 def person_mask(picture_SS3: Picture, confidence_SS: Floats) -> Picture:
@@ -64,9 +75,54 @@ def person_mask(picture_SS3: Picture, confidence_SS: Floats) -> Picture:
 
 
 def plate_behind(picture_SS3: Picture, mask_SS: Picture) -> BackgroundPlate:
-    """The background: what is well outside of the person, and a smooth continuation of it behind."""
-    grown_SS = np.asarray(cv2.dilate(mask_SS, _brush(_BEHIND_PX)), dtype=np.uint8)
-    return BackgroundPlate.of(picture_SS3[None], grown_SS[None])
+    """The background: what is well outside of the person, and a smooth continuation of it behind.
+
+    Where one meets the other there is no step: a head that moves a little shows that very border.
+    """
+    hole_SS = cv2.dilate(mask_SS, _brush(_BEHIND_PX)) >= _FREE_BELOW
+    if hole_SS.all():
+        return BackgroundPlate(picture_SS3=np.full_like(picture_SS3, GREY), unseen=1.0, restless=0.0)
+    return BackgroundPlate(
+        picture_SS3=_continued(picture_SS3, hole_SS), unseen=float(hole_SS.mean()), restless=0.0
+    )
+
+
+def _continued(picture_SS3: Picture, hole_SS: NDArray[np.bool_]) -> Picture:
+    """A picture in whose hole its border goes on, and farther inside ever coarser means of what is around."""
+    known_SS1 = (~hole_SS).astype(np.float32)[..., None]
+    around_SS3 = _filled(picture_SS3.astype(np.float32), known_SS1)
+    far_SS, nearest_SS = cv2.distanceTransformWithLabels(
+        hole_SS.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    border_SS3 = _by_label(picture_SS3, nearest_SS, ~hole_SS)[nearest_SS].astype(np.float32)
+    share_SS1 = np.exp(-np.square(far_SS / np.float32(_GOES_ON_PX)))[..., None]
+    filled_SS3 = around_SS3 + share_SS1 * (border_SS3 - around_SS3)
+    for _ in range(_IRONED):
+        filled_SS3 = np.where(hole_SS[..., None], cv2.blur(filled_SS3, (3, 3)), filled_SS3)
+    return np.asarray(np.clip(np.rint(filled_SS3), 0, 255), dtype=np.uint8)
+
+
+def _by_label(picture_SS3: Picture, label_SS: NDArray[Any], known_SS: NDArray[np.bool_]) -> Picture:
+    """The colour of each label, of which one pixel is known."""
+    colours_L3 = np.zeros((int(label_SS.max()) + 1, 3), dtype=np.uint8)
+    colours_L3[label_SS[known_SS]] = picture_SS3[known_SS]
+    return colours_L3
+
+
+def _filled(picture_HW3: Floats, known_HW1: Floats) -> Floats:
+    """Colours (H, W, 3), where they are not known (0, not 1) those of a picture of half the size."""
+    height, width = known_HW1.shape[:2]
+    if known_HW1.all() or min(height, width) < 2:
+        return picture_HW3
+    half = (width // 2, height // 2)
+    share_hw1 = cv2.resize(known_HW1, half, interpolation=cv2.INTER_AREA)[..., None]
+    sum_hw3 = cv2.resize(picture_HW3 * known_HW1, half, interpolation=cv2.INTER_AREA).reshape(
+        *share_hw1.shape[:2], 3
+    )
+    mean_hw3 = np.asarray(sum_hw3 / np.maximum(share_hw1, 1e-6), dtype=np.float32)
+    coarse_hw3 = _filled(mean_hw3, (share_hw1 > 0).astype(np.float32))
+    behind_HW3 = cv2.resize(coarse_hw3, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.where(known_HW1 > 0, picture_HW3, behind_HW3), dtype=np.float32)
 
 
 def _touching(found_SS: Picture, body_SS: Picture) -> Picture:
