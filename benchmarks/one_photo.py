@@ -5,8 +5,11 @@
 The photo is a frame of a prepared clip, its reference where none is named; the rest of the clip is the truth, and its
 true points drive the drawing. Beside each other: the photo as it is, the photo moved by itself, and the photo with the
 mouth of one of the donors, packages with libraries. A bin holds the frames whose yaw and pitch are so many degrees from
-the photo's, whichever is farther. The sheet shows truth and the three, a row for each bin.
-Legend: S side of a picture (512 px), N mesh points, 3 = RGB or (x, y, z).
+the photo's, whichever is farther. LMD is the distance in px of the lips that are found in a drawn face from those found
+in the true one, both in canonical space. Identity is the cosine of FaceNet's vectors of drawn faces to the mean of all
+true ones, and beside it what share it is of the bin's true faces' own; without FaceNet both are left out. The sheet
+shows truth and the three, a row for each bin.
+Legend: S side of a picture (512 px), N mesh points, K frames, E width of an embedding, 3 = RGB or (x, y, z).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,17 +26,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from stages.errors import WeightsError
+from stages.evaluation.same_person import FaceEmbedder, likeness
 from stages.geometry.canonical import CANVAS, pose
 from stages.geometry.landmarks import LIPS
+from stages.inspection.detector import FaceDetector
+from stages.metrics.landmarks import landmark_distance
 from stages.metrics.pictures import PictureScores, score_frame
 from stages.payloads import PosedFace
 from stages.render.warped_stage import WarpedStage
-from stages.subject.donor_mouths import Donor, choose_donor
+from stages.subject.donor import Donor, choose_donor
 from stages.subject.frames import clip_frames
 from stages.subject.framing import Framing, resized
 from stages.subject.package import SubjectPackage
 from stages.subject.photo_preparation import library_of_photo
 from stages.subject.photo_view import PhotoFaces, PhotoView
+from stages.subject.prepare import canonicalised
 from stages.subject.tracks import ClipTracks
 from stages.tables import markdown_table
 
@@ -112,37 +120,102 @@ def drawers(view: PhotoView, donors: Sequence[Donor]) -> tuple[str, list[WarpedS
     return "none" if donor is None else donor.name, stages
 
 
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """What was measured on the frames of one bin, drawn in one way.
+
+    Attributes:
+        scores: against the true pictures.
+        lip_px: distances of lips, of frames in which a face was found.
+        faces: embeddings of the drawn faces.
+    """
+
+    scores: list[PictureScores] = field(default_factory=list)
+    lip_px: list[float] = field(default_factory=list)
+    faces: list[Floats] = field(default_factory=list)
+
+    def cells(self, *, truth_KE: Floats, bin_KE: Floats) -> list[str]:
+        """Means as text; the embeddings of all true faces and of those of the bin, or none."""
+        means = [
+            f"{np.mean([getattr(score, name) for score in self.scores]):.{digits}f}"
+            for name, digits in (("psnr", 2), ("ssim", 4), ("mouth_psnr", 2), ("sharpness", 2))
+        ]
+        means.append(f"{np.mean(self.lip_px):.2f}" if self.lip_px else "-")
+        if not (self.faces and len(bin_KE)):
+            return [*means, "-", "-"]
+        alike, own = likeness(np.stack(self.faces), truth_KE), likeness(bin_KE, truth_KE)
+        return [*means, f"{alike:.3f}", f"{alike / own:.1%}"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """Finds faces anew in pictures, and tells whose they are where FaceNet is installed."""
+
+    detector: FaceDetector
+    embedder: FaceEmbedder | None
+
+    def face(self, picture_SS3: Picture) -> tuple[Floats, Floats | None] | None:
+        """Canonical lips (K, 2) and the embedding (E,) of the face that is found; None where none is."""
+        mesh_N3 = self.detector.find(picture_SS3)
+        if mesh_N3 is None:
+            return None
+        canonical_1N3, _ = canonicalised(mesh_N3[None])
+        embedding = None if self.embedder is None else self.embedder.embed(picture_SS3, box(mesh_N3[:, :2]))
+        return canonical_1N3[0, LIPS, :2], embedding
+
+
 def measured(
-    truth: Truth, stages: Sequence[WarpedStage], photo_SS3: Picture, *, every: int
+    truth: Truth, stages: Sequence[WarpedStage], photo_SS3: Picture, *, every: int, watcher: Watcher
 ) -> tuple[list[list[str]], list[Picture]]:
     """Rows of the table, and a row of the sheet for each bin that has frames."""
-    rows, shown = [], []
+    bins, shown = [], []
     for low, high in BINS:
         frames = np.flatnonzero((truth.turned_T >= low) & (truth.turned_T < high))[::every]
         if not len(frames):
             continue
-        # Each frame by itself: neighbours in a bin are no neighbours in time.
-        drawn = [
-            [photo_SS3, *(next(stage.render(_one(truth, int(frame)), first_frame=0)) for stage in stages)]
-            for frame in frames
-        ]
-        for place, way in enumerate(_WAYS):
-            scores = [
-                truth.scores(int(frame), pictures[place])
-                for frame, pictures in zip(frames, drawn, strict=True)
-            ]
-            means = [
-                f"{np.mean([getattr(score, name) for score in scores]):.{digits}f}"
-                for name, digits in (("psnr", 2), ("ssim", 4), ("mouth_psnr", 2), ("sharpness", 2))
-            ]
-            rows.append([f"{low:.0f} to {high:.0f}", way, str(len(frames)), *means])
-        widest = int(np.argmax([np.ptp(truth.mesh_TN3[frame, [13, 14], 1]) for frame in frames]))
-        shown.append(np.hstack([truth.picture(int(frames[widest])), *drawn[widest]]))
+        ways, own = [Measured() for _ in _WAYS], list[Floats]()
+        widest, widest_row = -1.0, None
+        for frame in map(int, frames):
+            true_SS3 = truth.picture(frame)
+            # Each frame by itself: neighbours in a bin are no neighbours in time.
+            drawn = [photo_SS3, *(next(stage.render(_one(truth, frame), first_frame=0)) for stage in stages)]
+            seen = watcher.face(true_SS3)
+            if seen is not None and seen[1] is not None:
+                own.append(seen[1])
+            for way, drawn_SS3 in zip(ways, drawn, strict=True):
+                way.scores.append(truth.scores(frame, drawn_SS3))
+                found = watcher.face(drawn_SS3)
+                if seen is None or found is None:
+                    continue
+                way.lip_px.append(landmark_distance(found[0], seen[0]))
+                way.faces += [] if found[1] is None else [found[1]]
+            opening = float(np.ptp(truth.mesh_TN3[frame, [13, 14], 1]))
+            if opening > widest:
+                widest, widest_row = opening, np.hstack([true_SS3, *drawn])
+        assert widest_row is not None
+        shown.append(widest_row)
+        bins.append((f"{low:.0f} to {high:.0f}", len(frames), ways, own))
+    every_KE = np.array([face for *_, own in bins for face in own])
+    rows = [
+        [degrees, name, str(count), *way.cells(truth_KE=every_KE, bin_KE=np.array(own))]
+        for degrees, count, ways, own in bins
+        for name, way in zip(_WAYS, ways, strict=True)
+    ]
     return rows, shown
 
 
 def _one(truth: Truth, frame: int) -> PosedFace:
     return PosedFace(mesh_TN3=truth.mesh_TN3[frame : frame + 1], torso_TN3=truth.torso_TN3[frame : frame + 1])
+
+
+def _embedder() -> FaceEmbedder | None:
+    try:
+        return FaceEmbedder()
+    except WeightsError as error:
+        if error.code != "weights_asset_missing":
+            raise
+        sys.stderr.write(f"identity is not measured: {error}\n")
+        return None
 
 
 def main() -> None:
@@ -172,9 +245,12 @@ def main() -> None:
     donors = [Donor.of(SubjectPackage.load(folder)) for folder in options.donors]
     name, stages = drawers(view, donors)
     truth = Truth.of(options.clip, photo=chosen, framing=framing)
-    rows, shown = measured(truth, stages, view.picture_SS3, every=options.every)
+    with FaceDetector() as detector:
+        watcher = Watcher(detector=detector, embedder=_embedder())
+        rows, shown = measured(truth, stages, view.picture_SS3, every=options.every, watcher=watcher)
     sys.stdout.write(f"photo: frame {chosen}; donor: {name}\n\n")
-    head = ["degrees from the photo", "drawn by", "frames", "PSNR", "SSIM", "mouth PSNR", "sharpness"]
+    figures = ["PSNR", "SSIM", "mouth PSNR", "sharpness", "LMD", "identity", "of the truth's own"]
+    head = ["degrees from the photo", "drawn by", "frames", *figures]
     sys.stdout.write(markdown_table(head, rows) + "\n")
     if options.sheet is not None:
         sheet_HW3 = cv2.cvtColor(np.vstack(shown), cv2.COLOR_RGB2BGR)

@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import cv2
@@ -19,8 +20,11 @@ import numpy as np
 from stages.builtin import builtin_subject, builtin_subject_names
 from stages.errors import SubjectError
 from stages.geometry.canonical import pose, straightened
+from stages.inspection.fitting import fit_to_motion, judge_fit
 from stages.subject.claim import Claim, file_sha256, keep_consent, take_folder
-from stages.subject.donor_mouths import Donor, PhotoPose, choose_donor, with_donor_mouths
+from stages.subject.donor import Donor, PhotoPose, choose_donor
+from stages.subject.donor_lids import with_donor_lids
+from stages.subject.donor_mouths import with_donor_mouths
 from stages.subject.library_file import LIBRARY_FILE, MASK_SIZE, StoredReferences, write_library
 from stages.subject.library_making import control_of
 from stages.subject.motion_limits import MotionLimits
@@ -33,6 +37,7 @@ from stages.subject.preparation_request import PrepareStep, Progress, SubjectReq
 from stages.subject.quality import Level, Verdict, refuse, refused_by
 from stages.subject.quality_report import REPORT_FOLDER, PreparationFigures, QualityReport
 from stages.subject.template import Template
+from stages.subject.tried_motion import tried_faces
 from stages.subject.view_verdicts import judge_background
 from stages.warp.keys import eye_keys, head_keys, mouth_keys
 
@@ -119,7 +124,8 @@ def library_of_photo(view: PhotoView, donor: Donor | None) -> tuple[Template, St
     )
     if donor is None:
         return template, alone
-    return template, with_donor_mouths(alone, donor, face=face, template=template, control=control)
+    speaking = with_donor_mouths(alone, donor, face=face, template=template, control=control)
+    return template, with_donor_lids(speaking, donor, face=face, template=template, control=control)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,8 +165,9 @@ class _PhotoPreparation:
             background_restless=round(references.plate.restless, 3),
         )
         self.progress(PrepareStep.LIBRARY, 1, 1)
-        self.progress(PrepareStep.REPORT, 0, 1)
         self._write_package(view, template, donor)
+        self._fit_limits(template, donor)
+        self.progress(PrepareStep.REPORT, 0, 1)
         report = self._report()
         self.progress(PrepareStep.REPORT, 1, 1)
         return report
@@ -208,6 +215,19 @@ class _PhotoPreparation:
             template=template,
             reference_HW3=view.picture_SS3,
             motion_limits=PHOTO_LIMITS,
+        )
+
+    def _fit_limits(self, template: Template, donor: Donor | None) -> None:
+        """Hold the subject against what it comes to where it moves as it may."""
+        found = fit_to_motion(
+            SubjectPackage.load(self.request.out),
+            tried_faces(template, donor=donor, limits=PHOTO_LIMITS),
+            folder=self.request.out,
+            progress=partial(self.progress, PrepareStep.LIMITS),
+        )
+        self._judge([judge_fit(found)])
+        self.figures = replace(
+            self.figures, fitted_frames=found.fitted.frames, fitted_unseen=found.fitted.unseen
         )
 
     def _judge(self, verdicts: list[Verdict]) -> None:

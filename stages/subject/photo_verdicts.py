@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 
 from stages.geometry.canonical import CANVAS
+from stages.geometry.landmarks import EYES
 from stages.metrics.landmarks import mouth_opening
+from stages.moda.blinks import lid_opening
 from stages.subject.looks import Look
 from stages.subject.photo_file import Photo
 from stages.subject.photo_view import PhotoView
@@ -26,12 +28,18 @@ _MOST_HAND: Final = 0.15
 _SEEN_HAND: Final = 0.02
 """Of the face. The finder takes a chin for a hand now and then, which covers little."""
 
+_MOST_FOREIGN, _SEEN_FOREIGN = 0.3, 0.2
+"""Of the skin of the face. Of 68 clips none has more than 0.16."""
+
 _DARK_EYES: Final = 0.4
 _SHADED_EYES: Final = 0.55
 """Brightness about both eyes beside the cheeks'. Lenses are below 0.3; bare eyes of the clips above 0.5."""
 
 _CLOSED_PX: Final = 6.0
 """Between the lips, canonical: teeth that show are kept at rest and give way to the donor's in speech."""
+
+_SHUT_PX, _NARROW_PX = 3.0, 7.0
+"""Between the lids, canonical: wide open eyes have 16 to 22, narrow ones 6."""
 
 _MOST_CUT: Final = 0.15
 _SHOULDER_BOTTOM: Final = CANVAS - 4
@@ -104,7 +112,7 @@ def judge_view(view: PhotoView | None) -> list[Verdict]:
                 advice="use a photo of one face with room around it",
             )
         ]
-    return [*_turned(view), *_covered(view), _mouth(view), _shoulders(view)]
+    return [*_turned(view), *_covered(view), _eyes(view), _mouth(view), _shoulders(view)]
 
 
 def _turned(view: PhotoView) -> list[Verdict]:
@@ -149,6 +157,14 @@ def _covered(view: PhotoView) -> list[Verdict]:
             advice="use a photo without a hand at the face",
         ),
         graded(
+            "covered",
+            refused=view.foreign_share > _MOST_FOREIGN,
+            warned=view.foreign_share > _SEEN_FOREIGN,
+            measured=f"{view.foreign_share:.0%} of the face has not the hue of its skin",
+            threshold=f"at most {_MOST_FOREIGN:.0%}, better {_SEEN_FOREIGN:.0%} or less",
+            advice="use a photo with nothing before the face: no mask, microphone or scarf, and light of one colour",
+        ),
+        graded(
             "sunglasses",
             refused=view.eyes_to_cheeks < _DARK_EYES,
             warned=view.eyes_to_cheeks < _SHADED_EYES,
@@ -165,6 +181,18 @@ def _covered(view: PhotoView) -> list[Verdict]:
             advice="use a photo with room around the head",
         ),
     ]
+
+
+def _eyes(view: PhotoView) -> Verdict:
+    opening = float(lid_opening(view.face.canonical_N3[None, EYES])[0])
+    return graded(
+        "eyes_closed",
+        refused=opening < _SHUT_PX,
+        warned=opening < _NARROW_PX,
+        measured=f"lids {opening:.0f} px apart, at 120 px between the eyes",
+        threshold=f"at least {_SHUT_PX:.0f} px, better {_NARROW_PX:.0f} px or more",
+        advice="use a photo with open eyes: what is behind closed lids cannot be drawn",
+    )
 
 
 def _mouth(view: PhotoView) -> Verdict:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
-from stages.subject.donor_mouths import PhotoPose
+from stages.geometry.landmarks import OUTER_LIP_RING
+from stages.subject.donor import PhotoPose
 from stages.subject.face_framing import framing_of
 from stages.subject.face_tracker import FaceTracker, PersonSegmenter
 from stages.subject.framing import Frame, Framing, resized
@@ -34,6 +35,11 @@ _CHEEKS: Final = (50, 280)
 
 _CHEEK_SHARE: Final = 0.06
 """Side of the patch of a cheek, in heights of the face."""
+_SKIN_MARGIN: Final = 0.025
+"""Likewise, the brush by which borders of the face, lips and eyes are left out of its skin."""
+
+_FOREIGN_HUE: Final = 14.0
+"""Distance in a and b of CIELAB from the median of a face, beyond which a colour is not of its skin."""
 _EYE_GROWTH: Final = 0.06
 """Likewise, the brush by which eyes are grown to what glasses cover."""
 
@@ -89,6 +95,7 @@ class PhotoView:
         person_SS: confidence in [0, 1] that a pixel is the person's.
         heights_18: heights of the shoulders, px on the canvas.
         hand_share: share of the face behind the hand that covers most of it.
+        foreign_share: share of the skin of the face whose hue is not the skin's: a mask, a microphone.
         eyes_to_cheeks: brightness about an eye beside that of the cheek below it, of the side where it is brighter.
     """
 
@@ -98,6 +105,7 @@ class PhotoView:
     person_SS: Floats
     heights_18: Floats
     hand_share: float
+    foreign_share: float
     eyes_to_cheeks: float
 
     @classmethod
@@ -129,6 +137,7 @@ class PhotoView:
             hand_share=max(
                 (covered_share(hand_212, track.mesh_N3[:, :2]) for hand_212 in hands), default=0.0
             ),
+            foreign_share=_foreign_share(picture_SS3, track.mesh_N3),
             eyes_to_cheeks=_eyes_to_cheeks(picture_SS3, track.mesh_N3),
         )
 
@@ -137,6 +146,27 @@ class PhotoView:
         """Share of the border of the face that lies beyond that of the picture."""
         oval_O2 = self.mesh_N3[FACE_OVAL, :2]
         return float(((oval_O2 < 0) | (oval_O2 > CANVAS)).any(axis=1).mean())
+
+
+def _foreign_share(picture_SS3: Frame, mesh_N3: Floats) -> float:
+    """Beards and shadows are darker than skin, and of nearly its hue."""
+    tall = float(np.ptp(mesh_N3[:, 1]))
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_SKIN_MARGIN * tall) + 1,) * 2)
+    oval_SS, parts_SS = (
+        cv2.fillPoly(
+            np.zeros(picture_SS3.shape[:2], dtype=np.uint8),
+            [np.rint(mesh_N3[ring, :2]).astype(np.int32) for ring in rings],
+            1,
+        )
+        for rings in ([FACE_OVAL], [OUTER_LIP_RING, RIGHT_EYE_RING, LEFT_EYE_RING])
+    )
+    skin_SS = (cv2.erode(oval_SS, brush) > 0) & (cv2.dilate(parts_SS, brush) == 0)
+    if not skin_SS.any():
+        return 0.0
+    lab_SS3 = cv2.cvtColor(picture_SS3.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    hues_K2 = lab_SS3[skin_SS][:, 1:]
+    apart_K = np.linalg.norm(hues_K2 - np.median(hues_K2, axis=0), axis=1)
+    return float((apart_K > _FOREIGN_HUE).mean())
 
 
 def _eyes_to_cheeks(picture_SS3: Frame, mesh_N3: Floats) -> float:

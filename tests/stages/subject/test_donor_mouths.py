@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from made_library import MOUTH_COLOURS, OPENINGS, made_references, with_mouth, write_package
 from posed_actor import PosedActor
 
 from stages.geometry.landmarks import INNER_LIP_RING, LIPS
-from stages.subject.donor_mouths import Donor, PhotoPose, choose_donor, with_donor_mouths
+from stages.subject.donor import Donor, PhotoPose, choose_donor
+from stages.subject.donor_mouths import with_donor_mouths
 from stages.subject.library_file import StoredReferences
 from stages.subject.library_making import control_of
 from stages.subject.package import SubjectPackage
@@ -145,3 +147,27 @@ def test_a_donors_mouth_that_opens_less_lends_no_more_than_there_is(donor: Donor
     template = face.as_template(shut)
     made = with_donor_mouths(photo, shut, face=face, template=template, control=control_of(template))
     assert len(made.pictures_RSS3) == 1
+
+
+def test_between_lips_that_close_none_of_the_photos_teeth_stay(donor: Donor) -> None:
+    actor = PosedActor.of("actor-a")
+    wide_N3 = with_mouth(actor.canonical_N3, 24.0)
+    face = PhotoPose(canonical_N3=wide_N3, head_7=actor.head_7, torso_18x3=actor.torso_18x3)
+    made = made_references(actor)
+    shown = {
+        field: getattr(made, field)[-1:]
+        for field in ("masks_RMM", "frames_R", "points_RP2", "heads_RK", "mouths_RK", "eyes_RK")
+    }
+    # Teeth of a blue that is nowhere else, down to the border of the lips and a little beyond.
+    teeth = made.pictures_RSS3[-1:].copy()
+    ring_2 = np.rint(made.points_RP2[-1, INNER_LIP_RING]).astype(np.int32)
+    cv2.polylines(teeth[0], [ring_2], True, MOUTH_COLOURS[-1], 3)
+    photo = replace(made, pictures_RSS3=teeth, **shown)
+    template = face.as_template(donor)
+    opened = with_donor_mouths(photo, donor, face=face, template=template, control=control_of(template))
+    closed = 1 + int(openings(opened.mouths_RK[1:]).argmin())
+    assert openings(opened.mouths_RK[closed : closed + 1])[0] < 9
+    mouth_2 = opened.points_RP2[closed, LIPS]
+    (left, top), (right, bottom) = mouth_2.min(axis=0).astype(int), mouth_2.max(axis=0).astype(int)
+    lips = opened.pictures_RSS3[closed, top:bottom, left:right].astype(int)
+    assert not (lips[..., 2] > lips[..., 0] + 40).any()
