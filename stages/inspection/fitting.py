@@ -19,6 +19,8 @@ from stages.inspection.look import Look, look_of
 from stages.inspection.norms import FittedOn, Norms, drawing_sha256, write_norms
 from stages.payloads import PosedFace
 from stages.render.renderer_loading import load_renderer
+from stages.render.renderer_stage import RendererStage
+from stages.render.warped_stage import WarpedStage
 from stages.subject.frames import stored_frames
 from stages.subject.package import SubjectPackage
 from stages.subject.quality import Verdict, graded
@@ -81,17 +83,71 @@ def fit_norms(
     tracks = ClipTracks.load(folder)
     mesh_TN3 = pose(tracks.canonical_TN3, tracks.head_T7)
     renderer = load_renderer(subject=subject, device="cpu")
-    look_LL3 = _clip_look(folder, tracks, size=renderer.size)
+    runs = fitted_runs(tracks)
+    faces = [
+        PosedFace(mesh_TN3=mesh_TN3[run.start : run.stop], torso_TN3=tracks.torso_TN3[run.start : run.stop])
+        for run in runs
+    ]
+    return _fitted(
+        subject,
+        renderer,
+        list(zip(runs, faces, strict=True)),
+        folder=folder,
+        look_LL3=_clip_look(folder, tracks, size=renderer.size),
+        unseen=sum(frame >= _trained(tracks) for run in runs for frame in run),
+        progress=progress,
+    )
+
+
+def fit_to_motion(
+    subject: SubjectPackage,
+    faces: Sequence[PosedFace],
+    *,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> FittedNorms:
+    """Likewise for a subject without a clip: faces that move as in its videos are drawn, and none of them was seen.
+
+    Args:
+        subject: The package, as it is.
+        faces: Runs of neighbouring frames.
+        folder: Where it lies.
+        progress: Called with frames done and in all.
+
+    Raises:
+        SubjectError: Its references are damaged.
+        WeightsError: The weights are of another network, or of another subject.
+    """
+    renderer = load_renderer(subject=subject, device="cpu")
+    return _fitted(
+        subject,
+        renderer,
+        [(range(face.frame_count), face) for face in faces],
+        folder=folder,
+        look_LL3=Norms.for_all(subject, size=renderer.size).look_LL3,
+        unseen=sum(face.frame_count for face in faces),
+        progress=progress,
+    )
+
+
+def _fitted(
+    subject: SubjectPackage,
+    renderer: RendererStage | WarpedStage,
+    runs: Sequence[tuple[range, PosedFace]],
+    *,
+    folder: Path,
+    look_LL3: Look,
+    unseen: int,
+    progress: Callable[[int, int], None],
+) -> FittedNorms:
+    """Draw runs of frames, and write limits that hold what comes of it."""
     norms = replace(Norms.for_all(subject, size=renderer.size), look_LL3=look_LL3)
     inspector = SegmentInspector.of(norms)
-    runs = fitted_runs(tracks)
-    total, done, figures = sum(map(len, runs)), 0, list[SegmentFigures]()
+    total, done, figures = sum(len(frames) for frames, _ in runs), 0, list[SegmentFigures]()
     try:
-        for run in runs:
-            shown = slice(run.start, run.stop)
-            face = PosedFace(mesh_TN3=mesh_TN3[shown], torso_TN3=tracks.torso_TN3[shown])
+        for frames, face in runs:
             inspection, before = inspector.begin(face), renderer.not_finite_frames
-            for _ in inspection.watch(renderer.render(face, first_frame=run.start)):
+            for _ in inspection.watch(renderer.render(face, first_frame=frames.start)):
                 done += 1
                 progress(done, total)
             figures.append(inspection.figures(not_finite_frames=renderer.not_finite_frames - before))
@@ -102,11 +158,7 @@ def fit_norms(
     if beyond:
         # What is bad must not become normal.
         limits = Limits()
-    fitted = FittedOn(
-        frames=total,
-        unseen=sum(frame >= _trained(tracks) for run in runs for frame in run),
-        drawn_by=drawing_sha256(subject),
-    )
+    fitted = FittedOn(frames=total, unseen=unseen, drawn_by=drawing_sha256(subject))
     write_norms(folder, limits=limits, look_LL3=look_LL3, fitted=fitted)
     return FittedNorms(limits=limits, fitted=fitted, beyond=beyond)
 

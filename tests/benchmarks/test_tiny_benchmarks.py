@@ -228,6 +228,8 @@ def test_how_near_one_photo_comes(printed, tmp_path: Path):
     ]
     # The still photo of the pose that it shows is the truth, but for its coding.
     assert float(rows[0][3]) > float(rows[3][3])
+    lmd = [float(row[7]) for row in rows]
+    assert lmd[0] == min(lmd) < 1.5
     assert sheet.stat().st_size > 10_000
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from made_library import write_package
 from PIL import Image
 
@@ -15,7 +16,9 @@ from stages.builtin import builtin_subject
 from stages.errors import SubjectError
 from stages.geometry.canonical import pose
 from stages.geometry.landmarks import LEFT_EYE, RIGHT_EYE
+from stages.inspection.norms import Norms
 from stages.payloads import PosedFace
+from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.preparation_request import SubjectRequest
 from stages.subject.quality import Level
@@ -24,10 +27,15 @@ from stages.subject.quality_report import QualityReport
 pytest.importorskip("mediapipe", reason="MediaPipe is not installed", exc_type=ImportError)
 
 from stages.render.warped_stage import WarpedStage
-from stages.subject.photo_preparation import PHOTO_LIMITS, prepare_photo
+from stages.subject.photo_preparation import PHOTO_LIMITS, library_of_photo, prepare_photo
+from stages.subject.photo_verdicts import judge_view
 from stages.subject.photo_view import PhotoFaces, PhotoView
 
 ACTOR = "actor-c"
+MASK_BORDER = (
+    *(234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377),
+    *(400, 378, 379, 365, 397, 288, 361, 323, 454, 280, 5, 50),
+)
 
 
 def portrait(name: str = ACTOR) -> np.ndarray:
@@ -90,7 +98,7 @@ def test_the_same_photo_gives_the_same_bytes_and_a_finished_one_is_left_alone(
 ) -> None:
     first, second = prepare(portrait()), prepare(portrait(), out="again")
     assert first.verdicts == second.verdicts
-    for name in ("references.safetensors", "subject.yaml", "reference.png"):
+    for name in ("references.safetensors", "subject.yaml", "reference.png", "inspection.json"):
         assert (tmp_path / "zoe" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "zoe").rglob("*")}
     assert prepare(portrait()).verdicts == first.verdicts
@@ -115,20 +123,37 @@ def with_lenses(picture_HW3: np.ndarray) -> np.ndarray:
     return dark
 
 
-def turned(picture_HW3: np.ndarray, degrees: float) -> np.ndarray:
-    """The head seen from a side, as far as a warp of its mesh shows it."""
+def turned(picture_HW3: np.ndarray, *, yaw: float = 0.0, pitch: float = 0.0) -> np.ndarray:
+    """The head seen from a side or from below, as far as a warp of its mesh shows it."""
     faces = PhotoFaces.of(picture_HW3)
     view = PhotoView.of(picture_HW3, faces=faces, framing=faces.framing(where="photo"))
     assert view is not None
-    from stages.subject.photo_preparation import library_of_photo
-
     template, references = library_of_photo(view, None)
-    head_17 = template.head_7[None] + np.array([[degrees, 0, 0, 0, 0, 0, 0]], np.float32)
-    stage = WarpedStage(
-        None, library=references.opened(), template=template, device=__import__("torch").device("cpu")
-    )
+    head_17 = template.head_7[None] + np.array([[yaw, pitch, 0, 0, 0, 0, 0]], np.float32)
+    stage = WarpedStage(None, library=references.opened(), template=template, device=torch.device("cpu"))
     face = PosedFace(mesh_TN3=pose(template.mesh_N3[None], head_17), torso_TN3=template.torso_N3[None])
     return next(stage.render(face, first_frame=0))
+
+
+def rolled(picture_HW3: np.ndarray, degrees: float) -> np.ndarray:
+    matrix_23 = cv2.getRotationMatrix2D((256, 230), degrees, 0.8)
+    return cv2.warpAffine(picture_HW3, matrix_23, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+
+
+def masked(picture_HW3: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """A mask of cloth from the nose to the chin."""
+    points_N2 = PhotoFaces.of(picture_HW3).look.faces_N2[0]
+    covered = picture_HW3.copy()
+    cv2.fillPoly(covered, [np.rint(points_N2[list(MASK_BORDER)]).astype(np.int32)], colour)
+    return covered
+
+
+def asleep(_: np.ndarray) -> np.ndarray:
+    """A picture of an actor whose eyes are shut."""
+    actor = SubjectPackage.load(builtin_subject("actor-a"))
+    references = read_library(actor.library, template=actor.template)
+    upper, lower = references.points_RP2[:, 159, 1], references.points_RP2[:, 145, 1]
+    return references.pictures_RSS3[int((lower - upper).argmin())]
 
 
 def beside_another(picture_HW3: np.ndarray) -> np.ndarray:
@@ -147,7 +172,11 @@ BAD = {
     "upside_down": lambda picture: np.ascontiguousarray(picture[::-1, ::-1]),
     "low_resolution": tiny,
     "sunglasses": with_lenses,
-    "profile": lambda picture: turned(picture, 38.0),
+    "profile": lambda picture: turned(picture, yaw=38.0),
+    "pitch": lambda picture: turned(picture, pitch=-36.0),
+    "roll": lambda picture: rolled(picture, 40.0),
+    "covered": lambda picture: masked(picture, (120, 170, 210)),
+    "eyes_closed": asleep,
     "leaves_square": lambda picture: np.ascontiguousarray(picture[:, 200:]),
 }
 
@@ -168,9 +197,71 @@ def test_a_bad_photo_is_refused_in_one_line_and_leaves_a_report_and_no_package(
     assert verdict_of(report, code) == Level.REFUSED
 
 
-def test_a_head_turned_a_little_is_warned_of(prepare) -> None:
-    report = prepare(turned(portrait(), 17.0))
-    assert verdict_of(report, "profile") == Level.WARNING
+@pytest.mark.parametrize("colour", [(20, 20, 22), (235, 235, 235)])
+def test_a_mask_of_no_colour_covers_too(colour: tuple[int, int, int]) -> None:
+    picture = masked(portrait(), colour)
+    faces = PhotoFaces.of(picture)
+    view = PhotoView.of(picture, faces=faces, framing=faces.framing(where="photo"))
+    assert {verdict.code for verdict in judge_view(view) if verdict.level is Level.REFUSED} == {"covered"}
+
+
+class SeesHand:
+    """Finds one hand, whose palm is where it is told."""
+
+    def __init__(self, x: float, y: float) -> None:
+        fingers = [
+            [(-40, 20), (-55, 0), (-65, -15), (-75, -30)],
+            *[[(x, -40), (x, -70), (x, -90), (x, -110)] for x in (-30, -10, 10, 30)],
+        ]
+        points = [(0, 60), *(point for finger in fingers for point in finger)]
+        self.hand_212 = np.array(points, np.float32) + np.array([x, y], np.float32)
+
+    def __enter__(self) -> SeesHand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def find(self, _: np.ndarray) -> list[np.ndarray]:
+        return [self.hand_212]
+
+
+@pytest.mark.parametrize(("y", "level"), [(330.0, Level.REFUSED), (400.0, Level.WARNING), (500.0, Level.OK)])
+def test_a_hand_before_the_face_is_refused_and_one_at_the_chin_is_warned_of(
+    y: float, level: Level, prepare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.subject.photo_view.HandFinder", lambda: SeesHand(256.0, y))
+    if level is Level.REFUSED:
+        with pytest.raises(SubjectError) as caught:
+            prepare(portrait())
+        assert caught.value.code == "photo_hands"
+    else:
+        assert verdict_of(prepare(portrait()), "hands") == level
+
+
+@pytest.mark.parametrize(
+    ("code", "warned"),
+    [
+        ("profile", lambda picture: turned(picture, yaw=17.0)),
+        ("pitch", lambda picture: turned(picture, pitch=-20.0)),
+        ("roll", lambda picture: rolled(picture, 20.0)),
+        ("low_resolution", lambda picture: cv2.resize(picture, (300, 300), interpolation=cv2.INTER_AREA)),
+    ],
+)
+def test_what_is_not_quite_good_is_warned_of(
+    prepare, code: str, warned: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    assert verdict_of(prepare(warned(portrait())), code) == Level.WARNING
+
+
+def test_a_photo_is_held_against_limits_of_its_own(tmp_path: Path, prepare) -> None:
+    report = prepare(portrait())
+    assert verdict_of(report, "limits") == Level.OK
+    assert (report.figures.fitted_frames, report.figures.fitted_unseen) == (50, 50)
+    subject = SubjectPackage.load(tmp_path / "zoe")
+    norms = Norms.of(subject, folder=tmp_path / "zoe", size=512)
+    assert norms.is_fitted
+    assert not norms.notice
 
 
 def test_a_photo_without_donors_is_told(tmp_path: Path, prepare, monkeypatch: pytest.MonkeyPatch) -> None:
