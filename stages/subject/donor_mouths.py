@@ -45,6 +45,12 @@ _COLOUR_POWER: Final = 0.5
 """Half of a difference in colour is the light's, half the skin's: teeth of dark faces are as white as others."""
 _MOST_COLOUR: Final = 1.6
 
+_TEETH_SHARE: Final = 0.3
+_FEWEST_TEETH: Final = 40
+_TOOTH_LEVEL: Final = 70.0
+_TOOTH_HUE: Final = 0.35
+"""Teeth are the brightest of what is between the lips, of at least so many pixels, and hardly of a hue."""
+
 
 def with_donor_mouths(
     photo: StoredReferences, donor: Donor, *, face: PhotoPose, template: Template, control: ControlMesh
@@ -104,9 +110,35 @@ def _without_teeth(photo: StoredReferences) -> Picture:
 
 
 def _gain(photo: StoredReferences, donor: Donor, reference: int) -> NDArray[np.float64]:
-    own_3 = mouth_colour(photo.pictures_RSS3[0], photo.points_RP2[0])
-    gain_3 = (own_3 / donor.colour(reference)) ** _COLOUR_POWER
+    """By what the inside of the donor's mouth is multiplied."""
+    own_SS3, own_P2 = photo.pictures_RSS3[0], photo.points_RP2[0]
+    gain_3 = (mouth_colour(own_SS3, own_P2) / donor.colour(reference)) ** _COLOUR_POWER
+    own, lent = (
+        _teeth(picture_SS3, points_P2)
+        for picture_SS3, points_P2 in (
+            (own_SS3, own_P2),
+            (donor.references.pictures_RSS3[reference], donor.references.points_RP2[reference]),
+        )
+    )
+    # Where both show teeth, those of one mouth must be like those of the next.
+    if own is not None and lent is not None:
+        gain_3 = own / lent
     return np.clip(gain_3, 1 / _MOST_COLOUR, _MOST_COLOUR)
+
+
+def _teeth(picture_SS3: Picture, points_P2: Floats) -> NDArray[np.float64] | None:
+    """Mean colour (3,) of the teeth between lips; None where none are seen."""
+    inside_SS = np.zeros(picture_SS3.shape[:2], dtype=np.uint8)
+    cv2.fillPoly(inside_SS, [np.rint(points_P2[INNER_LIP_RING]).astype(np.int32)], 1)
+    inside_K3 = picture_SS3[cv2.erode(inside_SS, np.ones((3, 3), dtype=np.uint8)) > 0].astype(np.float64)
+    level_K = inside_K3.min(axis=1)
+    if len(inside_K3) < _FEWEST_TEETH:
+        return None
+    teeth_K3 = inside_K3[level_K >= np.quantile(level_K, 1 - _TEETH_SHARE)]
+    colour_3 = teeth_K3.mean(axis=0)
+    return (
+        colour_3 if colour_3.min() > _TOOTH_LEVEL and np.ptp(colour_3) < _TOOTH_HUE * colour_3.max() else None
+    )
 
 
 def _lend(

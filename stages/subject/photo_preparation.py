@@ -199,7 +199,7 @@ class _PhotoPreparation:
         lent = (
             ""
             if donor is None
-            else f"; the inside of the mouth is that of {donor.name} ({donor.sha256[:16]})"
+            else f"; the inside of the mouth and lashes that meet are of {donor.name} ({donor.sha256[:16]})"
         )
         SubjectPackage.write(
             self.request.out,

@@ -218,13 +218,13 @@ def _shoulders(view: PhotoView) -> Verdict:
 
 
 def judge_donor(name: str | None) -> Verdict:
-    """Whose mouth is behind the lips."""
+    """Whose mouth is behind the lips, and whose lashes are seen where lids meet."""
     return graded(
         "donor",
         warned=name is None,
-        measured=f"the inside of the mouth is that of {name}, a digital actor"
+        measured=f"the inside of the mouth and lashes that meet are of {name}, a digital actor"
         if name
-        else "nobody lends the inside of the mouth",
+        else "nobody lends the inside of the mouth, or lashes",
         threshold="a photo shows one mouth: of any other the inside is borrowed",
-        advice="no digital actor with a reference library is installed; an open mouth will show stretched lips",
+        advice="no digital actor with a reference library is installed: lips will stretch, and shut eyes show a slit",
     )

@@ -171,3 +171,36 @@ def test_between_lips_that_close_none_of_the_photos_teeth_stay(donor: Donor) -> 
     (left, top), (right, bottom) = mouth_2.min(axis=0).astype(int), mouth_2.max(axis=0).astype(int)
     lips = opened.pictures_RSS3[closed, top:bottom, left:right].astype(int)
     assert not (lips[..., 2] > lips[..., 0] + 40).any()
+
+
+def with_teeth(references: StoredReferences, colour: tuple[int, int, int]) -> StoredReferences:
+    """The same with all of the inside of every mouth of one colour."""
+    pictures = references.pictures_RSS3.copy()
+    for picture_SS3, points_P2 in zip(pictures, references.points_RP2, strict=True):
+        cv2.fillPoly(picture_SS3, [np.rint(points_P2[INNER_LIP_RING]).astype(np.int32)], colour)
+    return replace(references, pictures_RSS3=pictures)
+
+
+def test_teeth_that_are_lent_are_as_bright_as_those_that_the_photo_shows(donor: Donor) -> None:
+    actor = PosedActor.of("actor-a")
+    face = PhotoPose(
+        canonical_N3=with_mouth(actor.canonical_N3, 24.0),
+        head_7=actor.head_7,
+        torso_18x3=actor.torso_18x3,
+    )
+    made = made_references(actor)
+    shown = {
+        field: getattr(made, field)[-1:]
+        for field in (
+            *("pictures_RSS3", "masks_RMM", "frames_R", "points_RP2"),
+            *("heads_RK", "mouths_RK", "eyes_RK"),
+        )
+    }
+    lender = replace(donor, references=with_teeth(donor.references, (190, 180, 170)))
+    template = face.as_template(lender)
+    for own in ((140, 132, 124), (178, 170, 160)):
+        photo = with_teeth(replace(made, **shown), own)
+        opened = with_donor_mouths(photo, lender, face=face, template=template, control=control_of(template))
+        widest = 1 + int(openings(opened.mouths_RK[1:]).argmax())
+        x, y = np.rint(opened.points_RP2[widest, INNER_LIP_RING].mean(axis=0)).astype(int)
+        assert np.abs(opened.pictures_RSS3[widest, y, x].astype(int) - own).max() < 12
