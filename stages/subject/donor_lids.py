@@ -39,6 +39,8 @@ _EYE_BLUR: Final = 0.7
 _LASH_GROWTH: Final = 9
 _LASH_BLUR: Final = 1.5
 _MOST_COLOUR: Final = 4.0
+_BRIGHTEST_LID: Final = 1.1
+"""Of the skin about the eyes: what is brighter is no lid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,13 @@ class _ShutEyes:
         # Irises are left among what moves: behind lids that close, trackers take them down, though eyes stay.
         lent_SS3 = donor.references.pictures_RSS3[frontal[shut]]
         points_P2 = donor.references.points_RP2[frontal[shut]]
-        gain_3 = lid_colour(photo.pictures_RSS3[0], photo.points_RP2[0]) / lid_colour(lent_SS3, points_P2)
-        own_SS3 = np.rint(lent_SS3 * np.clip(gain_3, 1 / _MOST_COLOUR, _MOST_COLOUR))
+        skin_3, lent_3 = (
+            lid_colour(photo.pictures_RSS3[0], photo.points_RP2[0]),
+            lid_colour(lent_SS3, points_P2),
+        )
+        gain_3 = np.clip(skin_3 / lent_3, 1 / _MOST_COLOUR, _MOST_COLOUR)
+        # White of an eye that lids do not cover wholly: between lashes of a shut eye is skin.
+        own_SS3 = np.minimum(np.rint(lent_SS3 * gain_3), _BRIGHTEST_LID * skin_3)
         return cls(
             picture_SS3=np.minimum(own_SS3, 255).astype(np.uint8),
             points_P2=points_P2,

@@ -33,6 +33,13 @@ _SEED: Final = 1
 
 _SPECK_PX: Final = 5
 _SOFT_PX: Final = 1.2
+_STRAND_PX: Final = 11
+_STRAND_LEVELS: Final = 10.0
+_LEAST_STRAND: Final = 0.2
+_TELLING_LEVELS: Final = 40.0
+"""Loose hair differs by so many levels from the median about it (side of the square), towards the person's colours by
+such a share of what these differ from the background's, if they differ at all."""
+
 _FREE_BELOW: Final = 40
 """Level of a mask below which a pixel shows no person."""
 
@@ -71,7 +78,31 @@ def person_mask(picture_SS3: Picture, confidence_SS: Floats) -> Picture:
     # Deeper inside than a segmenter's edge is off, what has the background's colours is the person's all the same.
     inner_SS = cv2.erode(body_SS, _brush(_EDGE_PX))
     soft_SS = cv2.GaussianBlur(np.maximum(hanging_SS, inner_SS) * np.uint8(255), (0, 0), _SOFT_PX)
-    return np.asarray(soft_SS, dtype=np.uint8)
+    return _with_strands(picture_SS3, np.asarray(soft_SS, dtype=np.uint8), near_SS > 0)
+
+
+def _with_strands(picture_SS3: Picture, mask_SS: Picture, near_SS: NDArray[np.bool_]) -> Picture:
+    """A mask with loose hair: what is thin, near the person, and between its colours and the background's.
+
+    Left in the background, it would stand still where a head has moved away.
+    """
+    outside_SS = cv2.dilate(mask_SS, _brush(_SPECK_PX)) < _FREE_BELOW
+    if not (outside_SS & near_SS).any() or not (mask_SS == 255).any() or not (outside_SS & ~near_SS).any():
+        return mask_SS
+    person_SS3 = _continued(picture_SS3, mask_SS < 255).astype(np.float32)
+    behind_SS3 = _continued(picture_SS3, near_SS).astype(np.float32)
+    apart_SS3 = person_SS3 - behind_SS3
+    share_SS = ((picture_SS3 - behind_SS3) * apart_SS3).sum(axis=-1) / np.maximum(
+        (apart_SS3**2).sum(axis=-1), _TELLING_LEVELS**2
+    )
+    smooth_SS3 = cv2.medianBlur(picture_SS3, _STRAND_PX).astype(np.float32)
+    is_thin_SS = np.abs(picture_SS3 - smooth_SS3).max(axis=-1) > _STRAND_LEVELS
+    strand_SS = (is_thin_SS & (share_SS > _LEAST_STRAND) & outside_SS & near_SS).astype(np.uint8)
+    person_SS = (~outside_SS).astype(np.uint8)
+    # A strand comes and goes; what hangs together with nobody is the background's own.
+    hanging_SS = _touching(np.maximum(cv2.dilate(strand_SS, _brush(_SPECK_PX)), person_SS), person_SS)
+    strands_SS = np.where((strand_SS & hanging_SS) > 0, np.clip(share_SS, 0, 1) * 255, 0)
+    return np.maximum(mask_SS, strands_SS.astype(np.uint8))
 
 
 def plate_behind(picture_SS3: Picture, mask_SS: Picture) -> BackgroundPlate:

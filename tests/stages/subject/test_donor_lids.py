@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from made_library import made_references
@@ -11,7 +12,7 @@ from posed_actor import PosedActor
 
 from stages.builtin import builtin_subject
 from stages.geometry.canonical import pose, straightened
-from stages.subject.donor import Donor, PhotoPose
+from stages.subject.donor import Donor, PhotoPose, lid_colour
 from stages.subject.donor_lids import with_donor_lids
 from stages.subject.library_file import StoredReferences
 from stages.subject.library_making import control_of
@@ -129,3 +130,23 @@ def test_a_donor_whose_eyes_never_close_lends_nothing(
     template = template_of()
     made = with_donor_lids(photo, awake, face=face, template=template, control=control_of(template))
     assert len(made.pictures_RSS3) == 1
+
+
+def test_between_lashes_is_the_skin_of_the_photo(
+    donor: Donor, photo: StoredReferences, face: PhotoPose
+) -> None:
+    """However white a donor's eye is between lids that do not meet wholly, and however dark the photo is."""
+    white = donor.references.pictures_RSS3.copy()
+    for picture_SS3, points_P2 in zip(white, donor.references.points_RP2, strict=True):
+        for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
+            cv2.fillPoly(picture_SS3, [np.rint(points_P2[ring]).astype(np.int32)], (255, 255, 255))
+            cv2.polylines(picture_SS3, [np.rint(points_P2[ring]).astype(np.int32)], True, (255, 255, 255), 2)
+    lender = replace(donor, references=replace(donor.references, pictures_RSS3=white))
+    dark = replace(photo, pictures_RSS3=photo.pictures_RSS3 // 2)
+    template = template_of()
+    made = with_donor_lids(dark, lender, face=face, template=template, control=control_of(template))
+    skin_3 = lid_colour(dark.pictures_RSS3[0], dark.points_RP2[0])
+    for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
+        shut = eye_of(made.pictures_RSS3[-1], made.points_RP2[-1], ring)
+        # In the corners lie those of the photo.
+        assert (np.quantile(shut.reshape(-1, 3), 0.9, axis=0) < 1.3 * skin_3 + 10).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from stages.subject.photo_matte import person_mask, plate_behind
@@ -63,3 +64,33 @@ def test_the_same_photo_gives_the_same_mask() -> None:
     assert (masks[0] == masks[1]).all()
     # The rim that the segmenter left out has the person's colours.
     assert masks[0][300, 256 + 116] > 200
+
+
+def haired() -> tuple[np.ndarray, np.ndarray]:
+    """A dark person with three loose hairs, before a light wall with a line that is thin, too, but nobody's."""
+    photo = np.full((512, 512, 3), (190, 200, 205), np.uint8)
+    photo[disc(120) > 0] = (30, 26, 24)
+    for x in (226, 256, 286):
+        cv2.line(photo, (x, 200), (x + 4, 158), (60, 56, 54), 1, cv2.LINE_AA)
+    cv2.line(photo, (330, 160), (420, 160), (60, 56, 54), 1)
+    return photo, disc(120).astype(np.float32) / 255
+
+
+def test_loose_hair_is_the_persons_and_leaves_nothing_in_the_background() -> None:
+    photo, confidence = haired()
+    mask = person_mask(photo, confidence)
+    for x in (226, 256, 286):
+        assert mask[166:174, x : x + 5].max(axis=1).min() > 60
+    assert mask[158:163, 340:420].max() == 0, "what hangs together with nobody"
+    assert mask[150:175, 240:250].max() == 0, "between hairs is the wall"
+    plate = plate_behind(photo, mask).picture_SS3
+    assert np.abs(plate[155:185, 215:305].astype(int) - (190, 200, 205)).max() < 12
+    assert (plate[160, 345:415] == photo[160, 345:415]).all()
+
+
+def test_before_a_wall_of_the_persons_colours_nothing_is_taken_for_hair() -> None:
+    photo, confidence = haired()
+    photo[:] = np.random.default_rng(0).normal(60, 6, (512, 512, 1)).clip(0, 255)
+    photo[disc(120) > 0] = (62, 58, 60)
+    mask = person_mask(photo, confidence)
+    assert (mask[disc(150) == 0] > 0).mean() < 0.002
