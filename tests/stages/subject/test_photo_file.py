@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from stages.errors import SubjectError
 from stages.subject.photo_file import LARGEST_PIXELS, picture_kind, read_photo
@@ -55,6 +55,56 @@ def test_heic_is_read(tmp_path: Path) -> None:
     assert refusal(path).code == "photo_damaged"
 
 
+def exif_of(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "HEIF"])
+def test_whatever_wrote_a_turned_photo_it_is_turned_once(tmp_path: Path, kind: str) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    stored = Image.fromarray(gradient()).transpose(Image.Transpose.ROTATE_90)
+    path = saved(tmp_path / "p", stored, kind, exif=exif_of(6), quality=95)
+    photo = read_photo(path)
+    assert photo.picture_HW3.shape == (64, 96, 3)
+    assert np.abs(photo.picture_HW3.astype(int) - gradient()).mean() < 5
+
+
+def test_heic_with_opacity_lies_before_grey(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    pixels = np.dstack([gradient(), np.full((64, 96), 255, np.uint8)])
+    pixels[:32, :, 3] = 0
+    photo = read_photo(saved(tmp_path / "p", Image.fromarray(pixels, "RGBA"), "HEIF", quality=95))
+    assert np.abs(photo.picture_HW3[:24].astype(int) - 128).max() < 6
+    assert np.abs(photo.picture_HW3[40:].astype(int) - gradient()[40:]).mean() < 5
+    assert 0.4 < photo.transparent < 0.6
+
+
+def test_heic_of_10_bits_is_read_and_one_of_high_dynamic_range_is_refused(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    levels = (gradient().astype(np.uint16) * 257).tobytes()
+    for name, primaries in (("usual", 1), ("wide", 9)):
+        made = heif.from_bytes("RGB;16", (96, 64), levels)
+        made.save(tmp_path / name, quality=95, color_primaries=primaries, bit_depth=10)
+    photo = read_photo(tmp_path / "usual")
+    assert np.abs(photo.picture_HW3.astype(int) - gradient()).mean() < 5
+    assert refusal(tmp_path / "wide").code == "photo_colours"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "HEIF"])
+def test_a_bomb_of_any_format_is_refused_before_it_is_decoded(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    path = saved(tmp_path / "p", Image.fromarray(gradient()), kind)
+    monkeypatch.setattr("stages.subject.photo_file.LARGEST_PIXELS", 6000)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    assert refusal(path).code == "photo_too_large"
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_is_turned_as_its_metadata_says(tmp_path: Path, orientation: int) -> None:
     upright = Image.fromarray(gradient())
@@ -70,9 +120,7 @@ def test_a_photo_is_turned_as_its_metadata_says(tmp_path: Path, orientation: int
     stored = upright
     for step in undo.get(orientation, []):
         stored = stored.transpose(step)
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    path = saved(tmp_path / "p.png", stored, "PNG", exif=exif.tobytes())
+    path = saved(tmp_path / "p.png", stored, "PNG", exif=exif_of(orientation))
     photo = read_photo(path)
     assert (photo.picture_HW3 == gradient()).all()
     assert any("turned" in sentence for sentence in photo.told) == (orientation != 1)
