@@ -110,11 +110,13 @@ class Presence:
     Attributes:
         is_served: Something was heard of it lately.
         since: When it was heard of last; None for never.
+        epoch: Its run, by its number in the journal; 0 where there was none.
     """
 
     is_served: bool
     since: datetime | None
     standings: Standings
+    epoch: int = 0
 
     @property
     def sentence(self) -> str:

@@ -42,7 +42,9 @@ class StudioJobs:
             return Presence(is_served=False, since=None, standings=standings_from_json("{}"))
         is_served = abs(self.context.clock() - beat.at) < self.context.limits.absent_s
         since = datetime.fromtimestamp(beat.at, UTC)
-        return Presence(is_served=is_served, since=since, standings=standings_from_json(beat.body))
+        return Presence(
+            is_served=is_served, since=since, standings=standings_from_json(beat.body), epoch=beat.epoch
+        )
 
     async def shower(self) -> JobShower:
         """Makes answers of jobs, as things stand."""

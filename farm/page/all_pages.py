@@ -9,12 +9,30 @@ from starlette.types import ASGIApp
 
 from farm.api.context import ApiContext
 from farm.api.problems import BadRequest
-from farm.page import job_list_page, job_page, login_page, new_job_page, subjects_page
+from farm.page import (
+    admin_page,
+    farm_page,
+    job_list_page,
+    job_page,
+    login_page,
+    new_job_page,
+    subjects_page,
+    webhook_page,
+)
 from farm.page.protection import ProtectedPage
 from farm.page.refusals import handle_refusals
 from farm.page.static_files import STATIC_FILES
 
-_FAMILIES: Final = (login_page, job_list_page, job_page, new_job_page, subjects_page)
+_FAMILIES: Final = (
+    login_page,
+    job_list_page,
+    job_page,
+    new_job_page,
+    subjects_page,
+    farm_page,
+    admin_page,
+    webhook_page,
+)
 
 
 def make_page(context: ApiContext) -> ASGIApp:

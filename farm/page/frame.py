@@ -16,9 +16,11 @@ from farm.page.templates import filled
 from jobs.access import Scope
 
 _SECTIONS: Final = (
-    ("jobs", "/jobs", "Jobs", Scope.READ),
-    ("new", "/new", "New job", Scope.WRITE),
-    ("subjects", "/subjects", "Subjects", Scope.READ),
+    ("jobs", "/jobs", "Jobs", (Scope.READ,)),
+    ("new", "/new", "New job", (Scope.WRITE,)),
+    ("subjects", "/subjects", "Subjects", (Scope.READ,)),
+    ("farm", "/farm", "Farm", (Scope.READ, Scope.ADMIN)),
+    ("admin", "/admin", "Admin", (Scope.READ, Scope.ADMIN)),
 )
 
 
@@ -61,8 +63,8 @@ async def page_of(
     presence = await StudioJobs(context, visitor.key.studio).presence()
     sections = [
         SectionLink(name=name, path=path, title=title)
-        for name, path, title, scope in _SECTIONS
-        if visitor.may(scope)
+        for name, path, title, scopes in _SECTIONS
+        if any(map(visitor.may, scopes))
     ]
     text = filled(
         template,

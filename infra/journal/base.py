@@ -166,6 +166,10 @@ class Journal(Protocol):
         """The last one; None where no writer ever gave any."""
         ...
 
+    def epoch_began_at(self, epoch: int) -> float | None:
+        """When a run of the farm began, in seconds since 1970; None where there was none of that number."""
+        ...
+
     def ask(self, body: str, *, token: str) -> int:
         """Put a request in the box, for the writer to answer.
 

@@ -191,6 +191,12 @@ class SqlJournal:
             return Heartbeat(epoch=row.epoch, at=row.at, body=row.body)
         return None
 
+    def epoch_began_at(self, epoch: int) -> float | None:
+        """When a run of the farm began, see `Journal`."""
+        for row in self._rows(select(epochs).where(epochs.c.epoch == epoch)):
+            return float(row.began_at)
+        return None
+
     def ask(self, body: str, *, token: str) -> int:
         """Put a request in the box, see `Journal`."""
         check_writable([body, token], at=0.0)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -623,3 +624,13 @@ def test_it_behaves_like_a_list(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_it_is_known_when_a_run_of_the_farm_began(place: Place) -> None:
+    journal = place.open()
+    before = time.time()
+    epoch = journal.begin_epoch("one")
+    began_at = journal.epoch_began_at(epoch)
+    assert began_at is not None
+    assert before <= began_at <= time.time()
+    assert journal.epoch_began_at(epoch + 1) is None

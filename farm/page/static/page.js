@@ -163,6 +163,9 @@
       document.querySelector(`output[for="${event.target.id}"]`).textContent = event.target.value;
     }
   });
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-selects]")) event.target.select();
+  });
   document.getElementById("mistakes")?.focus();
 
   // Segments -----------------------------------------------------------------------------------------------------

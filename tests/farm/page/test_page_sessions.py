@@ -15,7 +15,16 @@ from farm.page.static_files import STATIC_FILES, VENDORED
 from jobs.access import Scope
 from jobs.farm_requests import PauseRequest, request_from_json
 
-PAGES = ("/jobs", "/jobs?search=nothing", "/jobs/hello-1", "/jobs/hello-1/segments/0", "/new", "/subjects")
+PAGES = (
+    "/jobs",
+    "/jobs?search=nothing",
+    "/jobs/hello-1",
+    "/jobs/hello-1/segments/0",
+    "/new",
+    "/subjects",
+    "/farm",
+    "/admin",
+)
 
 
 def asked_for(page: RunningPage) -> list[object]:
