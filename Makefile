@@ -16,7 +16,7 @@ PINS := pyproject.toml client/pyproject.toml constraints.txt requirements-render
 SOURCES := farm infra jobs stages client benchmarks recipes tests
 export PYTHONHASHSEED ?= 0
 
-.PHONY: help demo install test test-slow test-train test-gpu lint format imports types check clean
+.PHONY: help demo install test test-slow test-train test-gpu browser lint format imports types check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,14 @@ test-train: $(VENV)/.dev  ## the tests that train on Ray; those that also kill p
 
 test-gpu: $(VENV)/.dev  ## the tests that need a CUDA device
 	$(BIN)/python -m pytest -m gpu
+
+# Debian's Chromium, since downloads of other builds are not pinned here. Without it the tests in a browser skip, and say so.
+browser: $(VENV)/.dev  ## Chromium and what drives it, for the slow tests of the page
+	$(PIP) install --no-warn-conflicts -c constraints.txt --editable '.[browser]'
+	@if command -v chromium >/dev/null; then echo "chromium is there"; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-inter; \
+	else echo "no chromium, and it cannot be installed by apt here: apt-get install chromium" >&2; exit 1; fi
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)
