@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from farm.ledger.loading import catch_up, event_of, kept_ledger, take_entry
 from farm.ledger.sentences import job_of
 from infra.journal.base import Entry, Journal
 from jobs.errors import JournalError
-from jobs.journal_events import AnyJournalEvent, JobReceived
+from jobs.journal_events import AnyJournalEvent
+from jobs.lifecycle import JobState
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class FollowedJournal:
         self._look_s = look_s
         self._ledger = Ledger()
         self._by_studio: dict[str, list[LedgerJob]] = {}
+        self._counts: dict[str, Counter[JobState]] = {}
         self._recent: list[Happened] = []
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
@@ -78,6 +81,10 @@ class FollowedJournal:
         """The studio's jobs in the order in which they came, to look at."""
         return self._by_studio.get(studio, ())
 
+    def counts_of(self, studio: str) -> Mapping[JobState, int]:
+        """How many of the studio's jobs are in each state; kept up to date, so that nobody has to go through them."""
+        return self._counts.get(studio, Counter())
+
     async def open(self) -> None:
         """Read what there is.
 
@@ -93,6 +100,7 @@ class FollowedJournal:
         self._ledger = await to_thread.run_sync(load)
         for job in self._ledger.jobs.values():
             self._by_studio.setdefault(job.studio, []).append(job)
+            self._counts.setdefault(job.studio, Counter())[job.state] += 1
 
     async def refresh(self) -> None:
         """Take in whatever is in the journal by now.
@@ -151,14 +159,20 @@ class FollowedJournal:
         return await to_thread.run_sync(lambda: list(islice(self._journal.read(after=after), _PAGE)))
 
     def _take(self, entry: Entry) -> None:
-        take_entry(self._ledger, entry, where=self._journal.address)
         happened = self._happened(entry)
+        known = self._ledger.jobs.get(happened.job)
+        before = None if known is None else known.state
+        take_entry(self._ledger, entry, where=self._journal.address)
         self._recent.append(happened)
         if len(self._recent) > 2 * _RECENT:
             del self._recent[:_RECENT]
-        if isinstance(happened.event, JobReceived):
-            job = self._ledger.jobs[happened.job]
+        job = self._ledger.jobs[happened.job]
+        counts = self._counts.setdefault(job.studio, Counter())
+        if before is None:
             self._by_studio.setdefault(job.studio, []).append(job)
+        else:
+            counts[before] -= 1
+        counts[job.state] += 1
 
     def _happened(self, entry: Entry) -> Happened:
         event = event_of(entry, where=self._journal.address)

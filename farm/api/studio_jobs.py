@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -105,9 +104,10 @@ class StudioJobs:
         """How many of the studio's jobs are in each state; states without one are left out."""
         waiting = await self.waiting()
         await self.context.followed.refresh()
-        counts = Counter(job.state.value for job in self.context.followed.jobs_of(self.studio))
+        known = self.context.followed.counts_of(self.studio)
+        counts = {state.value: count for state, count in known.items()}
         counts[WAITING] = sum(name not in self.context.followed.jobs for name in waiting)
-        return {state: counts[state] for state in STATES if counts[state]}
+        return {state: counts[state] for state in STATES if counts.get(state)}
 
     async def ask(self, request: AnyRequest, *, token: str) -> tuple[int, RequestAnswer | None]:
         """Ask the farm; its answer is None where none came in time: the request is kept.

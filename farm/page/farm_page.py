@@ -114,7 +114,7 @@ def _queues(unfinished: Iterable[LedgerJob]) -> list[StudioQueue]:
 
 
 def _queue(studio: str, jobs: list[LedgerJob]) -> StudioQueue:
-    tiers = Counter(job.document["spec"].get("scheduling", {}).get("tier", Tier.NORMAL) for job in jobs)
+    tiers = Counter(map(_tier_of, jobs))
     settled = sum(job.segments.count(state) for job in jobs for state in _SETTLED)
     return StudioQueue(
         studio=studio,
@@ -123,6 +123,12 @@ def _queue(studio: str, jobs: list[LedgerJob]) -> StudioQueue:
         segments_left=sum(len(job.segments) for job in jobs) - settled,
         bar=bar_of_counts(Counter(job.state.value for job in jobs)),
     )
+
+
+def _tier_of(job: LedgerJob) -> str:
+    if '"tier"' not in job.document_json:  # most are told without reading their documents
+        return Tier.NORMAL
+    return str(job.document["spec"].get("scheduling", {}).get("tier", Tier.NORMAL))
 
 
 def _waits(presence: Presence, unfinished: Iterable[LedgerJob]) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from page_client import RunningPage, sent
+from page_client import RunningPage, running_page, sent
 from written_farm import USER, WrittenFarm
 
 from jobs.errors import InternalError, SegmentRejected
@@ -67,6 +67,34 @@ def test_another_studios_jobs_are_not_there(page: RunningPage, farm: WrittenFarm
         answer = sent(client, "/jobs/change", {"change": "cancel", "job": theirs})
         assert "0 of 1 ticked job: cancel is asked for." in answer.text
         assert list(page.journal.asked()) == []
+
+
+def test_groups_are_counted_as_jobs_come_and_go(page: RunningPage, farm: WrittenFarm) -> None:
+    def counts(client: httpx.Client) -> dict[str, int]:
+        html = client.get("/jobs").text
+        return {name: int(count) for count, name in re.findall(r"<b>(\d+)</b> ([a-z ]+)</a>", html)}
+
+    with page.visitor() as client:
+        assert set(counts(client).values()) == {0}
+        jobs = [farm.receive() for _ in range(4)]
+        farm.receive(studio="south")
+        farm.start(jobs[0], 0)
+        farm.start(jobs[1], 0)
+        farm.fail(jobs[1], InternalError("it broke"))
+        assert counts(client) == {
+            "all": 4,
+            "running": 1,
+            "waiting": 2,
+            "need you": 0,
+            "done": 0,
+            "failed": 1,
+            "ended": 0,
+        }
+        told = counts(client)
+    # A process that starts later counts the same.
+    folder = page.settings.cache.parent
+    with running_page(folder) as other, other.visitor() as client:
+        assert counts(client) == told
 
 
 def test_filters_and_orders_are_in_the_address(page: RunningPage, farm: WrittenFarm) -> None:
