@@ -31,21 +31,21 @@ router = APIRouter(prefix="/farm")
 _SETTLED: Final = (SegmentState.COMMITTED, SegmentState.WAIVED)
 _TIERS: Final = tuple(tier.value for tier in Tier if tier is not Tier.TRAINING)
 _WAITS: Final[Mapping[str, str]] = {
-    "running": "do not wait: a replica has what they need",
-    "turn": "wait for their turn",
-    "motion": "wait for their motion",
-    "planning": "are being planned",
-    "finishing": "are being joined and delivered",
-    "backoff": "wait for what does not answer, and are tried again",
-    "fresh_replica": "wait for a fresh replica",
-    "job_limit": "have all the replicas that the job may have",
-    "studio_limit": "have all the replicas that the studio may have",
-    "no_capacity": "wait for a replica that takes work",
-    "budget": "have spent their budget, and wait for you",
-    "quarantine": "have segments that were given up, and wait for you",
-    "on_hold": "are on hold",
-    "paused": "are paused",
-    "stopping": "are being cancelled",
+    "running": "Nothing: replicas work on all of it",
+    "turn": "Its turn",
+    "motion": "Its motion",
+    "planning": "Its plan",
+    "finishing": "Its master, which is being joined and delivered",
+    "backoff": "Something that does not answer; it is tried again",
+    "fresh_replica": "A fresh replica",
+    "job_limit": "One of the replicas that the job may have",
+    "studio_limit": "One of the replicas that the studio may have",
+    "no_capacity": "A replica that takes work",
+    "budget": "A larger budget, from you",
+    "quarantine": "Your word on segments that were given up",
+    "on_hold": "Your word: it is on hold",
+    "paused": "Your word: it is paused",
+    "stopping": "Its end: it is being cancelled",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from anyio import to_thread
@@ -23,17 +23,19 @@ from farm.page.sessions import (
     keep_session,
 )
 from farm.page.templates import filled
+from jobs.access import Scope
 from jobs.errors import AccessRefused
 
 router = APIRouter()
 
-_FIRST_PAGE = "/jobs"
+_FIRST_PAGE: Final = "/"
 
 
-@router.get("/")
-async def first_page() -> Response:
-    """The page begins with the jobs."""
-    return RedirectResponse(_FIRST_PAGE, status_code=303)
+@router.get(_FIRST_PAGE)
+async def first_page(visitor: AnyVisitor) -> Response:
+    """The page begins with the jobs, or with whatever else the key opens."""
+    begins = "/jobs" if visitor.may(Scope.READ) else "/new" if visitor.may(Scope.WRITE) else "/admin"
+    return RedirectResponse(begins, status_code=303)
 
 
 @router.get(LOGIN)

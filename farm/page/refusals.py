@@ -57,7 +57,9 @@ def handle_refusals(page: FastAPI) -> None:
         code = "method_not_allowed" if error.status_code == 405 else "unknown_address"
         return refused(
             request,
-            BadRequest("there is no such page", where=request.url.path, code=code, hint="go to /jobs"),
+            BadRequest(
+                "there is no such page", where=request.url.path, code=code, hint="go to the first page"
+            ),
         )
 
     @page.exception_handler(ClientDisconnect)

@@ -36,14 +36,14 @@ def test_the_farm_is_told_with_the_studios_own_queue(page: RunningPage, farm: Wr
         said = text_of(client.get("/farm").text)
         assert "Yes since" in said
         assert "Renderers 3" in said
-        assert "1 wait for their turn" in said
+        assert "Its turn 1 job" in said
         assert "1 running 1 normal 9" in said
         assert "south" not in said
         assert "render-host" not in said
         said = text_of(admin.get("/farm").text)
         assert "south" in said
         assert "render-host, process 7" in said
-        assert "2 wait for their turn" in said
+        assert "Its turn 2 jobs" in said
 
 
 def test_a_farm_that_is_away_is_told_so(page: RunningPage, farm: WrittenFarm) -> None:

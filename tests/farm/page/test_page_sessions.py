@@ -146,7 +146,7 @@ def test_a_form_needs_the_token_of_its_session(page: RunningPage, farm: WrittenF
 def test_nobody_is_led_away_after_the_log_in(page: RunningPage, wanted: str) -> None:
     with page.stranger() as client:
         answer = client.post("/login", data={"key": page.key(), "next": wanted}, headers=FROM_HERE)
-        assert answer.headers["location"] == "/jobs"
+        assert answer.headers["location"] == "/"
 
 
 @pytest.mark.parametrize("path", ["/login", "/jobs", "/nowhere", "/static/page.css", "/jobs/live"])
@@ -180,8 +180,11 @@ def test_a_key_without_the_scope_sees_what_it_may(page: RunningPage, farm: Writt
         assert "New job" not in html
         answer = sent(client, "/jobs/change", {"change": "pause", "job": job})
         assert (answer.status_code, "scope_missing" in answer.text) == (403, True)
-    with page.visitor("north", Scope.ADMIN) as client:
-        assert client.get("/jobs").status_code == 403
+    for scope, begins in ((Scope.READ, "/jobs"), (Scope.WRITE, "/new"), (Scope.ADMIN, "/admin")):
+        with page.visitor("north", scope) as client:
+            assert client.get("/").headers["location"] == begins
+            assert client.get(begins).status_code == 200
+            assert client.get("/jobs").status_code == (200 if scope is Scope.READ else 403)
 
 
 def test_the_api_stands_at_its_own_addresses_as_before(page: RunningPage) -> None:
