@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
@@ -161,20 +162,27 @@ async def live_job_list(context: Context, visitor: ReadingVisitor, address: Aske
 @router.post("/change")
 async def change_jobs(request: Request, context: Context, visitor: WritingVisitor, form: OwnForm) -> Response:
     """Pause, resume, cancel or retry the jobs that are ticked."""
-    names = form.texts("job")[:_MOST_AT_ONCE]
-    done, refusals = 0, list[str]()
+    names = list(dict.fromkeys(form.texts("job")))[:_MOST_AT_ONCE]
     if form.text("change") not in _CHANGES:
         raise BadRequest("is no change of a job", where="change", hint="load the page again")
     change = _CHANGES[form.text("change")]
-    for name in names:
-        asked = job_routes.Change(name, context, visitor.key, Response())
+    presence = await StudioJobs(context, visitor.key.studio).presence()
+    if not presence.is_served:
+        # Nobody answers: what is asked is kept, and a person need not wait for that.
+        context = replace(context, limits=replace(context.limits, answer_s=0.0))
+
+    async def refusal_of(name: str) -> str:
         try:
-            await change(asked)
-            done += 1
+            await change(job_routes.Change(name, context, visitor.key, Response()))
         except FarmError as error:
-            refusals.append(f"{name}: {error.message}")
+            return f"{name}: {error.message}"
+        return ""
+
+    # All at once: each waits for the farm's answer.
+    refusals = [told for told in await asyncio.gather(*map(refusal_of, names)) if told]
     if not is_fragment(request):
         return RedirectResponse("/jobs", status_code=303)
+    done = len(names) - len(refusals)
     asked_for = f"{done} of {plural(len(names), 'ticked job')}: {form.text('change')} is asked for."
     text = asked_for if names else "No job is ticked."
     return HTMLResponse(filled("notice.html", refusal=None, text=text, details=refusals))

@@ -54,13 +54,20 @@
   });
   document.addEventListener("gone", () => location.reload());
   window.addEventListener("offline", () => lost(true));
-  document.addEventListener("htmx:error", (event) => {
+  let isBeginning = false;
+  function beginAgain(event) {
     // The stream could not even begin: it is begun again, and the page stays as it is.
     const element = event.target;
-    if (!(element instanceof Element) || !element.hasAttribute("hx-sse:connect")) return;
+    if (!(element instanceof Element) || !element.hasAttribute("hx-sse:connect") || isBeginning) return;
+    isBeginning = true;
     lost(true);
-    setTimeout(() => window.htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element }), 3000);
-  });
+    setTimeout(() => {
+      isBeginning = false;
+      window.htmx.ajax("GET", element.getAttribute("hx-sse:connect"), { source: element });
+    }, 3000);
+  }
+  document.addEventListener("htmx:error", beginAgain);
+  document.addEventListener("htmx:response:error", beginAgain);
   setInterval(() => {
     showTimes();
     if (!stream || document.hidden) {

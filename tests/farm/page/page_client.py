@@ -18,7 +18,7 @@ from infra.settings import FarmSettings
 from jobs.access import Scope
 
 QUICK = ApiLimits(
-    answer_s=1.0, body_bytes=20_000, upload_bytes=200_000, silence_s=1.0, requests_per_minute=1_000_000
+    answer_s=0.3, body_bytes=20_000, upload_bytes=200_000, silence_s=1.0, requests_per_minute=1_000_000
 )
 FROM_HERE = {"Sec-Fetch-Site": "same-origin"}
 """What browsers say of a form that lies on the same site."""

@@ -198,6 +198,35 @@ def test_a_line_that_is_cut_is_shown_and_mended(
         expect(row).to_contain_text("3 of 4 segments", timeout=25_000)
 
 
+def test_a_stream_that_cannot_begin_is_begun_again(
+    page: RunningPage, farm: WrittenFarm, browser: Any, expect: Any
+) -> None:
+    job = farm.receive(segments=4)
+    failures = ["a page", "no page", "cut"]
+
+    def answer(route: Any) -> None:
+        failure = failures.pop(0) if failures else ""
+        if failure == "cut":
+            route.abort()
+        elif failure:
+            route.fulfill(
+                status=503 if failure == "a page" else 502, body="<h1>not now</h1>", content_type="text/html"
+            )
+        else:
+            route.continue_()
+
+    with context_of(browser) as context:
+        context.route("**/jobs/live", answer)
+        visitor = entered(context, page.address, page.key())
+        expect(visitor.locator("#connection")).to_be_visible()
+        farm.start(job, 0)
+        farm.commit(job, 0)
+        expect(visitor.locator("#connection")).to_be_hidden(timeout=30_000)
+        expect(visitor.locator("tr", has_text=job)).to_contain_text("1 of 4 segments")
+        assert failures == []
+        assert visitor.get_by_text("not now").count() == 0
+
+
 def test_the_main_journey_needs_no_mouse(
     page: RunningPage, farm: WrittenFarm, browser: Any, expect: Any
 ) -> None:
