@@ -7,7 +7,7 @@
 | `benchmarks.help_time` | seconds until `farm --help` is shown |
 | `benchmarks.scheduler_throughput` | dispatch decisions a second |
 | `benchmarks.journal_throughput` | events a second that a journal takes in and gives back |
-| `benchmarks.api_latency` | milliseconds in which the API lists many jobs and tells of a long one |
+| `benchmarks.api_latency` | milliseconds in which API and page list many jobs and tell of a long one |
 | `benchmarks.media_reading` | what `farm plan` and `farm subject prepare` take with the code of two checkouts |
 | `benchmarks.snapshot_cost` | size and time of a snapshot of many long jobs |
 | `benchmarks.evaluate_motion` | motion of MODA's weights on speech that no training heard |

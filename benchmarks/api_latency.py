@@ -1,9 +1,10 @@
-"""How fast the API answers: a list of many jobs, where a job of many segments stands, and a batch of many rows.
+"""How fast API and page answer: a list of many jobs, where a job of many segments stands, a batch of many rows.
 
     python -m benchmarks.api_latency [--jobs N] [--segments N] [--rows N]
 
 A journal of so many jobs is written, one of them with so many segments, and a server in this process is asked over a
-socket of its own, one request after another.
+socket of its own, one request after another. Of the page it is told how many kB it has, and how long a change takes
+from the journal into the stream that a browser reads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 from farm.api.context import ApiLimits
 from farm.api.server import serving
+from farm.page.all_pages import make_page
 from infra.journal import Journal, open_journal
 from infra.settings import FarmSettings
 from jobs.access import Scope
@@ -29,6 +31,7 @@ from jobs.reasons import ReasonKind
 
 _ASKED: Final = 60
 _AT_ONCE: Final = 2000
+_CHANGES: Final = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,11 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         begun = time.perf_counter()
         _write(journal, _events(options.jobs, segments=options.segments))
         _tell("journal of all of it written", [time.perf_counter() - begun])
-        key, _ = journal.keys.create(
+        key, known = journal.keys.create(
             studio="north", label="", scopes=Scope, expires_at=None, by="a benchmark"
         )
         begun = time.perf_counter()
-        with serving(settings, host="127.0.0.1", port=0, limits=ApiLimits()) as server:
+        limits = ApiLimits()
+        with serving(settings, host="127.0.0.1", port=0, limits=limits, make_page=make_page) as server:
             _tell("server ready", [time.perf_counter() - begun])
             for name, path in (
                 (f"first page of {options.jobs} jobs", "/v1/jobs"),
@@ -60,9 +64,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 (f"a job of {options.segments} segments", "/v1/jobs/film-1"),
             ):
                 _tell(name, [_asked(f"{server.address}{path}", key) for _ in range(_ASKED)])
+            session = journal.page_sessions.begin(known.key_id, lasts_s=3600.0)
+            for name, path in (
+                (f"page of {options.jobs} jobs", "/jobs"),
+                (f"the same by their names, of {options.jobs}", "/jobs?order=name"),
+                (f"page of a job of {options.segments} segments", "/jobs/film-1"),
+            ):
+                _tell_of_page(name, f"{server.address}{path}", session)
+            _tell_of_stream(f"{server.address}/jobs/film-1/live", session, journal, segments=options.segments)
             _tell_of_batch(server.address, key, rows=options.rows)
         journal.close()
     return 0
+
+
+def _tell_of_page(name: str, address: str, session: str) -> None:
+    seconds, size = [], 0
+    for _ in range(_ASKED):
+        begun = time.perf_counter()
+        with _opened(address, session) as answer:
+            size = len(answer.read())
+        seconds.append(time.perf_counter() - begun)
+    _tell(f"{name}, {size / 1000:.0f} kB", seconds)
+
+
+def _tell_of_stream(address: str, session: str, journal: Journal, *, segments: int) -> None:
+    """From a segment that changes to its cell in the stream."""
+    seconds, sizes = [], []
+    epoch = journal.begin_epoch("a benchmark")
+    with _opened(address, session) as stream:
+        _message(stream)
+        for number in range(min(_CHANGES, segments)):
+            begun = time.perf_counter()
+            change = _moved(f"film-1/{number}", "blocked", "motion merged", "ready", ReasonKind.WORK)
+            journal.append(epoch, [change.model_dump_json()])
+            sizes.append(_message(stream))
+            seconds.append(time.perf_counter() - begun)
+    _tell(f"a change in the page's stream, {statistics.median(sizes) / 1000:.1f} kB", seconds)
+
+
+def _opened(address: str, session: str) -> Any:
+    headers = {"Cookie": f"farm_session={session}"}
+    return urllib.request.urlopen(urllib.request.Request(address, headers=headers))
+
+
+def _message(stream: Any) -> int:
+    """Bytes of the next message that changes something."""
+    size = 0
+    for line in stream:
+        if line.startswith(b"data: <"):
+            size += len(line)
+        elif not line.strip():
+            if size:
+                return size
+        elif size:
+            size += len(line)
+    raise SystemExit("the page's stream ended")
 
 
 def _tell_of_batch(address: str, key: str, *, rows: int) -> None:
@@ -138,7 +194,7 @@ def _tell(name: str, seconds: list[float]) -> None:
     else:
         p95 = statistics.quantiles(seconds, n=20)[-1]
         text = f"{1000 * statistics.median(seconds):8.1f} ms median, {1000 * p95:8.1f} ms p95"
-    sys.stdout.write(f"{name:42} {text}\n")
+    sys.stdout.write(f"{name:48} {text}\n")
 
 
 if __name__ == "__main__":
