@@ -1,8 +1,8 @@
 """Motion on speech that no training heard: `python -m benchmarks.evaluate_motion --work DIR --moda FILE ...`.
 
-Two tables, of speakers never seen and of the held-out ends of the training clips: every network beside itself on
-another clip's speech, a face that keeps still at its mean, and the truth. The ends are only fair to weights whose
-training left them out.
+Two tables: the study's speakers, by whom nothing was trained or chosen, and the corpus's held-out speakers, by whom the
+shipped weights were chosen. Every network stands beside itself on another clip's speech, a face that keeps still at its
+mean, and the truth; a third table has the study by language.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from recipes.calibrate_motion import calibration_clips
-from recipes.corpus import load_motion_clips
+from recipes.corpus import load_motion_clips, load_study_clips, study_clips
 from stages.builtin import builtin_weights
 from stages.faco.composer_stage import ComposerStage
 from stages.tables import markdown_table
 from stages.training.motion_data import MotionClip
-from stages.training.motion_judging import Contestant, ContestantRow, reference_rows, rows_of
+from stages.training.motion_judging import Contestant, ContestantRow, reference_rows, rows_of, scores_of
 
 _COLUMNS: Final = {
     "lmd": "LMD px",
@@ -31,9 +30,13 @@ _COLUMNS: Final = {
     "outer_mouth_area": "MA outer",
     "opening": "opening corr.",
     "mouth_amplitude": "mouth ampl.",
+    "shut": "lips shut",
     "head_amplitude": "head ampl.",
     "head_speed": "head speed",
+    "nods": "nods deg",
 }
+_STUDY: Final = "The study's speakers"
+_HELD_OUT: Final = "The corpus's held-out speakers"
 _DIVERSE: Final = {"face": "Diverse", "lips": "lips", "eyes": "eyes", "head": "head"}
 
 
@@ -65,20 +68,37 @@ class Table:
 def evaluate(
     contestants: Sequence[Contestant], composer: ComposerStage, *, work: Path, takes: int
 ) -> list[Table]:
-    """Both tables, over the clips of the corpus that lie prepared in `work`."""
+    """The tables, over the clips that lie prepared in `work`."""
     tables = []
-    for title, held_out in (("Speakers never seen", True), ("Speakers seen, held-out ends of clips", False)):
+    languages: list[ContestantRow] = []
+    for title in (_STUDY, _HELD_OUT):
         rows: list[ContestantRow] = []
         clips: list[MotionClip] = []
         for contestant in contestants:
-            clips = load_motion_clips(work, contestant.encoder, held_out=held_out)
-            if not held_out:
-                clips = calibration_clips(clips)
+            if title == _HELD_OUT:
+                clips = load_motion_clips(work, contestant.encoder, held_out=True)
+            else:
+                clips = load_study_clips(work, contestant.encoder)
+                languages += by_language(contestant, clips)
             rows += rows_of(contestant, clips, composer, takes=takes)
         rows += reference_rows(clips)
-        speakers = tuple(clip.speaker for clip in clips)
+        speakers = tuple(dict.fromkeys(clip.speaker for clip in clips))
         tables.append(Table(title=title, speakers=speakers, rows=tuple(rows)))
-    return tables
+    spoken = tuple(sorted({clip.language for clip in study_clips()}))
+    return [*tables, Table(title="The study by language", speakers=spoken, rows=tuple(languages))]
+
+
+def by_language(contestant: Contestant, clips: Sequence[MotionClip]) -> list[ContestantRow]:
+    """A line for each language of the study, with the number of its clips."""
+    groups: dict[str, list[MotionClip]] = {}
+    for entry, clip in zip(study_clips(), clips, strict=True):
+        groups.setdefault(entry.language, []).append(clip)
+    return [
+        ContestantRow(
+            name=f"{contestant.name}, {language} ({len(group)})", scores=scores_of(contestant, group)
+        )
+        for language, group in sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    ]
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 | `python -m ...` | makes |
 |---|---|
-| `recipes.prepare_corpus` | tracks of every clip of the corpus, which `recipes/corpus.yaml` lists |
-| `recipes.calibrate_motion` | trained weights of MODA with their true amplitude |
+| `recipes.prepare_corpus` | tracks of every clip of `recipes/corpus.yaml` and `recipes/study.yaml` |
+| `recipes.calibrate_motion` | trained weights of MODA with their true amplitude, and the movement of heads |
 | `recipes.encoder.speech_prompts` | text for speech synthesisers to read |
+| `recipes.encoder.lip_subspace` | what of Whisper's rows tells lips |
 | `recipes.encoder.distil` | the compact speech encoder, from Whisper and much speech |
 | `recipes.sync.train` | the judge of lip-sync |
 | `recipes.offset.fit` | the judge of the sound's offset, and the lags of the clips that it learnt from |

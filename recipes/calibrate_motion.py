@@ -1,17 +1,18 @@
 """Give trained motion its true amplitude: `python -m recipes.calibrate_motion --work DIR --moda IN --out OUT`.
 
 A regression answers with the mean of what it deems possible, so its mouth opens less than a real one and its head
-hardly turns. One factor a part of the face makes up for that, found on the ends of the training clips, which the
-network has not seen.
+hardly turns. One factor makes up for the mouth, found on held-out speakers, whom the network has not seen. What head
+and shoulders lack is drawn: the spectrum that the clips of the corpus have and the network's takes have not becomes a
+filter on noise.
 
-Legend: T frames, C motion channels (361).
+Legend: T frames, F frequencies, Q components, C motion channels (361).
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,148 +22,189 @@ import torch
 from numpy.typing import NDArray
 
 from recipes.corpus import load_motion_clips
+from recipes.residual_spectrum import (
+    Doubles,
+    Spectrum,
+    component_map,
+    components_of,
+    cross_spectrum,
+    left_out,
+    residual_filter,
+)
 from stages.errors import SubjectError
-from stages.metrics.landmarks import landmark_distance
+from stages.metrics.landmarks import landmark_distance, mouth_opening
 from stages.moda.network import Moda, ModaConfig
+from stages.moda.residual_motion import HEAD_AND_TORSO
 from stages.moda.smoothing import smooth_motion
-from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS, MOUTH_POINTS, Motion
+from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS, Motion
 from stages.speech.loading import load_encoder
+from stages.subject.template import Template
 from stages.training.motion_data import MotionClip
 from stages.training.motion_losses import MOUTH, TORSO
 from stages.training.motion_prediction import predict_take
-from stages.training.motion_scores import amplitude, speed
+from stages.training.motion_scores import canonical_mesh
 from stages.weights import load_weights, save_weights
 from stages.weights_header import WeightsHeader, read_header, read_sizes
 
 logger = logging.getLogger(__name__)
 
 Rows = NDArray[np.float32]
-Takes = Sequence[Sequence[Rows]]
-"""Clips of takes of rows (T, 361)."""
 
-SHORTEST_CLIP: Final = 8 * FRAMES_PER_SECOND
-"""Frames below which a clip's held-out end is too short to tell an amplitude from."""
+SHORTEST_CLIP: Final = 3 * FRAMES_PER_SECOND
+"""Frames below which a clip is too short to tell an amplitude from."""
 
-_ROTATION: Final = slice(300, 303)
-_CENTRE: Final = slice(303, 306)
-_MOUTH_GAINS: Final = np.linspace(1.0, 1.5, 11)
-_MOUTH_COST: Final = 0.005
-"""The share by which LMD may rise for a mouth that opens further."""
+_MOUTH_GAINS: Final = np.linspace(1.0, 1.6, 13)
+_MOUTH_COST: Final = 0.04
+"""The share by which LMD may rise for a mouth that opens as far as real ones."""
 
-_LARGEST_GAIN: Final = 1.5
-_TAKES: Final = 3
+_HEAD_SHARE: Final = 0.85
+"""How far takes move head and shoulders, of what the clips do: pictures get worse away from the pose of a reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gains:
-    """Factors on displacements; the eyes have blinks of their own, and the scale is not smoothed: both stay."""
+class Calibration:
+    """What calibrated weights hold beside the trained ones.
 
-    mouth: float = 1.0
-    rotation: float = 1.0
-    centre: float = 1.0
-    torso: float = 1.0
+    Attributes:
+        mouth: factor on displacements of the lips.
+        residual_KQQ, residual_CQ: see `stages.moda.residual_motion`.
+    """
 
-    def as_channels(self) -> Rows:
+    mouth: float
+    residual_KQQ: Doubles
+    residual_CQ: Doubles
+
+    @property
+    def gain_C(self) -> Rows:
         """The factor of every channel (361,)."""
         gain_C = np.ones(MOTION_CHANNELS, dtype=np.float32)
-        parts = ((MOUTH, self.mouth), (_ROTATION, self.rotation), (_CENTRE, self.centre), (TORSO, self.torso))
-        for part, gain in parts:
-            gain_C[part] = gain
+        gain_C[MOUTH] = self.mouth
         return gain_C
 
 
-def learn_gains(network: Moda, clips: Sequence[MotionClip]) -> Gains:
-    """Find the factors on clips that the network was not trained on, such as the ends of its training clips.
-
-    The mouth gets the largest that raises LMD by no more than a hundredth, and its spread not above the true one.
-    Head and shoulders are drawn, not matched frame for frame: they get the geometric mean of what equals the true
-    spread and what equals the true speed, for a sample is quicker than a head of the same spread.
+def calibrate(network: Moda, *, strangers: Sequence[MotionClip], corpus: Sequence[MotionClip]) -> Calibration:
+    """Find what the network lacks.
 
     Args:
-        network: its own gain, if any, is left out of account.
-        clips: at least one.
+        network: its own calibration, if any, is left out of account.
+        strangers: clips of speakers whom it was not trained on.
+        corpus: clips whose heads and shoulders move as the takes are to move.
 
     Raises:
-        SubjectError: there are no clips.
+        SubjectError: no clip of either is long enough.
     """
-    if not clips:
-        raise SubjectError(
-            code="clip_too_short",
-            where="training clips",
-            what="none is long enough to calibrate motion on",
-            hint=f"add a clip of more than {SHORTEST_CLIP // FRAMES_PER_SECOND} s",
-        )
-    plain = with_gains(network, Gains())
-    takes = [[_rows(plain, clip, take) for take in range(1, _TAKES + 1)] for clip in clips]
-    truths = [_smoothed(clip.rows_TC) for clip in clips]
-    moving = [index for index, clip in enumerate(clips) if clip.torso_moves]
-    return Gains(
-        mouth=_mouth_gain(
-            [rows[0][:, MOUTH] for rows in takes],
-            [clip.rows_TC[:, MOUTH] for clip in clips],
-            limit=_median_gain(takes, truths, MOUTH, amplitude),
-        ),
-        rotation=_drawn_gain(takes, truths, _ROTATION),
-        centre=_drawn_gain(takes, truths, _CENTRE),
-        torso=_drawn_gain([takes[index] for index in moving], [truths[index] for index in moving], TORSO),
+    plain = uncalibrated(network)
+    residual_CQ = component_map([clip.rows_TC[:, TORSO] for clip in corpus if clip.torso_moves])
+    return Calibration(
+        mouth=mouth_gain(plain, long_enough(strangers)),
+        residual_KQQ=head_residual(plain, long_enough(corpus), residual_CQ),
+        residual_CQ=residual_CQ,
     )
 
 
-def with_gains(network: Moda, gains: Gains) -> Moda:
-    """A copy of the network, in inference form, that has these factors and keeps them in its weights."""
-    device = network.scale_C.device
-    copy = Moda(replace(network.config, calibrated=True)).to(device).eval().requires_grad_(False)
-    copy.load_state_dict({**network.state_dict(), "gain_C": torch.from_numpy(gains.as_channels()).to(device)})
+def uncalibrated(network: Moda) -> Moda:
+    """A copy of the network in inference form, without what calibration adds."""
+    copy = (
+        Moda(replace(network.config, calibrated=False))
+        .to(network.scale_C.device)
+        .eval()
+        .requires_grad_(False)
+    )
+    kept = copy.state_dict().keys()
+    copy.load_state_dict({name: value for name, value in network.state_dict().items() if name in kept})
     return copy
 
 
-def _rows(network: Moda, clip: MotionClip, take: int) -> Rows:
-    return smooth_motion(predict_take(network, clip.features_TD, clip.template, take=take)).as_rows()
+def calibrated(network: Moda, calibration: Calibration) -> Moda:
+    """A copy of the network, in inference form, that moves by the calibration and keeps it in its weights."""
+    copy = (
+        Moda(replace(network.config, calibrated=True)).to(network.scale_C.device).eval().requires_grad_(False)
+    )
+    added = {
+        "gain_C": torch.from_numpy(calibration.gain_C),
+        "residual_KQQ": torch.from_numpy(calibration.residual_KQQ.astype(np.float32)),
+        "residual_CQ": torch.from_numpy(calibration.residual_CQ.astype(np.float32)),
+    }
+    copy.load_state_dict({**network.state_dict(), **added})
+    return copy
 
 
-def _smoothed(rows_TC: Rows) -> Rows:
-    return smooth_motion(Motion.from_rows(np.ascontiguousarray(rows_TC))).as_rows()
+def long_enough(clips: Sequence[MotionClip]) -> list[MotionClip]:
+    """The clips that tell an amplitude. Raises SubjectError where none does."""
+    long = [clip for clip in clips if clip.frame_count >= SHORTEST_CLIP]
+    if not long:
+        raise SubjectError(
+            code="clip_too_short",
+            where="clips to calibrate on",
+            what="none is long enough to calibrate motion on",
+            hint=f"add a clip of {SHORTEST_CLIP // FRAMES_PER_SECOND} s or more",
+        )
+    return long
 
 
-def _mouth_gain(ours: Sequence[Rows], truths: Sequence[Rows], *, limit: float) -> float:
-    pairs = list(zip(ours, truths, strict=True))
+def mouth_gain(network: Moda, clips: Sequence[MotionClip]) -> float:
+    """The largest factor that raises LMD by a twenty-fifth at most, and the opening's spread not above the true one."""
+    ours = [_smoothed_take(network, clip).mouth_TN3 for clip in clips]
+    truths = [Motion.from_rows(np.ascontiguousarray(clip.rows_TC)).mouth_TN3 for clip in clips]
 
     def lmd(gain: float) -> float:
-        distances = [
-            landmark_distance(
-                gain * mouth_TC.reshape(-1, MOUTH_POINTS, 3), truth_TC.reshape(-1, MOUTH_POINTS, 3)
+        pairs = zip(ours, truths, strict=True)
+        return float(np.mean([landmark_distance(gain * lips, truth) for lips, truth in pairs]))
+
+    def amplitude(gain: float) -> float:
+        triples = zip(clips, ours, truths, strict=True)
+        return float(
+            np.mean(
+                [
+                    _opening_spread(clip.template, gain * lips)
+                    / max(_opening_spread(clip.template, truth), 1e-6)
+                    for clip, lips, truth in triples
+                ]
             )
-            for mouth_TC, truth_TC in pairs
-        ]
-        return float(np.mean(distances))
+        )
 
     dearest = (1 + _MOUTH_COST) * lmd(1.0)
-    able = [float(gain) for gain in _MOUTH_GAINS if gain <= limit and lmd(gain) <= dearest]
+    able = [float(gain) for gain in _MOUTH_GAINS if amplitude(gain) <= 1.0 and lmd(gain) <= dearest]
     return max(able, default=1.0)
 
 
-def _drawn_gain(takes: Takes, truths: Sequence[Rows], part: slice) -> float:
-    """What meets spread and speed halfway, within bounds; 1 where there is no clip."""
-    if not takes:
-        return 1.0
-    gain = np.sqrt(_median_gain(takes, truths, part, amplitude) * _median_gain(takes, truths, part, speed))
-    return float(np.clip(gain, 1.0, _LARGEST_GAIN))
+def _opening_spread(template: Template, mouth_TN3: Rows) -> float:
+    still = Motion.from_rows(np.zeros((len(mouth_TN3), MOTION_CHANNELS), dtype=np.float32))
+    return float(
+        mouth_opening(canonical_mesh(template, replace(still, mouth_TN3=mouth_TN3.astype(np.float32)))).std()
+    )
 
 
-def _median_gain(
-    takes: Takes, truths: Sequence[Rows], part: slice, measure: Callable[[Rows], float]
-) -> float:
-    """What, over the clips, makes our measure the true one."""
-    wanted = []
-    for rows, truth_TC in zip(takes, truths, strict=True):
-        ours = float(np.mean([measure(take_TC[:, part]) for take_TC in rows]))
-        wanted.append(measure(truth_TC[:, part]) / max(ours, 1e-6))
-    return float(np.median(wanted))
+def head_residual(network: Moda, clips: Sequence[MotionClip], residual_CQ: Doubles) -> Doubles:
+    """(K, Q, Q): the filter that gives takes the typical spectrum of the clips, a little quieter."""
+    truths, takes = [], []
+    for clip in clips:
+        truths.append(cross_spectrum(components_of(clip.rows_TC[:, HEAD_AND_TORSO], residual_CQ)))
+        take = _smoothed_take(network, clip).as_rows()[:, HEAD_AND_TORSO]
+        takes.append(cross_spectrum(components_of(take, residual_CQ)))
+    return residual_filter(left_out(_HEAD_SHARE**2 * typical(truths), np.mean(takes, axis=0)))
 
 
-def calibration_clips(clips: Sequence[MotionClip]) -> list[MotionClip]:
-    """The held-out ends of those training clips that are long enough."""
-    return [part for clip in clips if clip.frame_count > SHORTEST_CLIP for part in clip.held_out_parts()]
+def typical(spectra: Sequence[Spectrum]) -> Spectrum:
+    """Their mean, in which one who moves much does not speak for all: each component has its mean spread over them."""
+    spreads_Q = np.mean(
+        [np.sqrt(np.einsum("fqq->q", _both_signs(spectrum)).real) for spectrum in spectra], axis=0
+    )
+    # In shares of each one's own movement.
+    shape_FQQ = np.mean([spectrum / np.einsum("fqq->", spectrum).real for spectrum in spectra], axis=0)
+    shape_Q = np.sqrt(np.einsum("fqq->q", _both_signs(shape_FQQ)).real)
+    scale_Q = spreads_Q / np.maximum(shape_Q, 1e-12)
+    scaled_FQQ: Spectrum = shape_FQQ * scale_Q[:, None] * scale_Q[None, :]
+    return scaled_FQQ
+
+
+def _both_signs(spectrum_FQQ: Spectrum) -> Spectrum:
+    """The spectrum with negative frequencies counted in."""
+    return np.concatenate([spectrum_FQQ, spectrum_FQQ[1:-1].conj()])
+
+
+def _smoothed_take(network: Moda, clip: MotionClip) -> Motion:
+    return smooth_motion(predict_take(network, clip.features_TD, clip.template))
 
 
 def main() -> None:
@@ -177,11 +219,14 @@ def main() -> None:
     network = Moda(read_sizes(options.moda, ModaConfig)).eval()
     load_weights(options.moda, network, expected={"architecture": "moda"})
     encoder = load_encoder(header.encoder, device=torch.device("cpu"))
-    gains = learn_gains(network, calibration_clips(load_motion_clips(options.work, encoder, held_out=False)))
-    logger.info("%s", gains)
-    calibrated = with_gains(network, gains)
-    fields = {**asdict(header), "sizes": asdict(calibrated.config)}
-    save_weights(options.out, calibrated, WeightsHeader(**fields))
+    calibration = calibrate(
+        network,
+        strangers=load_motion_clips(options.work, encoder, held_out=True),
+        corpus=load_motion_clips(options.work, encoder, held_out=False),
+    )
+    logger.info("mouth %.2f", calibration.mouth)
+    fields = {**asdict(header), "sizes": asdict(replace(network.config, calibrated=True))}
+    save_weights(options.out, calibrated(network, calibration), WeightsHeader(**fields))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Prepare every clip of the corpus, restartable: `python -m recipes.prepare_corpus --data DIR --work DIR`."""
+"""Prepare every clip of corpus and study, restartable: `python -m recipes.prepare_corpus --data DIR --work DIR`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import time
 from pathlib import Path
 
-from recipes.corpus import corpus_clips
+from recipes.corpus import corpus_clips, study_clips
 from stages.subject.prepare import prepare_clip
 from stages.subject.tracks import ClipTracks
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 def prepare_corpus(*, data: Path, work: Path) -> None:
     """Track every clip that is not tracked yet."""
-    for clip in corpus_clips():
+    for clip in (*corpus_clips(), *study_clips()):
         folder = clip.folder(work)
         if ClipTracks.is_complete(folder):
             continue

@@ -18,7 +18,8 @@ import torch
 
 from benchmarks.sync.moda_motion import Spoken, score_moda
 from benchmarks.sync.trials import SHIFTS, Summary, Trial, summarise, try_clip
-from recipes.sync.data import SyncClip, folds, load_clips, performer_of
+from recipes.corpus import performer_of
+from recipes.sync.data import SyncClip, folds, load_clips
 from recipes.sync.training import SyncTraining, train_judge
 from stages.builtin import builtin_subject, builtin_subject_names, builtin_weights
 from stages.speech.encoder import SpeechEncoder

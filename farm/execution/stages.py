@@ -237,7 +237,9 @@ class RealStages:
 
     def shared_weights(self) -> SharedWeights:
         """See `StageFactory`."""
-        return SharedWeights(motion=_present("moda"), composer=_present("faco"), encoder=_present("encoder"))
+        return SharedWeights(
+            motion=_present("moda"), composer=_present("faco"), encoder=_present("compact-2")
+        )
 
     def builtin_subjects(self) -> Mapping[str, Path]:
         """See `StageFactory`."""

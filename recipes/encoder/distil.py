@@ -1,11 +1,10 @@
-"""Distil Whisper's second layer into the compact speech encoder, restartable.
+"""Distil what Whisper hears of lips into the compact speech encoder, restartable.
 
-    python -m recipes.encoder.distil --data DATA --speech FOLDER... --work WORK --steps N [--moda WEIGHTS]
+    python -m recipes.encoder.distil --data DATA --speech FOLDER... --directions FILE --work WORK --steps N
 
 DATA is the corpus's folder of clips, whose held-out speakers are kept for validation; the folders of --speech hold any
-other recordings. WORK receives `encoder.safetensors`, checkpoints and the curve.
-
-Legend: P projections, D feature width.
+other recordings; FILE is by `recipes.encoder.lip_subspace`. WORK receives `encoder.safetensors`, checkpoints and the
+curve.
 """
 
 from __future__ import annotations
@@ -18,17 +17,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from torch import Tensor, nn
 
 from recipes.encoder.distil_data import SpeechPool, Variety, read_corpus, read_folder
 from recipes.encoder.distil_teacher import Teacher, TeacherFacts, measure_teacher
 from recipes.encoder.encoder_trainer import Distillation, EncoderTrainer
-from stages.moda.network import Moda, ModaConfig
-from stages.speech.whisper import WhisperEncoder
+from recipes.encoder.lip_subspace import LipTeacher
 from stages.threads import use_one_thread
 from stages.training.checkpoint import checkpoint_bytes, checkpoint_state
-from stages.weights import load_weights
-from stages.weights_header import read_sizes
 from stages.whole_files import written_whole
 
 logger = logging.getLogger(__name__)
@@ -61,17 +56,9 @@ def distil(trainer: EncoderTrainer, *, work: Path, save_every: int = 100, log_ev
             trainer.export(work / "encoder.safetensors")
 
 
-def moda_projection(path: Path) -> Tensor:
-    """(P, D): the first linear layer that MODA's weights read speech features with."""
-    moda = Moda(read_sizes(path, ModaConfig))
-    load_weights(path, moda, expected={"architecture": "moda"})
-    first = next(module for module in moda.speech_head.modules() if isinstance(module, nn.Linear))
-    return first.weight.detach()
-
-
-def prepare_teacher(pool: SpeechPool, *, work: Path, config: Distillation) -> Teacher:
-    """Whisper with its statistics on this speech, measured once a work folder."""
-    whisper, kept = WhisperEncoder(), work / "teacher.safetensors"
+def prepare_teacher(pool: SpeechPool, *, directions: Path, work: Path, config: Distillation) -> Teacher:
+    """What Whisper hears of lips, with its statistics on this speech, measured once a work folder."""
+    whisper, kept = LipTeacher.load(directions), work / "teacher.safetensors"
     if kept.is_file():
         return Teacher(whisper, TeacherFacts(**checkpoint_state(kept.read_bytes(), where=str(kept))))
     # A sequence of its own, that no training step draws from.
@@ -106,7 +93,7 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, nargs="*", default=[], help="folders of more recordings")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is written")
     parser.add_argument("--steps", type=int, required=True, help="optimiser steps")
-    parser.add_argument("--moda", type=Path, help="weights of MODA, whose view of the rows then counts too")
+    parser.add_argument("--directions", type=Path, required=True, help="what of Whisper's rows tells lips")
     options = parser.parse_args()
     use_one_thread()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -122,8 +109,7 @@ def main() -> None:
         config,
         pool,
         held_out,
-        teacher=prepare_teacher(pool, work=options.work, config=config),
-        projection_PD=None if options.moda is None else moda_projection(options.moda),
+        teacher=prepare_teacher(pool, directions=options.directions, work=options.work, config=config),
     )
     distil(trainer, work=options.work)
 

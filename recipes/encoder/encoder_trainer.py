@@ -1,6 +1,6 @@
-"""Training of the compact speech encoder on what Whisper's second layer hears.
+"""Training of the compact speech encoder on what Whisper hears of lips.
 
-Legend: B batch, F mel bands, K spectral frames, T frames, D feature width, P projections.
+Legend: B batch, F mel bands, K spectral frames, T frames, D feature width.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from recipes.encoder.distil_data import SpeechPool
 from recipes.encoder.distil_teacher import Teacher, mel_batch
+from recipes.encoder.lip_subspace import DIRECTIONS
 from stages.payloads import FRAMES_PER_SECOND, SAMPLES_PER_FRAME
 from stages.speech.compact import ARCHITECTURE, CompactConfig, CompactNetwork
 from stages.speech.context import CONTEXT_FRAMES, WINDOW_FRAMES, speech_slice
@@ -28,7 +29,7 @@ from stages.training.trainer import KeptParts, Validation
 from stages.weights import save_weights
 from stages.weights_header import WeightsHeader
 
-NAME: Final = "compact-1"
+NAME: Final = "compact-2"
 """Name of the encoder that this distillation makes; another one needs another."""
 
 WINDOW_WITH_CONTEXT: Final = WINDOW_FRAMES + 2 * CONTEXT_FRAMES
@@ -42,7 +43,7 @@ class Distillation:
     Attributes:
         windows: windows of 14 s a step.
         warm_up: steps over which the rate rises.
-        cosine, projected: weights of the angle and of the distance in MODA's eyes, beside the distance itself.
+        cosine, telling: weights of the angle, and of the distance in px of lips, beside the distance in spreads.
     """
 
     steps: int
@@ -54,9 +55,11 @@ class Distillation:
     weight_decay: float = 0.01
     ema_decay: float = 0.998
     cosine: float = 0.5
-    projected: float = 0.5
+    telling: float = 2.0
     seed: int = 0
-    network: CompactConfig = field(default_factory=CompactConfig)
+    network: CompactConfig = field(
+        default_factory=lambda: CompactConfig(attention_blocks=4, reach=5, features=DIRECTIONS)
+    )
 
 
 class EncoderTrainer(KeptParts):
@@ -71,9 +74,7 @@ class EncoderTrainer(KeptParts):
         held_out: Sequence[Floats],
         *,
         teacher: Teacher,
-        projection_PD: Tensor | None = None,
     ) -> None:
-        """`projection_PD` is what MODA makes of a row first."""
         seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
         self.config, self.pool, self.step, self.steps = config, pool, 0, config.steps
         self.teacher, facts = teacher, teacher.facts
@@ -84,7 +85,6 @@ class EncoderTrainer(KeptParts):
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
-        self._projection_PD = None if projection_PD is None else projection_PD * facts.spread_D
         self._held_out_mels = [
             mel_batch([window_S]) for speech_S in held_out for window_S in _windows(speech_S)
         ]
@@ -101,7 +101,7 @@ class EncoderTrainer(KeptParts):
         mel_BFK = mel_batch([self.pool.window(random, frames=config.frames) for _ in range(config.windows)])
         wanted_BTD = self._standardised(self.teacher.rows(mel_BFK))
         losses = self._losses(self._standardised(self.network(mel_BFK)), wanted_BTD)
-        total = losses["distance"] + config.cosine * losses["angle"] + config.projected * losses["projected"]
+        total = losses["distance"] + config.cosine * losses["angle"] + config.telling * losses["telling"]
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -115,15 +115,13 @@ class EncoderTrainer(KeptParts):
         return (rows_BTD - facts.mean_D) / facts.spread_D
 
     def _losses(self, heard_BTD: Tensor, wanted_BTD: Tensor) -> dict[str, Tensor]:
-        projected = heard_BTD.new_zeros(())
-        if self._projection_PD is not None:
-            wanted_BTP = wanted_BTD @ self._projection_PD.T
-            error_BTP = (heard_BTD - wanted_BTD) @ self._projection_PD.T
-            projected = error_BTP.square().mean() / wanted_BTP.var(dim=(0, 1)).mean()
+        # The teacher's directions are in px of lips: by their spread weighs what tells much.
+        error_BTD = (heard_BTD - wanted_BTD) * self.teacher.facts.spread_D
+        wanted_px_BTD = wanted_BTD * self.teacher.facts.spread_D
         return {
             "distance": functional.smooth_l1_loss(heard_BTD, wanted_BTD),
             "angle": 1.0 - functional.cosine_similarity(heard_BTD, wanted_BTD, dim=-1).mean(),
-            "projected": projected,
+            "telling": error_BTD.square().mean() / wanted_px_BTD.var(dim=(0, 1)).mean(),
         }
 
     def validate(self) -> Validation:
@@ -140,11 +138,10 @@ class EncoderTrainer(KeptParts):
             "r2_worst_tenth": 1.0 - float(unexplained_D.quantile(0.9)),
             "cosine": float(functional.cosine_similarity(heard_TD, wanted_TD, dim=-1).mean()),
         }
-        if self._projection_PD is not None:
-            error_TP = (heard_TD - wanted_TD) @ self._projection_PD.T
-            spread_P = (wanted_TD @ self._projection_PD.T).var(0)
-            losses["r2_projected"] = 1.0 - float(error_TP.square().mean(0).sum() / spread_P.sum())
-        return Validation(losses=losses, score=float(unexplained_D.mean()))
+        error_TD = (heard_TD - wanted_TD) * self.teacher.facts.spread_D
+        spread_D = (wanted_TD * self.teacher.facts.spread_D).var(0)
+        losses["r2_telling"] = 1.0 - float(error_TD.square().mean(0).sum() / spread_D.sum())
+        return Validation(losses=losses, score=1.0 - losses["r2_telling"])
 
     def export(self, path: Path) -> None:
         """See `Trainer`."""
@@ -155,7 +152,7 @@ class EncoderTrainer(KeptParts):
             fps=FRAMES_PER_SECOND,
             training_data=self.pool.digest(),
             facts={
-                "teacher": "whisper-base-layer-2",
+                "teacher": "whisper-base-layers-2-4",
                 "steps": self.step,
                 "speech_seconds": round(self.pool.seconds),
                 **{name: round(value, 4) for name, value in self.validate().losses.items()},

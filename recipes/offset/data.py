@@ -13,8 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.corpus import CorpusClip, corpus_clips, listed_clips
-from recipes.sync.data import performer_of
+from recipes.corpus import CorpusClip, performer_of
 from stages.errors import SubjectError
 from stages.payloads import SAMPLES_PER_FRAME
 from stages.speech.decode import read_levelled
@@ -29,7 +28,6 @@ from stages.whole_files import written_whole
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-_MORE: Final = Path(__file__).with_name("video_more.yaml")
 _STUDIO: Final = ("video_3s/", "video_10s/v_vidtimit")
 """Recorded in one go, picture and sound by the same machine: GRID and VidTIMIT."""
 
@@ -59,11 +57,6 @@ class HeardClip:
     def is_studio(self) -> bool:
         """Whether it is one of those that zero is set by."""
         return self.entry.path.startswith(_STUDIO)
-
-
-def listed_for_offset() -> tuple[CorpusClip, ...]:
-    """The corpus, and the further clips of real speakers that may teach weights that ship."""
-    return corpus_clips() + listed_clips(_MORE)
 
 
 def load_heard(entries: Iterable[CorpusClip], *, data: Path, cache: Path) -> list[HeardClip]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from recipes.offset.data import HeardClip, listed_for_offset, load_heard, performer_folds
+from recipes.corpus import corpus_clips
+from recipes.offset.data import HeardClip, load_heard, performer_folds
 from recipes.offset.training import Lags, OffsetTraining, find_offset, train_predictor
 from stages.payloads import FRAMES_PER_SECOND
 from stages.subject.audio_offset import AudioOffset
@@ -121,7 +122,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     use_one_thread()
-    clips = load_heard(listed_for_offset(), data=options.data, cache=options.cache)
+    clips = load_heard(corpus_clips(), data=options.data, cache=options.cache)
     training = OffsetTraining()
     lags = {clip.entry.path: clip.entry.lag for clip in clips if not clip.entry.held_out}
     for steps in _ROUND_STEPS:

@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recipes.corpus import performer_of
 from stages.speech.encoder import SpeechEncoder
 from stages.subject.tracks import ClipTracks
 from stages.sync.inputs import lip_input, sound_input
 
 Floats = NDArray[np.float32]
-
-_PERFORMERS: Final = {"actor-a": "s01", "actor-b": "s02", "actor-c": "s09"}
-"""Whose performance and voice a digital actor of the corpus has: with it, the actor is no stranger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +64,6 @@ def _load(folder: Path, encoder: SpeechEncoder) -> SyncClip:
         lips_TK=lip_input(tracks.canonical_TN3),
         sound_TA=sound_input(encoder, tracks.speech_S),
     )
-
-
-def performer_of(speaker: str) -> str:
-    """The speaker, or for a digital actor the one whose performance it shows."""
-    return _PERFORMERS.get(speaker, speaker)
 
 
 def folds(clips: Sequence[SyncClip], count: int) -> list[set[str]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recipes.sync.data import SyncClip, load_clips, performer_of
+from recipes.corpus import performer_of
+from recipes.sync.data import SyncClip, load_clips
 from recipes.sync.training import SyncTraining, train_judge
 from stages.payloads import FRAMES_PER_SECOND
 from stages.speech.loading import load_encoder

@@ -8,7 +8,7 @@ from typing import Literal
 
 from stages.errors import SubjectError
 
-BuiltinNetwork = Literal["moda", "faco", "encoder", "renderer", "sync", "lip_predictor"]
+BuiltinNetwork = Literal["moda", "faco", "compact-1", "compact-2", "renderer", "sync", "lip_predictor"]
 
 
 def _root() -> Path:
@@ -33,6 +33,6 @@ def builtin_subject(name: str) -> Path:
 
 
 def builtin_weights(network: BuiltinNetwork) -> Path:
-    """The shared weights of a stage or of the speech encoder; the actors share one renderer, beside their packages."""
+    """The shared weights of a stage or of a speech encoder; the actors share one renderer, beside their packages."""
     folder = "subjects" if network == "renderer" else "weights"
     return _root() / folder / f"{network}.safetensors"

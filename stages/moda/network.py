@@ -1,7 +1,7 @@
 """MODA: mapping once from speech to mouth, eyes, head and torso with dual attention (MODA section 2, eq. 1 to 3).
 
 Legend: B batch, T frames, D speech feature width, C width or motion channels (361), M mesh channels (1434), Z latent
-width.
+width, K filter taps, Q components.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from stages.mlp import Mlp, initialise_linear
 from stages.moda.blinks import BLINK_FRAMES
 from stages.moda.prob_attention import Mode, ProbAttention
 from stages.moda.recurrent import RecurrentBranches
+from stages.moda.residual_motion import RESIDUAL_CHANNELS, RESIDUAL_COMPONENTS, RESIDUAL_TAPS
 from stages.moda.spec_attention import SpecAttention
 from stages.payloads import (
     EYE_POINTS,
@@ -45,7 +46,8 @@ class ModaConfig:
             keeps the lips the same in every take. Changes nothing but in dual attention, which alone has both.
         attention: both branches; SpecAttn alone ("w/o multimodal", Table 3); ProbAttn alone ("w/o specific"); or
             recurrent networks in their place ("LSTM"). Only ProbAttn draws: without it every take is the same.
-        calibrated: whether the weights hold a gain per channel, see `recipes.calibrate_motion`.
+        calibrated: whether the weights hold a gain per channel, and how head and shoulders move beyond what speech
+            tells, see `recipes.calibrate_motion`.
     """
 
     speech_width: int = 768
@@ -96,6 +98,12 @@ class Moda(nn.Module):
     gain_C: Tensor
     """Factor on every motion channel that makes up for the caution of a regression; all ones unless calibrated."""
 
+    residual_KQQ: Tensor
+    """Filter of what speech does not tell of head and shoulders, see `stages.moda.residual_motion`; else zeros."""
+
+    residual_CQ: Tensor
+    """What its components are on the channels of head and torso."""
+
     blink_KC: Tensor
     """Eye displacements of one blink per px of lid opening, see `stages.moda.blinks`."""
 
@@ -121,6 +129,13 @@ class Moda(nn.Module):
         self.apply(initialise_linear)
         self.register_buffer("scale_C", torch.ones(MOTION_CHANNELS))
         self.register_buffer("gain_C", torch.ones(MOTION_CHANNELS), persistent=config.calibrated)
+        components = RESIDUAL_COMPONENTS
+        self.register_buffer(
+            "residual_KQQ", torch.zeros(RESIDUAL_TAPS, components, components), persistent=config.calibrated
+        )
+        self.register_buffer(
+            "residual_CQ", torch.zeros(RESIDUAL_CHANNELS, components), persistent=config.calibrated
+        )
         self.register_buffer("blink_KC", torch.zeros(BLINK_FRAMES, 3 * EYE_POINTS))
         self.register_buffer("blink_rate", torch.zeros(()))
 

@@ -23,10 +23,23 @@ def frame_noise(
     *, seed: int, take: int, first_frame: int, frame_count: int, width: int
 ) -> NDArray[np.float32]:
     """Standard normal noise (T, Z): the row of a frame depends on nothing but seed, take and that frame."""
+    return _normal(0, seed=seed, take=take, first_frame=first_frame, frame_count=frame_count, width=width)
+
+
+def residual_noise(
+    *, seed: int, take: int, first_frame: int, frame_count: int, width: int
+) -> NDArray[np.float32]:
+    """The like, apart from `frame_noise`: what `stages.moda.residual_motion` filters."""
+    return _normal(2, seed=seed, take=take, first_frame=first_frame, frame_count=frame_count, width=width)
+
+
+def _normal(
+    stream: int, *, seed: int, take: int, first_frame: int, frame_count: int, width: int
+) -> NDArray[np.float32]:
     rows = []
     for frame in range(first_frame, first_frame + frame_count):
-        # The high counter word tells frames apart; the low ones count within a frame's row.
-        counter = np.array([0, 0, 0, frame + _FRAMES_BEFORE_START], dtype=np.uint64)
+        # The high counter word tells frames apart, the second streams; the low ones count within a frame's row.
+        counter = np.array([0, 0, stream, frame + _FRAMES_BEFORE_START], dtype=np.uint64)
         generator = np.random.Generator(np.random.Philox(counter=counter, key=_key(seed, take)))
         rows.append(generator.standard_normal(width, dtype=np.float32))
     return np.stack(rows) if rows else np.empty((0, width), dtype=np.float32)

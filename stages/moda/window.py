@@ -1,4 +1,4 @@
-"""One window of speech features to motion: the noise of its take, the network, the blinks.
+"""One window of speech features to motion: the noise of its take, the network, what it leaves out, the blinks.
 
 Legend: T frames, D speech feature width, Z latent width, C motion channels (361).
 """
@@ -15,6 +15,7 @@ from stages.geometry.landmarks import EYES
 from stages.moda.blinks import blink_track, lid_opening
 from stages.moda.network import Moda
 from stages.moda.noise import frame_noise
+from stages.moda.residual_motion import HEAD_AND_TORSO, residual_track
 from stages.payloads import Motion
 from stages.subject.template import Template
 
@@ -48,6 +49,14 @@ def window_motion(
     ):
         prediction = network(*inputs)
         rows_TC = network.displacements(prediction.rows_BTC[0].float()).cpu().numpy()
+    rows_TC[:, HEAD_AND_TORSO] += residual_track(
+        network.residual_KQQ.cpu().numpy(),
+        network.residual_CQ.cpu().numpy(),
+        seed=seed,
+        take=take,
+        first_frame=first_frame,
+        frame_count=frames,
+    )
     motion = Motion.from_rows(rows_TC)
     blinks_TN3 = blink_track(
         network.blink_KC.cpu().numpy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import torch
 
@@ -12,18 +12,20 @@ from stages.speech.encoder import SpeechEncoder
 
 _WHISPER: Final = "whisper-base-layer-"
 _WAV2VEC: Final = "wav2vec2:"
-_COMPACT: Final = "compact-"
+_COMPACT: Final[tuple[Literal["compact-1", "compact-2"], ...]] = ("compact-1", "compact-2")
+"""The second is what MODA hears with; the first is the sync judge's, whose ears are not to be MODA's."""
 
 
 def load_encoder(name: str, *, device: torch.device) -> SpeechEncoder:
-    """`compact-N`, `whisper-base-layer-N`, or `wav2vec2:` and a folder or hub name.
+    """`compact-1` or `compact-2`, `whisper-base-layer-N`, or `wav2vec2:` and a folder or hub name.
 
     Raises WeightsError for any other name, and when the weights are absent or another encoder's.
     """
-    if name.startswith(_COMPACT):
-        from stages.speech.compact import CompactEncoder
+    for compact in _COMPACT:
+        if name == compact:
+            from stages.speech.compact import CompactEncoder
 
-        return CompactEncoder(builtin_weights("encoder"), name=name).to(device)
+            return CompactEncoder(builtin_weights(compact), name=name).to(device)
     if name.startswith(_WHISPER) and name.removeprefix(_WHISPER).isdigit():
         from stages.speech.whisper import WhisperEncoder
 
@@ -36,5 +38,5 @@ def load_encoder(name: str, *, device: torch.device) -> SpeechEncoder:
         code="weights_encoder_unknown",
         where=name,
         what="no speech encoder of this name",
-        hint=f"known are {_COMPACT}1, {_WHISPER}2 and {_WAV2VEC}FOLDER",
+        hint=f"known are {', '.join(_COMPACT)}, {_WHISPER}2 and {_WAV2VEC}FOLDER",
     )

@@ -7,6 +7,7 @@ Legend: S samples, F mel bands, K rows at 50 Hz, D width 512, N heads.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -79,13 +80,20 @@ class WhisperEncoder(nn.Module):
 
         Raises ValueError for more than 30 s.
         """
+        return self.hidden_after(mel_1FK, (self.layer,))
+
+    def hidden_after(self, mel_1FK: Tensor, layers: Sequence[int]) -> Tensor:
+        """The like after each of some layers, side by side: (1, K, 512 each). Raises ValueError for more than 30 s."""
         x_1DK = functional.gelu(self.conv2(functional.gelu(self.conv1(mel_1FK))))
         if x_1DK.shape[-1] > len(self.positions_KD):
             raise ValueError("Whisper hears at most 30 s at once")
         x_1KD: Tensor = x_1DK.transpose(1, 2) + self.positions_KD[: x_1DK.shape[-1]]
-        for layer in self.layers:
+        after: list[Tensor] = []
+        for number, layer in enumerate(self.layers, start=1):
             x_1KD = layer(x_1KD)
-        return x_1KD
+            if number in layers:
+                after.append(x_1KD)
+        return torch.cat(after, dim=-1)
 
     def encode(self, samples_S: Floats) -> Floats:
         """(640 T,) samples of up to 30 s to (T, 512) rows."""

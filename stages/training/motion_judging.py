@@ -84,6 +84,11 @@ def rows_of(
     ]
 
 
+def scores_of(contestant: Contestant, clips: Sequence[MotionClip]) -> MotionScores:
+    """The scores of a network's first takes, over clips."""
+    return _scores(clips, [contestant.take(clip, clip.features_TD) for clip in clips])
+
+
 def reference_rows(clips: Sequence[MotionClip]) -> list[ContestantRow]:
     """The lines of a still face and of the truth."""
     still = [

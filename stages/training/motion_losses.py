@@ -1,10 +1,11 @@
-"""MODA's losses (MODA section 2.3, eq. 9 to 11). Legend: B batch, T frames, C motion channels."""
+"""MODA's losses (MODA section 2.3, eq. 9 to 11), and ours of lips. Legend: B batch, T frames, N points, C channels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
+import torch
 from torch import Tensor
 
 MOUTH: Final = slice(0, 120)
@@ -18,6 +19,9 @@ class MotionLossWeights:
     """Weights of the squared errors, of the velocity errors, and of L_KLD.
 
     The squared errors' are those of the released code; the paper's own (the lambdas of eq. 10) are not known.
+
+    Attributes:
+        lips, lips_velocity: of distances in px, and of those of steps, which are not the paper's.
     """
 
     mouth: float = 5.0
@@ -29,6 +33,16 @@ class MotionLossWeights:
     head_velocity: float = 1.0
     torso_velocity: float = 0.5
     divergence: float = 1.0
+    lips: float = 0.0
+    lips_velocity: float = 0.0
+
+    @classmethod
+    def in_px(cls) -> MotionLossWeights:
+        """Lips by their distance in px in the place of the squared error of normalised channels.
+
+        It is what is looked at: a point that moves far weighs more, one that is far off no more than by its distance.
+        """
+        return cls(mouth=0.0, mouth_velocity=0.0, lips=2.0, lips_velocity=2.0, divergence=0.2)
 
     @classmethod
     def released(cls) -> MotionLossWeights:
@@ -39,8 +53,21 @@ class MotionLossWeights:
         return cls(torso=1.0 / (TORSO.stop - TORSO.start), divergence=0.0)
 
 
-def motion_losses(predicted_BTC: Tensor, truth_BTC: Tensor, torso_B: Tensor) -> dict[str, Tensor]:
-    """Every term, unweighted, on normalised rows; clips whose shoulders were not seen to move are masked."""
+_DEPTH: Final = 0.3
+"""What depth counts beside the picture's plane, in which lips are seen."""
+
+_SOFT_PX: Final = 0.1
+"""Distances are rounded off below this, where their slope would jump."""
+
+
+def motion_losses(
+    predicted_BTC: Tensor, truth_BTC: Tensor, torso_B: Tensor, *, scale_C: Tensor
+) -> dict[str, Tensor]:
+    """Every term, unweighted, on normalised rows; clips whose shoulders were not seen to move are masked.
+
+    Args:
+        scale_C: what one unit of a normalised row is, in px for the lips.
+    """
     velocity_BTC = (predicted_BTC.diff(dim=1) - truth_BTC.diff(dim=1)).abs()
     squared_BTC = (predicted_BTC - truth_BTC) ** 2
     seen = torso_B.sum().clamp_min(1.0)
@@ -50,4 +77,14 @@ def motion_losses(predicted_BTC: Tensor, truth_BTC: Tensor, torso_B: Tensor) -> 
         terms[f"{name}_velocity"] = velocity_BTC[..., part].mean()
     terms["torso"] = (squared_BTC[..., TORSO].mean(dim=(1, 2)) * torso_B).sum() / seen
     terms["torso_velocity"] = (velocity_BTC[..., TORSO].mean(dim=(1, 2)) * torso_B).sum() / seen
+    off_px_BTC = (predicted_BTC - truth_BTC)[..., MOUTH] * scale_C[MOUTH]
+    terms["lips"] = _distance(off_px_BTC)
+    terms["lips_velocity"] = _distance(off_px_BTC.diff(dim=1))
     return terms
+
+
+def _distance(off_BTC: Tensor) -> Tensor:
+    """Mean length in px of the offsets of points."""
+    off_BTN3 = off_BTC.unflatten(-1, (-1, 3))
+    weight_3 = off_BTC.new_tensor([1.0, 1.0, _DEPTH])
+    return torch.sqrt((off_BTN3 * weight_3).square().sum(-1) + _SOFT_PX**2).mean()

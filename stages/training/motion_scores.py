@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, sosfiltfilt
 
 from stages.faco.paste import paste_parts
 from stages.geometry.canonical import pose
@@ -23,11 +25,18 @@ from stages.metrics.landmarks import (
 )
 from stages.metrics.mouth_area import mouth_area_overlap
 from stages.moda.smoothing import smooth_motion
-from stages.payloads import Motion, PosedFace
+from stages.payloads import FRAMES_PER_SECOND, Motion, PosedFace
 from stages.subject.template import Template
 from stages.training.motion_data import MotionClip
 
 Floats = NDArray[np.float32]
+
+_SHUT_PX: Final = 1.5
+"""Opening of the inner lips below which they touch: the tracker seldom has them closer."""
+
+_NODS_HZ: Final = (1.6, 3.2)
+_NODS_PADDING: Final = 24
+"""Frames by which a track is mirrored at its ends before it is filtered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +48,10 @@ class MotionScores:
         mouth_area, outer_mouth_area: MA of the inner and of the outer lips.
         opening: correlation of the inner-lip opening.
         mouth_amplitude: spread of the opening, as a share of the true one's.
+        shut: share of frames in which the lips touch.
         head_amplitude: spread of yaw, pitch and roll together, as a share of the true one's.
         head_speed: their mean change from frame to frame, as a share of the true one's, both smoothed.
+        nods: their spread between 1.6 and 3.2 Hz, in degrees.
     """
 
     lmd: float
@@ -49,8 +60,10 @@ class MotionScores:
     outer_mouth_area: float
     opening: float
     mouth_amplitude: float
+    shut: float
     head_amplitude: float
     head_speed: float
+    nods: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +97,17 @@ def score(clip: MotionClip, motion: Motion, *, smoothed: bool = True) -> MotionS
         outer_mouth_area=mouth_area_overlap(ours_TN3, truth_TN3, ring=OUTER_LIP_RING),
         opening=correlation(ours_T, truth_T),
         mouth_amplitude=float(ours_T.std() / truth_T.std()),
+        shut=float((ours_T < _SHUT_PX).mean()),
         head_amplitude=amplitude(motion.head_TC[:, :3]) / amplitude(truth.head_TC[:, :3]),
         head_speed=speed(calm.head_TC[:, :3]) / speed(true_calm.head_TC[:, :3]),
+        nods=nod_spread(motion.head_TC[:, :3]),
     )
 
 
 def average_scores(scores: Sequence[MotionScores]) -> MotionScores:
-    """Means over clips; medians for the shares, which a clip that hardly moves would carry away."""
+    """Means over clips; medians for the shares of the head, which a clip that hardly moves would carry away."""
     columns = {name: [asdict(each)[name] for each in scores] for name in asdict(scores[0])}
-    shares = ("mouth_amplitude", "head_amplitude", "head_speed")
+    shares = ("head_amplitude", "head_speed")
     return MotionScores(
         **{
             name: float(np.median(values) if name in shares else np.mean(values))
@@ -104,6 +119,13 @@ def average_scores(scores: Sequence[MotionScores]) -> MotionScores:
 def amplitude(track_TC: Floats) -> float:
     """Root mean square over channels of their spread over time."""
     return float(np.sqrt(np.var(track_TC, axis=0, dtype=np.float64).mean()))
+
+
+def nod_spread(track_TC: Floats) -> float:
+    """`amplitude` of what lies in the band of nods."""
+    band = butter(3, _NODS_HZ, "band", fs=FRAMES_PER_SECOND, output="sos")
+    centred_TC = track_TC - track_TC.mean(axis=0)
+    return amplitude(sosfiltfilt(band, centred_TC, axis=0, padlen=min(_NODS_PADDING, len(track_TC) - 1)))
 
 
 def speed(track_TC: Floats) -> float:

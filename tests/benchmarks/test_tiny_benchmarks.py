@@ -6,6 +6,7 @@ import json
 import re
 import wave
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -32,6 +33,7 @@ from benchmarks import (
     warped_quality,
 )
 from benchmarks.baselines import make
+from recipes.corpus import CorpusClip
 from stages.builtin import builtin_weights
 from stages.render.repair_config import RepairConfig
 from stages.render.repair_network import RepairNetwork
@@ -89,9 +91,13 @@ def test_motion_of_weights_and_its_references(printed, monkeypatch: pytest.Monke
     def clips(work: Path, encoder: object, *, held_out: bool) -> list[object]:
         return [moving_clip(frames=210, seed=seed, speech_width=encoder.width) for seed in range(2)]  # type: ignore[attr-defined]
 
+    studied = (CorpusClip(path="a.mp4", speaker="a", language="de"), CorpusClip(path="b.mp4", speaker="b"))
     monkeypatch.setattr(evaluate_motion, "load_motion_clips", clips)
+    monkeypatch.setattr(evaluate_motion, "load_study_clips", partial(clips, held_out=True))
+    monkeypatch.setattr(evaluate_motion, "study_clips", lambda: studied)
     out = printed(evaluate_motion, "--work", "nowhere", "--moda", builtin_weights("moda"), "--takes", 2)
     assert out.count("| truth") == 2
+    assert ", de (1) |" in out
 
 
 def test_pictures_of_a_renderer(printed, tmp_path: Path):

@@ -76,6 +76,7 @@ def test_a_corpus_that_is_prepared_is_left_as_it_is(cook, tmp_path: Path, monkey
     save_with_pictures(clip.folder(tmp_path), frames=20)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     monkeypatch.setattr(prepare_corpus, "corpus_clips", lambda: (clip,))
+    monkeypatch.setattr(prepare_corpus, "study_clips", tuple)
     cook(prepare_corpus, "--data", "nowhere", "--work", tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 

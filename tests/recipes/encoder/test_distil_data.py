@@ -105,16 +105,16 @@ def test_the_digest_tells_one_set_of_recordings_from_another():
 def test_recordings_are_read_below_a_folder_in_the_order_of_their_paths(tmp_path: Path, write_audio):
     (tmp_path / "deep").mkdir()
     (tmp_path / "note.txt").write_text("not speech")
-    for name, frames in (("deep/b.wav", 30), ("a.wav", 40), ("c.wav", 50)):
+    for name, frames in (("deep/b.wav", 30), ("a.wav", 40)):
         write_audio(name, a_tone(500, frames=frames)[:, None], rate=16_000, codec="pcm_s16le")
-    read = read_folder(tmp_path, without=frozenset({tmp_path / "c.wav"}))
+    read = read_folder(tmp_path)
     assert [len(speech_S) // 640 for speech_S in read] == [40, 30]
 
 
-def test_held_out_speakers_are_kept_from_what_is_learned(
+def test_held_out_speakers_and_what_is_not_listed_are_kept_from_what_is_learned(
     tmp_path: Path, write_audio, monkeypatch: pytest.MonkeyPatch
 ):
-    for name, frames in (("seen.wav", 30), ("unseen.wav", 40)):
+    for name, frames in (("seen.wav", 30), ("unseen.wav", 40), ("for a study.wav", 50)):
         write_audio(name, a_tone(500, frames=frames)[:, None], rate=16_000, codec="pcm_s16le")
     clips = (
         CorpusClip(path="seen.wav", speaker="a"),

@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from recipes.corpus import CorpusClip
-from recipes.offset.data import HeardClip, listed_for_offset, load_heard, performer_folds
+from recipes.offset.data import HeardClip, load_heard, performer_folds
 from recipes.offset.fit import beside_zero, publish_predictor, set_zero, teaching_lags
 from recipes.offset.training import OffsetTraining, find_offset, train_predictor
 from stages.subject.audio_offset import AudioOffset
@@ -86,13 +86,3 @@ def test_lips_are_tracked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr("recipes.offset.data.observe_lips")
     (again,) = load_heard([clip.entry], data=tmp_path, cache=tmp_path)
     np.testing.assert_array_equal(again.seen_T3, clip.seen_T3)
-
-
-def test_no_clip_for_studies_and_no_held_out_speaker_teaches():
-    entries = listed_for_offset()
-    assert not any(entry.path.startswith("video_study") for entry in entries)
-    held_out, taught = (
-        {entry.speaker for entry in entries if entry.held_out is held} for held in (True, False)
-    )
-    assert not held_out & taught
-    assert len({entry.path for entry in entries}) == len(entries)

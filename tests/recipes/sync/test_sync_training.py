@@ -9,7 +9,8 @@ import torch
 from talking_clips import save_talking_clip
 
 from benchmarks.sync.trials import summarise, try_clip
-from recipes.sync.data import SyncClip, folds, load_clips, performer_of
+from recipes.corpus import performer_of
+from recipes.sync.data import SyncClip, folds, load_clips
 from recipes.sync.training import SyncTraining, train_judge
 from stages.errors import SubjectError
 from stages.speech.encoder import SpeechEncoder

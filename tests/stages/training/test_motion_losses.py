@@ -8,19 +8,25 @@ from stages.training.motion_losses import MotionLossWeights, motion_losses
 PARTS = {"mouth": slice(0, 120), "eyes": slice(120, 300), "head": slice(300, 307), "torso": slice(307, 361)}
 
 
-def losses(error_BTC: torch.Tensor, torso_B: torch.Tensor | None = None) -> dict[str, float]:
+def losses(
+    error_BTC: torch.Tensor, torso_B: torch.Tensor | None = None, *, unit: float = 1.0
+) -> dict[str, float]:
     torso_B = torch.ones(len(error_BTC)) if torso_B is None else torso_B
     truth_BTC = torch.randn(error_BTC.shape, generator=torch.Generator().manual_seed(0)).double()
-    return {
-        name: float(term) for name, term in motion_losses(truth_BTC + error_BTC, truth_BTC, torso_B).items()
-    }
+    scale_C = torch.full((361,), unit)
+    terms = motion_losses(truth_BTC + error_BTC, truth_BTC, torso_B, scale_C=scale_C)
+    return {name: float(term) for name, term in terms.items()}
+
+
+def without_lips(found: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if not name.startswith("lips")}
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_constant_error_costs_its_square_and_no_velocity(part: str):
     error_BTC = torch.zeros(2, 5, 361)
     error_BTC[..., PARTS[part]] = 3
-    found = losses(error_BTC)
+    found = without_lips(losses(error_BTC))
     assert found.pop(part) == pytest.approx(9)
     assert all(value == pytest.approx(0, abs=1e-12) for value in found.values())
 
@@ -51,3 +57,31 @@ def test_the_released_loss_has_no_divergence_and_a_torso_that_hardly_counts():
     assert released.divergence == 0
     assert released.torso == pytest.approx(ours.torso / 54)
     assert (released.mouth, released.mouth_velocity, released.torso_velocity) == (5, 5, 0.5)
+
+
+def test_lips_cost_the_px_they_are_off_in_the_pictures_plane():
+    off_px = torch.tensor([3.0, 4.0, 0.0]).repeat(40)
+    error_BTC = torch.zeros(2, 5, 361)
+    error_BTC[..., :120] = off_px / 7
+    found = losses(error_BTC, unit=7.0)
+    assert found["lips"] == pytest.approx(5.0, abs=0.01)
+    assert found["lips_velocity"] == pytest.approx(0.1, abs=0.01), "rounded off at a tenth of a px"
+
+
+def test_depth_counts_less_than_what_is_seen():
+    error_BTC = torch.zeros(1, 4, 361)
+    error_BTC[..., 2:120:3] = 10
+    assert losses(error_BTC)["lips"] == pytest.approx(3.0, abs=0.01)
+
+
+def test_lips_that_jump_to_and_fro_cost_velocity():
+    error_BTC = torch.zeros(1, 4, 361)
+    error_BTC[:, ::2, 0:120:3] = 6
+    assert losses(error_BTC)["lips_velocity"] == pytest.approx(6.0, abs=0.01)
+
+
+def test_ours_has_lips_in_px_and_not_twice():
+    ours = MotionLossWeights.in_px()
+    assert (ours.mouth, ours.mouth_velocity) == (0, 0)
+    assert ours.lips > 0
+    assert MotionLossWeights().lips == MotionLossWeights.released().lips == 0

@@ -6,12 +6,21 @@ from motion_clips import moving_clip
 
 from stages.faco.paste import paste_parts
 from stages.geometry.canonical import pose
+from stages.metrics.landmarks import mouth_opening
 from stages.payloads import Motion, PosedFace
-from stages.training.motion_scores import MotionScores, average_scores, score, score_diversity
+from stages.training.motion_scores import (
+    MotionScores,
+    average_scores,
+    canonical_mesh,
+    nod_spread,
+    score,
+    score_diversity,
+)
 
 FRAMES = 60
 CLIP = moving_clip(frames=FRAMES)
 TEMPLATE = CLIP.template
+SHUT = float((mouth_opening(canonical_mesh(TEMPLATE, Motion.from_rows(CLIP.rows_TC))) < 1.5).mean())
 
 
 def moved(*, mouth: float = 1.0, head: float = 1.0) -> Motion:
@@ -40,6 +49,8 @@ def test_the_truth_scores_as_the_truth():
         mouth_amplitude=1,
         head_amplitude=1,
         head_speed=1,
+        shut=pytest.approx(SHUT),
+        nods=pytest.approx(nod_spread(CLIP.rows_TC[:, 300:303])),
     )
 
 
@@ -83,3 +94,14 @@ def test_takes_that_differ_in_the_lips_alone_have_a_still_head():
     assert (found.head, found.eyes) == (0, 0)
     spread_TN2 = np.stack([take.mouth_TN3[..., :2] for take in takes]).var(axis=0)
     assert found.lips == pytest.approx(spread_TN2.mean(), rel=1e-5)
+
+
+def test_nods_are_told_from_sway_and_from_trembling():
+    frames_T = np.arange(200) / 25
+    for hertz, kept in ((0.3, 0.0), (2.4, 1.0), (8.0, 0.0)):
+        track_TC = np.repeat(2 * np.sin(2 * np.pi * hertz * frames_T)[:, None], 3, axis=1).astype(np.float32)
+        assert nod_spread(track_TC) == pytest.approx(kept * np.sqrt(2), abs=0.15)
+
+
+def test_a_clip_shorter_than_a_nod_has_a_figure_too():
+    assert np.isfinite(nod_spread(np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)))
