@@ -18,6 +18,7 @@ class Scope(StrEnum):
     READ = "read"  # see the jobs, events and masters of its studio
     WRITE = "write"  # hand in and change jobs, upload
     ADMIN = "admin"  # make and revoke keys, of every studio
+    METRICS = "metrics"  # see the figures of the whole farm: how much, and nothing of whom
 
 
 class KeyState(StrEnum):

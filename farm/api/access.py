@@ -110,3 +110,4 @@ Reader = Annotated[ApiKey, Depends(_with(Scope.READ))]
 Writer = Annotated[ApiKey, Depends(_with(Scope.WRITE))]
 NEEDS_ADMIN = Depends(_with(Scope.ADMIN))
 Admin = Annotated[ApiKey, NEEDS_ADMIN]
+NEEDS_METRICS = Depends(_with(Scope.METRICS))

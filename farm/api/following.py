@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from typing import Final
 from anyio import to_thread
 
 from farm.ledger import Ledger, LedgerJob
+from farm.ledger.counts import LedgerCounts
 from farm.ledger.loading import catch_up, event_of, kept_ledger, take_entry
 from farm.ledger.sentences import job_of
 from infra.journal.base import Entry, Journal
 from jobs.errors import JournalError
 from jobs.journal_events import AnyJournalEvent
-from jobs.lifecycle import JobState
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class FollowedJournal:
         self._look_s = look_s
         self._ledger = Ledger()
         self._by_studio: dict[str, list[LedgerJob]] = {}
-        self._counts: dict[str, Counter[JobState]] = {}
+        self._counts = LedgerCounts()
         self._recent: list[Happened] = []
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
@@ -81,9 +80,10 @@ class FollowedJournal:
         """The studio's jobs in the order in which they came, to look at."""
         return self._by_studio.get(studio, ())
 
-    def counts_of(self, studio: str) -> Mapping[JobState, int]:
-        """How many of the studio's jobs are in each state; kept up to date, so that nobody has to go through them."""
-        return self._counts.get(studio, Counter())
+    @property
+    def counts(self) -> LedgerCounts:
+        """How many jobs and segments are in each state, to look at."""
+        return self._counts
 
     async def open(self) -> None:
         """Read what there is.
@@ -92,15 +92,14 @@ class FollowedJournal:
             JournalError: The journal cannot be read.
         """
 
-        def load() -> Ledger:
+        def load() -> tuple[Ledger, LedgerCounts]:
             ledger = kept_ledger(self._journal)
             catch_up(ledger, self._journal)
-            return ledger
+            return ledger, LedgerCounts.of(ledger)
 
-        self._ledger = await to_thread.run_sync(load)
+        self._ledger, self._counts = await to_thread.run_sync(load)
         for job in self._ledger.jobs.values():
             self._by_studio.setdefault(job.studio, []).append(job)
-            self._counts.setdefault(job.studio, Counter())[job.state] += 1
 
     async def refresh(self) -> None:
         """Take in whatever is in the journal by now.
@@ -160,19 +159,15 @@ class FollowedJournal:
 
     def _take(self, entry: Entry) -> None:
         happened = self._happened(entry)
-        known = self._ledger.jobs.get(happened.job)
-        before = None if known is None else known.state
-        take_entry(self._ledger, entry, where=self._journal.address)
+        is_new = happened.job not in self._ledger.jobs
+        with self._counts.counting(self._ledger, happened.event):
+            take_entry(self._ledger, entry, where=self._journal.address)
         self._recent.append(happened)
         if len(self._recent) > 2 * _RECENT:
             del self._recent[:_RECENT]
-        job = self._ledger.jobs[happened.job]
-        counts = self._counts.setdefault(job.studio, Counter())
-        if before is None:
+        if is_new:
+            job = self._ledger.jobs[happened.job]
             self._by_studio.setdefault(job.studio, []).append(job)
-        else:
-            counts[before] -= 1
-        counts[job.state] += 1
 
     def _happened(self, entry: Entry) -> Happened:
         event = event_of(entry, where=self._journal.address)

@@ -104,7 +104,7 @@ class StudioJobs:
         """How many of the studio's jobs are in each state; states without one are left out."""
         waiting = await self.waiting()
         await self.context.followed.refresh()
-        known = self.context.followed.counts_of(self.studio)
+        known = self.context.followed.counts.of_studio(self.studio)
         counts = {state.value: count for state, count in known.items()}
         counts[WAITING] = sum(name not in self.context.followed.jobs for name in waiting)
         return {state: counts[state] for state in STATES if counts.get(state)}

@@ -188,6 +188,10 @@ class Journal(Protocol):
         """Requests without an answer, oldest first."""
         ...
 
+    def unanswered(self) -> int:
+        """How many requests have no answer."""
+        ...
+
     def request(self, request: int) -> str | None:
         """What was asked, answered or not; None where nobody asked under that number."""
         ...

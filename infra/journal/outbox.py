@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, insert, or_, select, tuple_, update
 from sqlalchemy import func as sql
 
 from infra.journal.chain import check_writable
@@ -194,6 +194,21 @@ class OutboxTable:
             some = some.where(deliveries.c.state == state.value)
         rows = self._rows(some.order_by(deliveries.c.number.desc()).limit(limit))
         return [_delivery(row) for row in rows]
+
+    def pending(self) -> int:
+        """How many messages are still to be sent, to all receivers; asks for nothing of those that were."""
+        some = deliveries.alias()
+        # Of each receiver and job with any, one has a time, and those with a time have an index.
+        behind = select(some.c.webhook_id, some.c.job).where(some.c.next_at.is_not(None))
+        count = (
+            select(sql.count())
+            .select_from(deliveries)
+            .where(
+                tuple_(deliveries.c.webhook_id, deliveries.c.job).in_(behind),
+                deliveries.c.state == DeliveryState.PENDING.value,
+            )
+        )
+        return self._database.read(lambda connection: connection.execute(count).scalar_one())
 
     def send_again(self, webhook_id: str, number: int) -> Delivery:
         """Have a message sent once more, now, whatever became of it; one that is pending is tried now.

@@ -228,6 +228,11 @@ class SqlJournal:
         )
         return tuple(Asked(request=row.request, body=row.body) for row in self._rows(waiting))
 
+    def unanswered(self) -> int:
+        """How many requests have no answer, without reading them."""
+        count = select(sql.count()).select_from(requests).where(requests.c.answer.is_(None))
+        return self._database.read(lambda connection: connection.execute(count).scalar_one())
+
     def request(self, request: int) -> str | None:
         """What was asked, see `Journal`."""
         body = select(requests.c.body).where(requests.c.request == request)
