@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 (f"those that are queued, of {options.jobs}", "/v1/jobs?state=queued&limit=200"),
                 (f"none found among {options.jobs}", "/v1/jobs?state=running"),
                 (f"a job of {options.segments} segments", "/v1/jobs/film-1"),
+                (f"what Prometheus reads, of {options.jobs} jobs", "/metrics"),
             ):
                 _tell(name, [_asked(f"{server.address}{path}", key) for _ in range(_ASKED)])
             session = journal.page_sessions.begin(known.key_id, lasts_s=3600.0)
@@ -184,7 +185,7 @@ def _asked(address: str, key: str) -> float:
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {key}"})
     begun = time.perf_counter()
     with urllib.request.urlopen(request) as answer:
-        json.load(answer)
+        answer.read()
     return time.perf_counter() - begun
 
 

@@ -20,6 +20,7 @@ from farm.api import (
     job_routes,
     key_routes,
     master_routes,
+    metrics_routes,
     own_key_routes,
     upload_routes,
     webhook_routes,
@@ -27,6 +28,7 @@ from farm.api import (
 from farm.api.bodies import BoundedBodies
 from farm.api.context import ApiContext
 from farm.api.problems import ErrorAnswer, handle_errors
+from farm.api.request_metrics import CountedRequests
 from farm.api.webhook_outbox import WebhookOutbox
 from farm.api.webhook_sending import WebhookSender
 from jobs.spec import RenderJob
@@ -46,11 +48,13 @@ _FAMILIES: Final = (
     batch_routes,
     event_routes,
     master_routes,
+    metrics_routes,
     key_routes,
     own_key_routes,
     webhook_routes,
 )
 
+_OF_API: Final = frozenset({"/v1", "/openapi.json", "/metrics"})
 
 MakePage = Callable[[ApiContext], ASGIApp]
 
@@ -64,7 +68,7 @@ class _WithPage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
-        is_api = scope["type"] != "http" or path in ("/v1", "/openapi.json") or path.startswith("/v1/")
+        is_api = scope["type"] != "http" or path in _OF_API or path.startswith("/v1/")
         await (self._api if is_api else self._page)(scope, receive, send)
 
 
@@ -110,7 +114,7 @@ def make_app(context: ApiContext, make_page: MakePage | None = None) -> ASGIApp:
         app.include_router(family.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     answering = app if make_page is None else _WithPage(app, make_page(context))
-    return BoundedBodies(answering, limits=context.limits)
+    return CountedRequests(BoundedBodies(answering, limits=context.limits), context.requests)
 
 
 def _tell_of_end(task: asyncio.Task[None]) -> None:

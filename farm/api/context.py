@@ -14,6 +14,7 @@ from limits.strategies import MovingWindowRateLimiter, RateLimiter
 
 from farm.api.following import FollowedJournal
 from farm.api.receivers import ReceiverRules
+from farm.api.request_metrics import RequestMetrics
 from farm.api.studio_files import StudioFiles
 from farm.api.webhook_sending import WebhookTerms
 from infra.journal.base import Journal
@@ -49,6 +50,7 @@ class ApiContext:
         followed: What it tells.
         files: Of the studios.
         rates: How many requests came lately.
+        requests: How many were answered, and how fast.
         receivers: Where messages to a studio's own receivers may go.
         webhooks: How they are sent.
         cache: Where tracebacks are kept, and uploads until they are whole.
@@ -63,6 +65,7 @@ class ApiContext:
     receivers: ReceiverRules = field(default_factory=ReceiverRules)
     webhooks: WebhookTerms = field(default_factory=WebhookTerms)
     rates: RateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+    requests: RequestMetrics = field(default_factory=RequestMetrics)
     clock: Callable[[], float] = time.time
 
 

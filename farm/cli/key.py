@@ -33,7 +33,11 @@ def _create(
     label: Annotated[str, option("--label", "TEXT", "What it is for.")] = "",
     scopes: Annotated[
         list[Scope] | None,
-        option("--scope", "SCOPE", "read, write, admin (makes keys) or metrics; repeat it. Default: read and write."),
+        option(
+            "--scope",
+            "SCOPE",
+            "read, write, admin (makes keys) or metrics; repeat it. Default: read and write.",
+        ),
     ] = None,
     days: Annotated[
         float | None,

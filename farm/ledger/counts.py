@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from farm.ledger.job import LedgerJob
 from farm.ledger.ledger import Ledger
@@ -13,6 +14,8 @@ from farm.ledger.sentences import job_of
 from farm.ledger.transitions import parse_subject
 from jobs.journal_events import AnyJournalEvent, JobPlanned, JobReceived, JobRestored, StateMoved
 from jobs.lifecycle import JobState, SegmentState
+
+_STATES: Final[Mapping[str, SegmentState]] = {state.value: state for state in SegmentState}
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class LedgerCounts:
             yield
             if subject.try_number is None and isinstance(event, StateMoved):
                 # Not by counting again: a job has thousands of segments, and each moves several times.
-                before, after = SegmentState(event.before), SegmentState(event.after)
+                before, after = _STATES[event.before], _STATES[event.after]
                 self._move(ledger.jobs[subject.job], before, after)
         elif isinstance(event, (JobReceived, JobPlanned, JobRestored, StateMoved)):
             known = ledger.jobs.get(job_of(event))

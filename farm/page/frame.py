@@ -19,7 +19,7 @@ _SECTIONS: Final = (
     ("jobs", "/jobs", "Jobs", (Scope.READ,)),
     ("new", "/new", "New job", (Scope.WRITE,)),
     ("subjects", "/subjects", "Subjects", (Scope.READ,)),
-    ("farm", "/farm", "Farm", (Scope.READ, Scope.ADMIN)),
+    ("farm", "/farm", "Farm", (Scope.READ, Scope.ADMIN, Scope.METRICS)),
     ("admin", "/admin", "Admin", (Scope.READ, Scope.ADMIN)),
 )
 

@@ -29,12 +29,18 @@ from jobs.errors import AccessRefused
 router = APIRouter()
 
 _FIRST_PAGE: Final = "/"
+_BEGINS: Final = (
+    (Scope.READ, "/jobs"),
+    (Scope.WRITE, "/new"),
+    (Scope.ADMIN, "/admin"),
+    (Scope.METRICS, "/farm"),
+)
 
 
 @router.get(_FIRST_PAGE)
 async def first_page(visitor: AnyVisitor) -> Response:
     """The page begins with the jobs, or with whatever else the key opens."""
-    begins = "/jobs" if visitor.may(Scope.READ) else "/new" if visitor.may(Scope.WRITE) else "/admin"
+    begins = next(path for scope, path in _BEGINS if visitor.may(scope))
     return RedirectResponse(begins, status_code=303)
 
 

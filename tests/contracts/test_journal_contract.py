@@ -352,10 +352,12 @@ def test_a_request_waits_until_it_is_answered(place: Place) -> None:
     second = user.ask('{"kind": "cancel"}', token="second")
     assert [asked.request for asked in writer.asked()] == [first, second]
     assert [asked.body for asked in writer.asked()] == ['{"kind": "pause"}', '{"kind": "cancel"}']
+    assert user.unanswered() == 2
     assert user.answer_to(first) is None
     assert writer.append(epoch, ["paused"], answers=[(first, "done")]) == 1
     assert user.answer_to(first) == "done"
     assert [asked.request for asked in writer.asked()] == [second]
+    assert user.unanswered() == 1
 
 
 def test_the_first_answer_stays(place: Place) -> None:

@@ -66,6 +66,14 @@ def claim(journal: SqlJournal, *, most_each: int = 100, **busy: int) -> list[Cla
     return list(journal.outbox.claim(busy=busy, most_each=most_each, hold_s=60.0))
 
 
+def pending(journal: SqlJournal, *webhooks: Webhook) -> int:
+    """How many messages are pending, as is told and as is found by looking at each."""
+    counted = journal.outbox.pending()
+    every = [journal.outbox.deliveries(webhook.webhook_id, limit=10_000) for webhook in webhooks]
+    assert counted == sum(each.state is DeliveryState.PENDING for some in every for each in some)
+    return counted
+
+
 def places(claimed: list[Claimed]) -> list[tuple[str, int]]:
     return [(each.delivery.job, each.delivery.sequence) for each in claimed]
 
@@ -129,11 +137,13 @@ def test_messages_are_put_once_and_claimed_by_one_in_the_order_of_each_job(
     put(journal, webhook, "a-1", "b-2", "a-1", "b-2")
     again = Message(webhook_id=webhook.webhook_id, job="a-1", sequence=1, message=MessageType.MOVED)
     assert not journal.outbox.put([again], after=0, up_to=9)
+    assert pending(journal, webhook) == 4
     first = claim(journal)
     assert places(first) == [("a-1", 1), ("b-2", 2)]
     assert claim(journal) == []
     journal.outbox.settle(first[1].delivery, TAKEN)
     assert places(claim(journal)) == [("b-2", 4)]
+    assert pending(journal, webhook) == 3
     later = DeliveryOutcome(
         state=DeliveryState.PENDING, status=503, note="answered 503", next_at=clock.now + 5
     )
@@ -145,6 +155,7 @@ def test_messages_are_put_once_and_claimed_by_one_in_the_order_of_each_job(
     journal.outbox.settle(tried.delivery, LOST)
     # What was given up no longer holds up those after it.
     assert places(claim(journal)) == [("a-1", 3)]
+    assert pending(journal, webhook) == 2
 
 
 def test_what_a_process_that_was_killed_had_claimed_is_claimed_again(
@@ -166,6 +177,7 @@ def test_a_slow_receiver_takes_nothing_from_another(journal: SqlJournal) -> None
     slow, quick = added(journal), added(journal, "south")
     put(journal, slow, *(f"a-{number}" for number in range(20)))
     put(journal, quick, "b-1")
+    assert pending(journal, slow, quick) == 21
     claimed = Counter(each.webhook.webhook_id for each in claim(journal, most_each=2))
     assert claimed == {slow.webhook_id: 2, quick.webhook_id: 1}
     assert claim(journal, most_each=2, **{slow.webhook_id: 2}) == []
@@ -180,6 +192,7 @@ def test_what_was_told_can_be_told_again(journal: SqlJournal, clock: Clock) -> N
     journal.outbox.settle(first.delivery, LOST)
     again = journal.outbox.send_again(webhook.webhook_id, first.delivery.number)
     assert (again.state, again.tries) == (DeliveryState.PENDING, 1)
+    assert pending(journal, webhook) == 2, "both have a time now"
     for claimed in claim(journal):
         journal.outbox.settle(claimed.delivery, TAKEN)
     listed = journal.outbox.deliveries(webhook.webhook_id, limit=9)
@@ -194,11 +207,13 @@ def test_what_was_told_can_be_told_again(journal: SqlJournal, clock: Clock) -> N
 def test_a_receiver_that_has_ended_gets_nothing_more(journal: SqlJournal) -> None:
     webhook = added(journal)
     put(journal, webhook, "a-1", "a-1", "b-1")
+    assert pending(journal, webhook) == 3
     gone = DeliveryOutcome(state=DeliveryState.GIVEN_UP, status=410, note="gone", ends_webhook="it says so")
     journal.outbox.settle(claim(journal)[0].delivery, gone)
     assert claim(journal) == []
     kept = journal.webhooks.get(webhook.webhook_id)
     assert (kept.ended_why, kept.ended_at) == ("it says so", 1000.0)
+    assert pending(journal, webhook) == 0
     listed = journal.outbox.deliveries(webhook.webhook_id, limit=9)
     assert {each.state for each in listed} == {DeliveryState.GIVEN_UP}
     with pytest.raises(WebhookRefused) as caught:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from farm.api.app import MakePage
 from farm.api.context import ApiLimits
 from farm.api.server import ApiServer, serving
 from farm.api.webhook_sending import WebhookTerms
@@ -64,8 +65,11 @@ def running_api(
     limits: ApiLimits = IMPATIENT,
     webhooks: WebhookTerms = USUAL,
     port: int = 0,
+    make_page: MakePage | None = None,
 ) -> Iterator[Api]:
-    with serving(settings, host="127.0.0.1", port=port, limits=limits, webhooks=webhooks) as server:
+    with serving(
+        settings, host="127.0.0.1", port=port, limits=limits, webhooks=webhooks, make_page=make_page
+    ) as server:
         journal = open_journal(settings.journal)
         try:
             yield Api(settings, journal, server)

@@ -47,6 +47,7 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("GET", "/v1/keys"): Scope.ADMIN,
     ("GET", "/v1/keys/changes"): Scope.ADMIN,
     ("DELETE", "/v1/keys/{key_id}"): Scope.ADMIN,
+    ("GET", "/metrics"): Scope.METRICS,
 }
 OPEN = {("GET", "/v1/health"), ("GET", "/v1/ready"), ("GET", "/v1/errors/{code}")}
 BODIES = {

@@ -180,7 +180,7 @@ def test_a_key_without_the_scope_sees_what_it_may(page: RunningPage, farm: Writt
         assert "New job" not in html
         answer = sent(client, "/jobs/change", {"change": "pause", "job": job})
         assert (answer.status_code, "scope_missing" in answer.text) == (403, True)
-    for scope, begins in ((Scope.READ, "/jobs"), (Scope.WRITE, "/new"), (Scope.ADMIN, "/admin")):
+    for scope, begins in zip(Scope, ("/jobs", "/new", "/admin", "/farm"), strict=True):
         with page.visitor("north", scope) as client:
             assert client.get("/").headers["location"] == begins
             assert client.get(begins).status_code == 200
