@@ -75,16 +75,14 @@ class LedgerCounts:
         jobs = self._jobs.setdefault(after.studio, Counter())
         if before is not None:
             jobs[before.state] -= 1
-            if not before.state.is_terminal:
-                self.unfinished.subtract(before.segments)
+            self.unfinished.subtract(before.segments)
         jobs[after.state] += 1
-        if not after.state.is_terminal:
-            self.unfinished.update(after.segments)
+        self.unfinished.update(after.segments)
 
 
 @dataclass(frozen=True, slots=True)
 class _CountedJob:
-    """A job as it was counted."""
+    """A job as it was counted: of one that has ended, without its segments."""
 
     studio: str
     state: JobState
@@ -92,4 +90,4 @@ class _CountedJob:
 
     @classmethod
     def of(cls, job: LedgerJob) -> _CountedJob:
-        return cls(job.studio, job.state, job.counts())
+        return cls(job.studio, job.state, {} if job.state.is_terminal else job.counts())
