@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import sqlite3
 import time
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
 import httpx
+import pytest
 from api_client import Api, running_api, settings_in, submitted
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -176,6 +179,29 @@ def test_requests_are_counted_by_their_addresses_as_the_api_is_written(api: Api,
     job_labels = frozenset({("method", "GET"), ("route", "/v1/jobs/{job}")})
     assert figures["farm_http_request_duration_seconds_count", job_labels] == 4
     assert 0 < figures["farm_http_request_duration_seconds_sum", job_labels] < 20
+
+
+def test_what_the_farm_itself_fails_at_is_counted_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, logger="uvicorn.error")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw it")
+
+    monkeypatch.setattr("farm.api.studio_jobs.StudioJobs.page", fail)
+    with api.client() as client:
+        assert client.get("/v1/jobs").status_code == 500
+    assert figure(api, "farm_http_requests_total", method="GET", route="/v1/jobs", status="500") == 1
+    with sqlite3.connect(api.settings.journal) as database:
+        database.execute("ALTER TABLE heartbeats RENAME TO elsewhere")
+    database.close()
+    with api.client("house", Scope.METRICS) as client:
+        assert client.get("/metrics").status_code == 503
+    with sqlite3.connect(api.settings.journal) as database:
+        database.execute("ALTER TABLE elsewhere RENAME TO heartbeats")
+    database.close()
+    assert figure(api, "farm_http_requests_total", method="GET", route="/metrics", status="503") == 1
 
 
 def test_nobody_can_make_labels(tmp_path: Path) -> None:
