@@ -16,8 +16,9 @@ from stages.metrics.landmarks import mouth_opening
 
 Points = NDArray[np.floating]
 
-LEAST_RANGE_PX: Final = 3.0
-"""Commanded change of the mouth's opening below which its response is noise: the detector errs by 1 to 2 px."""
+LEAST_RANGE_PX: Final = 6.0
+"""Commanded change of the mouth's opening below which its response is noise: the detector errs by 1 to 2 px at each
+end of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
