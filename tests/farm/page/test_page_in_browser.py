@@ -332,4 +332,23 @@ def test_a_key_that_is_revoked_leads_to_the_log_in(
         visitor = entered(context, page.address, page.key())
         time.sleep(0.5)
         page.journal.keys.revoke(page.journal.keys.all()[0].key_id, by="a test")
+        # A stream that is refused by a busy server is tried again ever later.
+        visitor.wait_for_url("**/login", timeout=60_000)
+
+
+def test_a_key_that_is_revoked_before_the_stream_begins_leads_to_the_log_in_too(
+    page: RunningPage, farm: WrittenFarm, browser: Any
+) -> None:
+    def too_late(route: Any) -> None:
+        for key in page.journal.keys.all():
+            page.journal.keys.revoke(key.key_id, by="a test")
+        route.continue_()
+
+    with context_of(browser) as context:
+        context.route(re.compile("/live"), too_late)
+        visitor = context.new_page()
+        visitor.goto(f"{page.address}/login")
+        visitor.get_by_label("Key").fill(page.key())
+        visitor.keyboard.press("Enter")
+        visitor.wait_for_url("**/jobs")
         visitor.wait_for_url("**/login", timeout=20_000)
