@@ -76,7 +76,7 @@ def test_dispatch_decisions(printed):
 
 def test_answers_of_the_api(printed):
     lines = printed(api_latency, "--jobs", 30, "--segments", 20).splitlines()
-    assert len(lines) == 12
+    assert len(lines) == 13
     answers = [line for line in lines if re.fullmatch(r".+ \d+\.\d ms median, +\d+\.\d ms p95", line)]
     assert len(answers) >= 9
 
