@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -36,6 +37,7 @@ class CorpusClip:
         return work / "tracks" / Path(self.path).stem
 
 
+@cache
 def corpus_clips() -> tuple[CorpusClip, ...]:
     """The corpus list beside this file."""
     return listed_clips(Path(__file__).with_name("corpus.yaml"))

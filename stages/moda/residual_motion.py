@@ -5,8 +5,7 @@ So the spectrum of what it leaves out is learned from the training clips, all ch
 kept beside the network as a filter on white noise. Noise is keyed by the absolute frame and the filter is short, so
 windows that overlap draw the same.
 
-Legend: T frames, K filter taps, Q components, C channels of head and torso
-(61).
+Legend: T frames, K filter taps, Q components, C channels of head and torso (61).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ RESIDUAL_REACH: Final = 75
 
 RESIDUAL_TAPS: Final = 2 * RESIDUAL_REACH + 1
 RESIDUAL_COMPONENTS: Final = HEAD_CHANNELS + 3
-"""The head's channels, and three ways in which shoulders move: sideways, up, in a turn."""
+"""The head's channels, and the three ways in which shoulders move most."""
 
 RESIDUAL_CHANNELS: Final = HEAD_CHANNELS + 3 * TORSO_POINTS
 HEAD_AND_TORSO: Final = slice(MOTION_CHANNELS - RESIDUAL_CHANNELS, MOTION_CHANNELS)

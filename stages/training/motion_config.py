@@ -53,6 +53,7 @@ class MotionTraining:
                 epochs=200,
                 learning_rate=1e-4,
                 final_learning_rate=0.0,
+                ema_decay=0.995,
                 lengths=(300,),
                 frames_a_batch=32 * 300,
                 feature_noise=0.0,

@@ -11,6 +11,7 @@ from noisy_clip import noisy_clip
 
 from stages.errors import SubjectError, WeightsError
 from stages.training.build import TrainingRequest, build_trainer
+from stages.training.motion_config import MotionTraining
 from stages.training.trainer import Workers
 from stages.weights_header import read_header
 
@@ -78,3 +79,10 @@ def test_a_composer_learns_from_a_prepared_clip(prepared: Path):
     for _ in range(40):
         trainer.train_step()
     assert trainer.validate().score < 0.9 * before
+
+
+def test_our_own_recipe_changes_nothing_of_the_papers():
+    paper, ours = (MotionTraining.preset(preset, speech_width=8) for preset in ("paper", "cpu"))
+    assert (paper.ema_decay, paper.feature_noise, paper.warm_up, paper.epochs) == (0.995, 0.0, 0, 200)
+    assert (paper.network.band, paper.weights.lips) == (0, 0.0)
+    assert ours.weights.lips > 0
