@@ -138,7 +138,7 @@ class RenderPlan:
     @property
     def prefix(self) -> str:
         """The folder of the plan in the store, without a slash at the end."""
-        return f"renders/{self.owner}/{self.project}/{self.name}/{self.plan_hash[:16]}"
+        return plan_folder(owner=self.owner, project=self.project, name=self.name, plan_hash=self.plan_hash)
 
     @property
     def take_numbers(self) -> range:
@@ -179,7 +179,7 @@ class RenderPlan:
 
     def link_key(self, *, take: int, index: int) -> str:
         """Where the plan's folder says which segment is used."""
-        return f"{self.prefix}/take-{take:02d}/segment-{index:05d}.json"
+        return link_key(self.prefix, take=take, index=index)
 
     def master_key(self, *, take: int, filled: Collection[int] = ()) -> str:
         """Where a take's master is kept in the store; one with gaps that are filled is another master."""
@@ -323,6 +323,21 @@ def _plan_hash(
             **({"speech": job.spec.speech.choices} if job.spec.speech.choices else {}),
         }
     )
+
+
+def plan_folder(*, owner: str, project: str, name: str, plan_hash: str) -> str:
+    """The folder of a plan in the store, see `RenderPlan.prefix`, for whoever knows of the plan no more than this."""
+    return f"renders/{owner}/{project}/{name}/{plan_hash[:16]}"
+
+
+def link_key(folder: str, *, take: int, index: int) -> str:
+    """Where a plan's folder says which segment is used."""
+    return f"{folder}/take-{take:02d}/segment-{index:05d}.json"
+
+
+def sound_key(folder: str) -> str:
+    """Where a plan's folder keeps the sound of its masters, in pieces for those who watch."""
+    return f"{folder}/sound.mp4"
 
 
 def inspection_key(segment_key: str) -> str:

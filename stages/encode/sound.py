@@ -11,6 +11,8 @@ from itertools import tee
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from stages.errors import EncodeError
@@ -129,6 +131,15 @@ class MasterSound:
         ]
         for planes in zip(*channels, strict=True):
             yield np.stack(planes, axis=1)
+
+
+def add_voice(master: OutputContainer, sound: MasterSound) -> AudioStream:
+    """The stream of a container that a recording is encoded to."""
+    # Without bitexact the encoder writes its version into the stream.
+    voice = master.add_stream("aac", rate=sound.rate, options={"flags": "+bitexact"})
+    voice.layout = LAYOUTS[sound.channel_count]
+    voice.bit_rate = sound.bit_rate
+    return voice
 
 
 def _one_channel(blocks_SC: Iterator[Samples], channel: int) -> Iterator[Samples]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,11 +17,10 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
-from av.packet import Packet
 from av.video.stream import VideoStream
 
-from stages.encode.sound import LAYOUTS, MasterSound
+from stages.encode.coded_pictures import bad_segment, coded_pictures, opened_segment
+from stages.encode.sound import MasterSound, add_voice
 from stages.errors import EncodeError
 from stages.speech.decode import read_speech
 from stages.speech.downmix import HeardSound
@@ -127,13 +125,13 @@ def _write(
         voice: AudioStream | None = None
         frame_count = 0
         for data in segments:
-            with _opened_segment(data) as (segment, segment_stream):
+            with opened_segment(data) as (segment, segment_stream):
                 if picture is None:
                     picture = master.add_stream_from_template(segment_stream)
-                    voice = _add_voice(master, sound)
+                    voice = add_voice(master, sound)
                 assert voice is not None  # made together with the picture
                 _refuse_other_settings(picture, segment_stream)
-                for packet in _pictures(segment, segment_stream, first=frame_count, fps=fps):
+                for packet in coded_pictures(segment, segment_stream, first=frame_count, fps=fps):
                     packet.stream = picture
                     master.mux(packet)
                     frame_count += 1
@@ -158,51 +156,10 @@ def _write(
     )
 
 
-def _add_voice(master: OutputContainer, sound: MasterSound) -> AudioStream:
-    # Without bitexact the encoder writes its version into the stream.
-    voice = master.add_stream("aac", rate=sound.rate, options={"flags": "+bitexact"})
-    voice.layout = LAYOUTS[sound.channel_count]
-    voice.bit_rate = sound.bit_rate
-    return voice
-
-
-@contextmanager
-def _opened_segment(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        segment = av.open(io.BytesIO(data), mode="r", format="mp4")
-    except av.FFmpegError as error:
-        raise _bad_segment(f"it cannot be opened: {error}") from error
-    with segment:
-        if len(segment.streams) != 1 or not segment.streams.video:
-            raise _bad_segment("it is not one stream of video")
-        yield segment, segment.streams.video[0]
-
-
-def _pictures(
-    segment: InputContainer, stream: VideoStream, *, first: int, fps: Fraction
-) -> Iterator[Packet[VideoStream]]:
-    """The coded pictures of one segment, renumbered to start at frame `first`."""
-    count = 0
-    for packet in segment.demux(stream):
-        if packet.pts is None:  # the empty packet that ends the stream
-            continue
-        if packet.pts != packet.dts or packet.pts * Fraction(packet.time_base) != count / fps:
-            raise _bad_segment(f"its frame {count} does not lie at {count}/{fps} s")
-        if count == 0 and not packet.is_keyframe:
-            raise _bad_segment("it does not open with a key frame")
-        packet.time_base = 1 / fps
-        packet.pts = packet.dts = first + count
-        packet.duration = 1
-        yield packet
-        count += 1
-    if count == 0:
-        raise _bad_segment("it holds no frames")
-
-
 def _refuse_other_settings(picture: VideoStream, segment: VideoStream) -> None:
     # A player is told the settings once, at the top of the file; a segment made with others would decode to garbage.
     if picture.codec_context.extradata != segment.codec_context.extradata:
-        raise _bad_segment("it was encoded with other settings than the first")
+        raise bad_segment("it was encoded with other settings than the first")
 
 
 def _described(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -251,12 +208,6 @@ def _unwritten(output: Path, error: OSError | av.FFmpegError) -> EncodeError:
         )
     return EncodeError(
         code="encode_muxer", what=f"FFmpeg refused to write the master: {error}", where=str(output)
-    )
-
-
-def _bad_segment(what: str) -> EncodeError:
-    return EncodeError(
-        code="encode_bad_segment", what=f"a segment is not usable: {what}", hint="render it again"
     )
 
 

@@ -1,0 +1,1 @@
+"""Takes watched while they are rendered, and afterwards: HLS over committed segments."""

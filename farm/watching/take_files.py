@@ -1,0 +1,268 @@
+"""The files of a take that is watched: playlists, headers and pieces, made of what the store holds.
+
+Pieces of the picture are made when somebody asks: that takes milliseconds, and the same bytes come each time; to keep
+them would double the store. The sound has to be encoded as a whole, so it is kept in the store once it is made, for
+whichever process is asked next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal
+
+from farm.ledger import LedgerJob
+from farm.translation import translated
+from farm.watching.playlists import Piece, StreamedQuality, media_playlist, multivariant_playlist
+from farm.watching.watched_take import WatchedTake, watched_take
+from infra.fetch import fetch_file
+from infra.storage import ObjectStore
+from jobs.errors import DiskFull, InputChanged, InputNotFound, ObjectNotFound, Retry, SegmentDivergence
+from jobs.framerate import FRAME_RATE
+from jobs.identity import sha256_of_record
+from jobs.parse import parse_job
+from jobs.plan import SEGMENT_FRAMES, link_key, sound_key
+from jobs.segment_link import SegmentLink
+from stages.encode.fill import still_segment
+from stages.encode.fragments import (
+    SOUND_CODEC,
+    PictureFragment,
+    SoundPieces,
+    picture_fragment,
+    sound_pieces,
+    write_sound,
+)
+from stages.encode.profile import FULL, PREVIEW
+from stages.speech.decode import read_speech
+from stages.whole_files import written_whole
+
+MAIN: Final = "main.m3u8"
+"""The file that a player opens."""
+
+FILE_NAME: Final = r"^(main\.m3u8|(picture|sound)(\.m3u8|-init\.mp4|-[0-9]{5,7}\.m4s))$"
+"""What the files of a take are called."""
+
+_PARTS: Final = re.compile(
+    r"(picture|sound)(?:(?P<list>\.m3u8)|(?P<header>-init\.mp4)|-(?P<piece>[0-9]{5,7})\.m4s)"
+)
+_PLAYLIST: Final = "application/vnd.apple.mpegurl"
+_MEDIA: Final = {"picture": "video/mp4", "sound": "audio/mp4"}
+_LONGEST_S: Final = -(-SEGMENT_FRAMES // FRAME_RATE)
+
+# What a pixel of a frame may take, three times what was measured, as `farm.preparation` reckons with.
+_BITS_PER_PIXEL: Final = 0.8
+# Headers of pieces, and packets that are larger than the mean.
+_SOUND_ROOM: Final = 1.25
+
+Rendition = Literal["picture", "sound"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFile:
+    """One file.
+
+    Attributes:
+        is_final: The bytes under its name never change.
+    """
+
+    content: bytes
+    media_type: str
+    is_final: bool
+
+
+class TakeFiles:
+    """Makes the files of takes. Keeps nothing itself but copies of sounds in the cache, so several threads may ask."""
+
+    def __init__(self, store: ObjectStore, *, cache: Path) -> None:
+        """Nothing is read yet."""
+        self._store = store
+        self._cache = cache
+
+    def file(self, job: LedgerJob, take: int, name: str) -> TakeFile:
+        """One file of a take.
+
+        Args:
+            job: The job, as the journal tells it by now.
+            take: Number of the take.
+            name: See `FILE_NAME`; all others are found in playlists.
+
+        Raises:
+            InputNotFound: There is no such take (``unknown_take``) or no such file (``unknown_fragment``), nothing is
+                committed yet (``nothing_to_watch``), or the recording is not there.
+            InputChanged: What was committed is no longer in this store (``segment_gone``).
+            StoreError: The store failed, or holds something else.
+            FarmError: The recording cannot be read, or a segment not be used.
+        """
+        view = watched_take(job, take)
+        if view.listed == 0:
+            raise _nothing_yet(job, take)
+        if name == MAIN:
+            return TakeFile(content=self._main(job, view).encode(), media_type=_PLAYLIST, is_final=False)
+        parts = _PARTS.fullmatch(name)
+        if parts is None:
+            raise _unknown_file(name)
+        rendition: Rendition = "picture" if parts[1] == "picture" else "sound"
+        if parts["list"]:
+            text = self._playlist(job, view, rendition)
+            return TakeFile(content=text.encode(), media_type=_PLAYLIST, is_final=False)
+        index = 0 if parts["header"] else int(parts["piece"])
+        if index >= view.listed or (parts["piece"] and name != _name(rendition, index)):
+            raise _unknown_file(name)
+        if rendition == "picture":
+            fragment = self._picture(job, view, index)
+            content = fragment.header if parts["header"] else fragment.media
+        else:
+            path, pieces = self._sound(job, view)
+            content = _part(path, pieces.header if parts["header"] else pieces.media[index])
+        return TakeFile(content=content, media_type=_MEDIA[rendition], is_final=True)
+
+    def _main(self, job: LedgerJob, view: WatchedTake) -> str:
+        first = self._picture(job, view, 0)
+        _, sound = self._sound(job, view)
+        picture_bits = _BITS_PER_PIXEL * first.width * first.height * FRAME_RATE
+        quality = StreamedQuality(
+            codecs=(first.codec, SOUND_CODEC),
+            bits_per_second=int(picture_bits + _SOUND_ROOM * sound.bit_rate),
+            width=first.width,
+            height=first.height,
+            fps=FRAME_RATE,
+            channel_count=sound.channel_count,
+        )
+        return multivariant_playlist(quality, pictures="picture.m3u8", sound="sound.m3u8")
+
+    def _playlist(self, job: LedgerJob, view: WatchedTake, rendition: Rendition) -> str:
+        _, sound = self._sound(job, view)
+        if rendition == "sound":
+            durations = sound.durations[: view.listed]
+        else:
+            frames = [_frame_count(index, view, sound) for index in range(view.listed)]
+            durations = tuple(Fraction(count) / FRAME_RATE for count in frames)
+        return media_playlist(
+            (Piece(name=_name(rendition, index), duration=each) for index, each in enumerate(durations)),
+            header=f"{rendition}-init.mp4",
+            longest_s=_LONGEST_S,
+            began_at=datetime.fromtimestamp(job.received_at, UTC),
+            is_ended=view.is_ended,
+        )
+
+    def _picture(self, job: LedgerJob, view: WatchedTake, index: int) -> PictureFragment:
+        segment, where = self._segment(job, view, index)
+        with translated(where):
+            return picture_fragment(segment, index=index, first_frame=index * SEGMENT_FRAMES, fps=FRAME_RATE)
+
+    def _segment(self, job: LedgerJob, view: WatchedTake, index: int) -> tuple[bytes, str]:
+        """A segment's bytes, as they are in the master, and what to call it in errors."""
+        where = f"take {view.number}, segment {index}"
+        if index not in view.filled:
+            return self._committed(view, index, where=where), where
+        committed = [each for each in range(view.listed) if each not in view.filled]
+        before = max((each for each in committed if each < index), default=None)
+        neighbour = min(committed) if before is None else before
+        beside = self._committed(view, neighbour, where=where)
+        _, sound = self._sound(job, view)
+        with translated(where):
+            width = picture_fragment(beside, index=0, first_frame=0, fps=FRAME_RATE).width
+            still = still_segment(
+                beside,
+                shows="first" if before is None else "last",
+                frame_count=_frame_count(index, view, sound),
+                fps=FRAME_RATE,
+                profile=next(profile for profile in (PREVIEW, FULL) if profile.size == width),
+            )
+        return still, where
+
+    def _committed(self, view: WatchedTake, index: int, *, where: str) -> bytes:
+        key = link_key(view.folder, take=view.number, index=index)
+        try:
+            link = SegmentLink.from_json(self._store.get(key), where=key)
+            return self._store.get(link.key)
+        except ObjectNotFound as error:
+            raise InputChanged(
+                "is committed, but not in this store",
+                where=where,
+                code="segment_gone",
+                hint="have the server use its farm's FARM_STORE; what was swept is rendered again by another submit",
+            ) from error
+
+    def _sound(self, job: LedgerJob, view: WatchedTake) -> tuple[Path, SoundPieces]:
+        """The sound of the job's masters, in a file of this machine."""
+        key = sound_key(view.folder)
+        path = self._cache / "sounds" / f"{sha256_of_record([self._store.uri, key])[:32]}.mp4"
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(path) as partial:
+                    self._bring_sound(job, view, partial)
+            with translated("the sound"):
+                pieces = sound_pieces(path, fps=FRAME_RATE, segment_frames=SEGMENT_FRAMES)
+        except OSError as error:
+            hint = "make room in FARM_CACHE"
+            raise DiskFull.or_unwritable(error, where=str(path), hint=hint) from error
+        return path, pieces
+
+    def _bring_sound(self, job: LedgerJob, view: WatchedTake, path: Path) -> None:
+        key = sound_key(view.folder)
+        if self._store.head(key) is None:
+            self._make_sound(job, view, path)
+            try:
+                self._store.put_if_absent(key, path)
+                return
+            except SegmentDivergence:
+                pass  # another kind of machine was quicker, and rounds differently: its sound is everybody's
+        with self._store.local_copy(key) as copy:
+            shutil.copyfile(copy, path)
+
+    def _make_sound(self, job: LedgerJob, view: WatchedTake, path: Path) -> None:
+        loaded = parse_job(json.dumps(job.document), folder=Path(job.folder), where=job.name)
+        recording = fetch_file(loaded.speech, cache=self._cache, where="spec.speech")
+        with translated("spec.speech"), path.open("wb") as file:
+            speech = read_speech(recording, track=loaded.job.spec.speech.track)
+            if -(-speech.frame_count // SEGMENT_FRAMES) != view.total:
+                raise InputChanged(
+                    "is no longer as long as it was when the job was planned",
+                    where="spec.speech",
+                    hint="submit the job again",
+                )
+            write_sound(
+                file, recording=recording, speech=speech, fps=FRAME_RATE, segment_frames=SEGMENT_FRAMES
+            )
+
+
+def _frame_count(index: int, view: WatchedTake, sound: SoundPieces) -> int:
+    is_last = index == view.total - 1
+    return sound.frame_count - index * SEGMENT_FRAMES if is_last else SEGMENT_FRAMES
+
+
+def _name(rendition: Rendition, index: int) -> str:
+    return f"{rendition}-{index:05d}.m4s"
+
+
+def _part(path: Path, span: range) -> bytes:
+    with path.open("rb") as file:
+        file.seek(span.start)
+        return file.read(len(span))
+
+
+def _nothing_yet(job: LedgerJob, take: int) -> InputNotFound:
+    over = job.state.is_terminal
+    return InputNotFound(
+        "its first segment was never committed" if over else "its first segment is not committed yet",
+        where=f"take {take}",
+        code="nothing_to_watch",
+        hint=f"it is {job.state.value}" if over else "ask again, or follow its events",
+        retry=Retry.NEVER if over else Retry.LATER,
+    )
+
+
+def _unknown_file(name: str) -> InputNotFound:
+    return InputNotFound(
+        "there is no such piece of it",
+        where=name[:80],
+        code="unknown_fragment",
+        hint=f"open {MAIN}; playlists name all others",
+    )

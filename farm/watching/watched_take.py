@@ -1,0 +1,82 @@
+"""How much of a take can be watched: its committed segments from the first on, up to the first that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from farm.ledger import LedgerJob
+from jobs.errors import InputNotFound
+from jobs.lifecycle import JobState, SegmentState
+from jobs.plan import plan_folder
+
+_DECIDED: Final = frozenset({JobState.STITCHING, JobState.DELIVERING, JobState.SUCCEEDED})
+"""From here on the master does without what is waived; before, somebody may still want it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedTake:
+    """What of a take there is to watch.
+
+    Attributes:
+        number: Of the take, from 1.
+        folder: Of the job's plan in the store.
+        listed: Segments from the first on, without a gap.
+        total: Segments of the take.
+        filled: Those of the listed in whose place a picture stands still.
+        is_ended: Nothing more comes: all of it is listed, or the job is over.
+    """
+
+    number: int
+    folder: str
+    listed: int
+    total: int
+    filled: frozenset[int]
+    is_ended: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """All of it is listed."""
+        return self.listed == self.total
+
+
+def watched_take(job: LedgerJob, number: int) -> WatchedTake:
+    """What of a take there is to watch.
+
+    Raises:
+        InputNotFound: The job has no such take.
+    """
+    document = job.document
+    takes = job.takes or document["spec"].get("takes", 1)
+    if not 1 <= number <= takes:
+        raise InputNotFound(
+            f"the job has {takes} takes, and none is number {number}",
+            where=f"take {number}",
+            code="unknown_take",
+            hint="takes count from 1",
+        )
+    first = (number - 1) * job.segments_per_take
+    states = job.segments[first : first + job.segments_per_take] if job.is_planned else ()
+    listed = _listed(states, is_decided=job.state in _DECIDED or number in job.delivered)
+    metadata = document["metadata"]
+    return WatchedTake(
+        number=number,
+        folder=plan_folder(
+            owner=job.studio,
+            project=metadata.get("project", "default"),
+            name=metadata["name"],
+            plan_hash=job.plan_hash,
+        ),
+        listed=listed,
+        total=len(states),
+        filled=frozenset(index for index in range(listed) if states[index] is SegmentState.WAIVED),
+        is_ended=job.state.is_terminal or (job.is_planned and listed == len(states)),
+    )
+
+
+def _listed(states: Sequence[SegmentState], *, is_decided: bool) -> int:
+    for index, state in enumerate(states):
+        if state is not SegmentState.COMMITTED and not (is_decided and state is SegmentState.WAIVED):
+            return index
+    return len(states)

@@ -1,0 +1,17 @@
+"""A farm whose takes are watched; see `tests/farm/coordination`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "coordination"))
+
+from small_farm import SmallFarm
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> SmallFarm:
+    return SmallFarm(tmp_path / "farm")
