@@ -23,6 +23,7 @@ from farm.api import (
     metrics_routes,
     own_key_routes,
     upload_routes,
+    watch_routes,
     webhook_routes,
 )
 from farm.api.bodies import BoundedBodies
@@ -48,6 +49,7 @@ _FAMILIES: Final = (
     batch_routes,
     event_routes,
     master_routes,
+    watch_routes,
     metrics_routes,
     key_routes,
     own_key_routes,

@@ -16,6 +16,7 @@ from farm.api.following import FollowedJournal
 from farm.api.receivers import ReceiverRules
 from farm.api.request_metrics import RequestMetrics
 from farm.api.studio_files import StudioFiles
+from farm.api.watched_files import WatchedFiles
 from farm.api.webhook_sending import WebhookTerms
 from infra.journal.base import Journal
 
@@ -53,6 +54,7 @@ class ApiContext:
         requests: How many were answered, and how fast.
         receivers: Where messages to a studio's own receivers may go.
         webhooks: How they are sent.
+        watched: What of takes can be watched.
         cache: Where tracebacks are kept, and uploads until they are whole.
         clock: Seconds since 1970.
     """
@@ -60,6 +62,7 @@ class ApiContext:
     journal: Journal
     followed: FollowedJournal
     files: StudioFiles
+    watched: WatchedFiles
     cache: Path
     limits: ApiLimits = ApiLimits()
     receivers: ReceiverRules = field(default_factory=ReceiverRules)

@@ -16,9 +16,12 @@ from farm.api.context import ApiContext, ApiLimits
 from farm.api.following import FollowedJournal
 from farm.api.receivers import ReceiverRules
 from farm.api.studio_files import StudioFiles
+from farm.api.watched_files import WatchedFiles
 from farm.api.webhook_sending import WebhookTerms
+from farm.watching.take_files import TakeFiles
 from infra.journal import open_journal
 from infra.settings import FarmSettings
+from infra.storage import open_store
 from jobs.errors import FarmError, InfrastructureError, SettingsError
 
 _USUAL_TERMS: Final = WebhookTerms()
@@ -119,16 +122,17 @@ def serving(
     """The API of the farm of these settings, for the length of a block.
 
     Args:
-        settings: Where the journal and the files of studios are.
+        settings: Where the journal, the store and the files of studios are.
         host, port: Where to listen; port 0 takes a free one.
         limits: What one request may take.
         webhooks: How messages to receivers are sent.
         make_page: Makes what answers at all addresses that are not the API's; nothing does where it is not given.
 
     Raises:
-        SettingsError: Nobody can listen there.
+        SettingsError: Nobody can listen there, or the store's address is none.
         JournalError: The journal cannot be opened.
     """
+    store = open_store(settings.store)
     listening = _listening(host, port)
     journal = open_journal(settings.journal)
     try:
@@ -136,6 +140,7 @@ def serving(
             journal=journal,
             followed=FollowedJournal(journal),
             files=StudioFiles(settings.studios),
+            watched=WatchedFiles(TakeFiles(store, cache=settings.cache)),
             cache=settings.cache,
             limits=limits,
             receivers=ReceiverRules(networks=webhooks.networks),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from farm.coordination.coordinator import FarmCoordinator
 
 _LOOK_S: Final = 0.2
-_SERVER_EXTRA: Final = ("fastapi", "httpx", "jinja2", "limits", "prometheus_client", "uvicorn")
+_SERVER_EXTRA: Final = ("cachetools", "fastapi", "httpx", "jinja2", "limits", "prometheus_client", "uvicorn")
 _FIRST_STUDIO: Final = "default"
 
 app = typer.Typer()

@@ -7,7 +7,6 @@ whichever process is asked next.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -16,10 +15,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-from farm.ledger import LedgerJob
 from farm.translation import translated
 from farm.watching.playlists import Piece, StreamedQuality, media_playlist, multivariant_playlist
-from farm.watching.watched_take import WatchedTake, watched_take
+from farm.watching.watched_take import WatchedTake
 from infra.fetch import fetch_file
 from infra.storage import ObjectStore
 from jobs.errors import DiskFull, InputChanged, InputNotFound, ObjectNotFound, Retry, SegmentDivergence
@@ -67,12 +65,12 @@ class TakeFile:
     """One file.
 
     Attributes:
-        is_final: The bytes under its name never change.
+        is_list: Players ask for it again and again; all other files stay as they are.
     """
 
     content: bytes
     media_type: str
-    is_final: bool
+    is_list: bool
 
 
 class TakeFiles:
@@ -83,47 +81,45 @@ class TakeFiles:
         self._store = store
         self._cache = cache
 
-    def file(self, job: LedgerJob, take: int, name: str) -> TakeFile:
+    def file(self, view: WatchedTake, name: str) -> TakeFile:
         """One file of a take.
 
         Args:
-            job: The job, as the journal tells it by now.
-            take: Number of the take.
+            view: The take, as the journal tells it by now.
             name: See `FILE_NAME`; all others are found in playlists.
 
         Raises:
-            InputNotFound: There is no such take (``unknown_take``) or no such file (``unknown_fragment``), nothing is
-                committed yet (``nothing_to_watch``), or the recording is not there.
+            InputNotFound: There is no such file (``unknown_fragment``), nothing is committed yet
+                (``nothing_to_watch``), or the recording is not there.
             InputChanged: What was committed is no longer in this store (``segment_gone``).
             StoreError: The store failed, or holds something else.
             FarmError: The recording cannot be read, or a segment not be used.
         """
-        view = watched_take(job, take)
         if view.listed == 0:
-            raise _nothing_yet(job, take)
+            raise _nothing_yet(view)
         if name == MAIN:
-            return TakeFile(content=self._main(job, view).encode(), media_type=_PLAYLIST, is_final=False)
+            return TakeFile(content=self._main(view).encode(), media_type=_PLAYLIST, is_list=True)
         parts = _PARTS.fullmatch(name)
         if parts is None:
             raise _unknown_file(name)
         rendition: Rendition = "picture" if parts[1] == "picture" else "sound"
         if parts["list"]:
-            text = self._playlist(job, view, rendition)
-            return TakeFile(content=text.encode(), media_type=_PLAYLIST, is_final=False)
+            text = self._playlist(view, rendition)
+            return TakeFile(content=text.encode(), media_type=_PLAYLIST, is_list=True)
         index = 0 if parts["header"] else int(parts["piece"])
         if index >= view.listed or (parts["piece"] and name != _name(rendition, index)):
             raise _unknown_file(name)
         if rendition == "picture":
-            fragment = self._picture(job, view, index)
+            fragment = self._picture(view, index)
             content = fragment.header if parts["header"] else fragment.media
         else:
-            path, pieces = self._sound(job, view)
+            path, pieces = self._sound(view)
             content = _part(path, pieces.header if parts["header"] else pieces.media[index])
-        return TakeFile(content=content, media_type=_MEDIA[rendition], is_final=True)
+        return TakeFile(content=content, media_type=_MEDIA[rendition], is_list=False)
 
-    def _main(self, job: LedgerJob, view: WatchedTake) -> str:
-        first = self._picture(job, view, 0)
-        _, sound = self._sound(job, view)
+    def _main(self, view: WatchedTake) -> str:
+        first = self._picture(view, 0)
+        _, sound = self._sound(view)
         picture_bits = _BITS_PER_PIXEL * first.width * first.height * FRAME_RATE
         quality = StreamedQuality(
             codecs=(first.codec, SOUND_CODEC),
@@ -135,8 +131,8 @@ class TakeFiles:
         )
         return multivariant_playlist(quality, pictures="picture.m3u8", sound="sound.m3u8")
 
-    def _playlist(self, job: LedgerJob, view: WatchedTake, rendition: Rendition) -> str:
-        _, sound = self._sound(job, view)
+    def _playlist(self, view: WatchedTake, rendition: Rendition) -> str:
+        _, sound = self._sound(view)
         if rendition == "sound":
             durations = sound.durations[: view.listed]
         else:
@@ -146,16 +142,16 @@ class TakeFiles:
             (Piece(name=_name(rendition, index), duration=each) for index, each in enumerate(durations)),
             header=f"{rendition}-init.mp4",
             longest_s=_LONGEST_S,
-            began_at=datetime.fromtimestamp(job.received_at, UTC),
+            began_at=datetime.fromtimestamp(view.began_at, UTC),
             is_ended=view.is_ended,
         )
 
-    def _picture(self, job: LedgerJob, view: WatchedTake, index: int) -> PictureFragment:
-        segment, where = self._segment(job, view, index)
+    def _picture(self, view: WatchedTake, index: int) -> PictureFragment:
+        segment, where = self._segment(view, index)
         with translated(where):
             return picture_fragment(segment, index=index, first_frame=index * SEGMENT_FRAMES, fps=FRAME_RATE)
 
-    def _segment(self, job: LedgerJob, view: WatchedTake, index: int) -> tuple[bytes, str]:
+    def _segment(self, view: WatchedTake, index: int) -> tuple[bytes, str]:
         """A segment's bytes, as they are in the master, and what to call it in errors."""
         where = f"take {view.number}, segment {index}"
         if index not in view.filled:
@@ -164,7 +160,7 @@ class TakeFiles:
         before = max((each for each in committed if each < index), default=None)
         neighbour = min(committed) if before is None else before
         beside = self._committed(view, neighbour, where=where)
-        _, sound = self._sound(job, view)
+        _, sound = self._sound(view)
         with translated(where):
             width = picture_fragment(beside, index=0, first_frame=0, fps=FRAME_RATE).width
             still = still_segment(
@@ -189,7 +185,7 @@ class TakeFiles:
                 hint="have the server use its farm's FARM_STORE; what was swept is rendered again by another submit",
             ) from error
 
-    def _sound(self, job: LedgerJob, view: WatchedTake) -> tuple[Path, SoundPieces]:
+    def _sound(self, view: WatchedTake) -> tuple[Path, SoundPieces]:
         """The sound of the job's masters, in a file of this machine."""
         key = sound_key(view.folder)
         path = self._cache / "sounds" / f"{sha256_of_record([self._store.uri, key])[:32]}.mp4"
@@ -197,7 +193,7 @@ class TakeFiles:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with written_whole(path) as partial:
-                    self._bring_sound(job, view, partial)
+                    self._bring_sound(view, partial)
             with translated("the sound"):
                 pieces = sound_pieces(path, fps=FRAME_RATE, segment_frames=SEGMENT_FRAMES)
         except OSError as error:
@@ -205,10 +201,10 @@ class TakeFiles:
             raise DiskFull.or_unwritable(error, where=str(path), hint=hint) from error
         return path, pieces
 
-    def _bring_sound(self, job: LedgerJob, view: WatchedTake, path: Path) -> None:
+    def _bring_sound(self, view: WatchedTake, path: Path) -> None:
         key = sound_key(view.folder)
         if self._store.head(key) is None:
-            self._make_sound(job, view, path)
+            self._make_sound(view, path)
             try:
                 self._store.put_if_absent(key, path)
                 return
@@ -217,8 +213,8 @@ class TakeFiles:
         with self._store.local_copy(key) as copy:
             shutil.copyfile(copy, path)
 
-    def _make_sound(self, job: LedgerJob, view: WatchedTake, path: Path) -> None:
-        loaded = parse_job(json.dumps(job.document), folder=Path(job.folder), where=job.name)
+    def _make_sound(self, view: WatchedTake, path: Path) -> None:
+        loaded = parse_job(view.document_json, folder=Path(view.job_folder), where=view.job)
         recording = fetch_file(loaded.speech, cache=self._cache, where="spec.speech")
         with translated("spec.speech"), path.open("wb") as file:
             speech = read_speech(recording, track=loaded.job.spec.speech.track)
@@ -248,13 +244,13 @@ def _part(path: Path, span: range) -> bytes:
         return file.read(len(span))
 
 
-def _nothing_yet(job: LedgerJob, take: int) -> InputNotFound:
-    over = job.state.is_terminal
+def _nothing_yet(view: WatchedTake) -> InputNotFound:
+    over = view.state.is_terminal
     return InputNotFound(
         "its first segment was never committed" if over else "its first segment is not committed yet",
-        where=f"take {take}",
+        where=f"take {view.number}",
         code="nothing_to_watch",
-        hint=f"it is {job.state.value}" if over else "ask again, or follow its events",
+        hint=f"it is {view.state.value}" if over else "ask again, or follow its events",
         retry=Retry.NEVER if over else Retry.LATER,
     )
 

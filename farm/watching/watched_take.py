@@ -17,10 +17,15 @@ _DECIDED: Final = frozenset({JobState.STITCHING, JobState.DELIVERING, JobState.S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedTake:
-    """What of a take there is to watch.
+    """What of a take there is to watch; stays as it is, whatever the job comes to.
 
     Attributes:
+        job: Name of the job in the farm.
         number: Of the take, from 1.
+        state: Of the job.
+        document_json: The job itself.
+        job_folder: Where its relative paths start.
+        began_at: When the job came, in seconds since 1970.
         folder: Of the job's plan in the store.
         listed: Segments from the first on, without a gap.
         total: Segments of the take.
@@ -28,7 +33,12 @@ class WatchedTake:
         is_ended: Nothing more comes: all of it is listed, or the job is over.
     """
 
+    job: str
     number: int
+    state: JobState
+    document_json: str
+    job_folder: str
+    began_at: float
     folder: str
     listed: int
     total: int
@@ -61,7 +71,12 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
     listed = _listed(states, is_decided=job.state in _DECIDED or number in job.delivered)
     metadata = document["metadata"]
     return WatchedTake(
+        job=job.name,
         number=number,
+        state=job.state,
+        document_json=job.document_json,
+        job_folder=job.folder,
+        began_at=job.received_at,
         folder=plan_folder(
             owner=job.studio,
             project=metadata.get("project", "default"),

@@ -30,6 +30,7 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/jobs/{job}/segments/waive"): Scope.WRITE,
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/masters/{take}/manifest"): Scope.READ,
+    ("GET", "/v1/jobs/{job}/hls/{take}/{name}"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
     ("POST", "/v1/batches"): Scope.WRITE,
     ("GET", "/v1/batches"): Scope.READ,
@@ -61,7 +62,14 @@ BODIES = {
 
 def filled(address: str, job: str = "hello-1") -> str:
     return address.format(
-        job=job, take="1", upload="0" * 32, key_id="0" * 12, webhook_id="wh_0", number="1", batch="b_0"
+        job=job,
+        take="1",
+        name="main.m3u8",
+        upload="0" * 32,
+        key_id="0" * 12,
+        webhook_id="wh_0",
+        number="1",
+        batch="b_0",
     )
 
 
