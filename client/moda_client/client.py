@@ -225,6 +225,17 @@ class Client:
         """
         self._patiently(partial(fetch, self._http, master, path, replace=replace))
 
+    def watched_file(self, name: str, file: str = "main.m3u8", *, take: int = 1) -> bytes:
+        """A file of a job's HLS stream: the playlist that a player opens, or one that playlists name.
+
+        While nothing of the job is rendered, this waits as long as the client's patience.
+
+        Raises:
+            FarmRefused: With code ``nothing_to_watch`` where it was not rendered meanwhile; or as every call.
+            FarmUnreachable: As every call.
+        """
+        return self._insist(lambda: self._http.get(f"/v1/jobs/{name}/hls/{take}/{file}")).content
+
     def submit_batch(
         self,
         name: str,

@@ -16,9 +16,8 @@ from farm.api.context import ApiContext, ApiLimits
 from farm.api.following import FollowedJournal
 from farm.api.receivers import ReceiverRules
 from farm.api.studio_files import StudioFiles
-from farm.api.watched_files import WatchedFiles
+from farm.api.watched_files import MakesFiles, WatchedFiles
 from farm.api.webhook_sending import WebhookTerms
-from farm.watching.take_files import TakeFiles
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -129,10 +128,9 @@ def serving(
         make_page: Makes what answers at all addresses that are not the API's; nothing does where it is not given.
 
     Raises:
-        SettingsError: Nobody can listen there, or the store's address is none.
+        SettingsError: Nobody can listen there.
         JournalError: The journal cannot be opened.
     """
-    store = open_store(settings.store)
     listening = _listening(host, port)
     journal = open_journal(settings.journal)
     try:
@@ -140,7 +138,7 @@ def serving(
             journal=journal,
             followed=FollowedJournal(journal),
             files=StudioFiles(settings.studios),
-            watched=WatchedFiles(TakeFiles(store, cache=settings.cache)),
+            watched=WatchedFiles(lambda: _take_files(settings)),
             cache=settings.cache,
             limits=limits,
             receivers=ReceiverRules(networks=webhooks.networks),
@@ -155,6 +153,13 @@ def serving(
     finally:
         journal.close()
         listening.close()
+
+
+def _take_files(settings: FarmSettings) -> MakesFiles:
+    # Imported here: a server that nobody watches by need not load what reads media.
+    from farm.watching.take_files import TakeFiles
+
+    return TakeFiles(open_store(settings.store), cache=settings.cache)
 
 
 def _listening(host: str, port: int) -> socket.socket:

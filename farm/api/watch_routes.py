@@ -13,9 +13,8 @@ from farm.api.context import ApiContext, Context
 from farm.api.problems import documented
 from farm.api.studio_jobs import StudioJobs
 from farm.ledger import LedgerJob
-from farm.watching.take_files import FILE_NAME, MAIN
-from farm.watching.watched_take import watched_take
-from jobs.errors import InputNotFound, Retry
+from farm.watching.file_names import FILE_NAME, MAIN
+from farm.watching.watched_take import not_taken_in, watched_take
 
 router = APIRouter(prefix="/v1/jobs/{job}/hls", tags=["watching"])
 
@@ -59,13 +58,7 @@ async def answer_file(
     """
     known = await StudioJobs(context, studio).known(job)
     if not isinstance(known, LedgerJob):
-        raise InputNotFound(
-            "no farm has taken the job in yet",
-            where=f"take {take}",
-            code="nothing_to_watch",
-            hint="ask again, or follow its events",
-            retry=Retry.LATER,
-        )
+        raise not_taken_in(take)
     file = await context.watched.file(watched_take(known, take), name)
     if not file.is_list:
         # The bytes under this name never change.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from jobs.identity import sha256_of_file
 if TYPE_CHECKING:
     from farm.cli.connections.connection import FarmConnection
     from farm.cli.connections.views import JobView, MasterView
+    from farm.cli.playing import Playing
 
 _LOOKS_A_SECOND = 5
 """At all jobs that are waited for together, where each look asks a server."""
@@ -59,23 +61,39 @@ def _watch(
     after: Annotated[
         int, option("--after", "N", "Only what came after the event of this number.", least=0)
     ] = 0,
+    play: Annotated[
+        bool,
+        flag("--play", "Play it from its first segment on, in mpv, ffplay or VLC, until that is closed."),
+    ] = False,
+    take: Annotated[int, option("--take", "N", "The take to play.", least=1, shows_default=True)] = 1,
 ) -> ExitCode:
     """Show what happens to a job, a line for each event, until it has ended; the exit code is the job's."""
     terminal, events = run.terminal, []
     with opened_farm(run.settings, patience_s=LONG_PATIENCE_S) as farm, _waiting_for([job]):
-        for event in farm.events(job, after=after):
-            events.append(event.as_record())
-            if not terminal.is_json:
-                line = Text(f"{event.sequence:>7}  {event.moment:%Y-%m-%d %H:%M:%S}  ", style="dim")
-                line.append(event.sentence, style="not dim")
-                terminal.out.print(line)
-                terminal.flush()
+        farm.job(job)  # before anything is played: whether there is one
+        with _played(run, job, take=take) if play else nullcontext() as player:
+            for event in farm.events(job, after=after):
+                events.append(event.as_record())
+                if not terminal.is_json:
+                    line = Text(f"{event.sequence:>7}  {event.moment:%Y-%m-%d %H:%M:%S}  ", style="dim")
+                    line.append(event.sentence, style="not dim")
+                    terminal.out.print(line)
+                    terminal.flush()
+            if player is not None:
+                player.wait()
         ended = farm.job(job)
     error = ended.ending
     record = {"job": job, "state": ended.state, "events": events, "error": error and error.as_record()}
     if not terminal.result({"ok": error is None, **record}) and error is not None:
         terminal.error(error)
     return ExitCode.OK if error is None else error.exit_code
+
+
+def _played(run: Run, job: str, *, take: int) -> AbstractContextManager[Playing]:
+    # Imported here, with the server that it needs.
+    from farm.cli.playing import playing
+
+    return playing(partial(opened_farm, run.settings), job, take=take, terminal=run.terminal)
 
 
 @command(app, "download")

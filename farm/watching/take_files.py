@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
 from farm.translation import translated
+from farm.watching.file_names import MAIN, TakeFile
 from farm.watching.playlists import Piece, StreamedQuality, media_playlist, multivariant_playlist
 from farm.watching.watched_take import WatchedTake
 from infra.fetch import fetch_file
@@ -39,12 +39,6 @@ from stages.encode.profile import FULL, PREVIEW
 from stages.speech.decode import read_speech
 from stages.whole_files import written_whole
 
-MAIN: Final = "main.m3u8"
-"""The file that a player opens."""
-
-FILE_NAME: Final = r"^(main\.m3u8|(picture|sound)(\.m3u8|-init\.mp4|-[0-9]{5,7}\.m4s))$"
-"""What the files of a take are called."""
-
 _PARTS: Final = re.compile(
     r"(picture|sound)(?:(?P<list>\.m3u8)|(?P<header>-init\.mp4)|-(?P<piece>[0-9]{5,7})\.m4s)"
 )
@@ -60,19 +54,6 @@ _SOUND_ROOM: Final = 1.25
 Rendition = Literal["picture", "sound"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakeFile:
-    """One file.
-
-    Attributes:
-        is_list: Players ask for it again and again; all other files stay as they are.
-    """
-
-    content: bytes
-    media_type: str
-    is_list: bool
-
-
 class TakeFiles:
     """Makes the files of takes. Keeps nothing itself but copies of sounds in the cache, so several threads may ask."""
 
@@ -86,7 +67,7 @@ class TakeFiles:
 
         Args:
             view: The take, as the journal tells it by now.
-            name: See `FILE_NAME`; all others are found in playlists.
+            name: As `farm.watching.file_names.FILE_NAME` has it; all others are found in playlists.
 
         Raises:
             InputNotFound: There is no such file (``unknown_fragment``), nothing is committed yet

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from farm.ledger import LedgerJob
-from jobs.errors import InputNotFound
+from jobs.errors import InputNotFound, Retry
 from jobs.lifecycle import JobState, SegmentState
 from jobs.plan import plan_folder
 
@@ -87,6 +87,17 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
         total=len(states),
         filled=frozenset(index for index in range(listed) if states[index] is SegmentState.WAIVED),
         is_ended=job.state.is_terminal or (job.is_planned and listed == len(states)),
+    )
+
+
+def not_taken_in(number: int) -> InputNotFound:
+    """The error for a take of a job that no farm has taken in yet."""
+    return InputNotFound(
+        "no farm has taken the job in yet",
+        where=f"take {number}",
+        code="nothing_to_watch",
+        hint="ask again, or follow its events",
+        retry=Retry.LATER,
     )
 
 

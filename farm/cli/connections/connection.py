@@ -103,6 +103,15 @@ class FarmConnection(Protocol):
         """What happened to a job after an event, and goes on happening until it is over. Raises as `job`."""
         ...
 
+    def watched_file(self, name: str, *, take: int, file: str) -> bytes:
+        """A file of a take's HLS stream, named as `farm.watching.file_names` has it.
+
+        Raises:
+            FarmError: There is no such job, take or file; or nothing is rendered yet (``nothing_to_watch``, and `retry`
+                says whether that can change).
+        """
+        ...
+
     def fetch(self, master: MasterView, path: Path) -> None:
         """Put a master where nothing is, or other bytes; `path` has all of it and no other bytes, or is as before.
 

@@ -32,6 +32,7 @@ from infra.fetch import fetch_file
 from infra.journal import Journal, open_journal
 from infra.journal.address import journal_address
 from infra.settings import FarmSettings
+from infra.storage import open_store
 from jobs.errors import Cancelled, DiskFull, InputChanged
 from jobs.farm_requests import SubmitRequest, WhyRequest
 from jobs.identity import sha256_of_file
@@ -144,6 +145,19 @@ class JournalConnection:
             if is_over and self.job(name).is_over:
                 return
             time.sleep(self.look_s)
+
+    def watched_file(self, name: str, *, take: int, file: str) -> bytes:
+        """See `FarmConnection`; it is made here, of what the store holds."""
+        # Imported here: most commands read no media.
+        from farm.watching.take_files import TakeFiles
+        from farm.watching.watched_take import not_taken_in, watched_take
+
+        known = self._known().get(name)
+        if known is None:
+            self.job(name)
+            raise not_taken_in(take)
+        files = TakeFiles(open_store(self._settings.store), cache=self._settings.cache)
+        return files.file(watched_take(known, take), file).content
 
     def fetch(self, master: MasterView, path: Path) -> None:
         """See `FarmConnection`."""

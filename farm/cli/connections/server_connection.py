@@ -134,6 +134,11 @@ class ServerConnection:
                     sentence=event.data.get("sentence", f"{event.job}: {event.kind}"),
                 )
 
+    def watched_file(self, name: str, *, take: int, file: str) -> bytes:
+        """See `FarmConnection`."""
+        with told(self._address):
+            return self._client.watched_file(name, file, take=take)
+
     def fetch(self, master: MasterView, path: Path) -> None:
         """See `FarmConnection`; what was cut off goes on where it was."""
         wanted = Master(

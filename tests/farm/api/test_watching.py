@@ -20,7 +20,7 @@ from stand_in_farm import StandInFarm
 from test_api_renders import ended, serving_farm
 
 from farm.api.watched_files import WatchedFiles
-from farm.watching.take_files import TakeFile
+from farm.watching.file_names import TakeFile
 from farm.watching.watched_take import WatchedTake
 from jobs.lifecycle import JobState
 
@@ -157,7 +157,7 @@ def view_of(job: str, *, listed: int = 5) -> WatchedTake:
 
 def test_a_piece_that_many_ask_for_at_once_is_made_once() -> None:
     counted = CountedFiles()
-    watched = WatchedFiles(counted)  # type: ignore[arg-type]
+    watched = WatchedFiles(lambda: counted)
 
     async def many() -> list[TakeFile]:
         asked = [watched.file(view_of("a-1", listed=each), "picture-00004.m4s") for each in range(5, 9)]
@@ -174,7 +174,7 @@ def test_a_piece_that_many_ask_for_at_once_is_made_once() -> None:
 
 def test_lists_are_made_each_time_and_never_too_many_at_once() -> None:
     counted = CountedFiles()
-    watched = WatchedFiles(counted)  # type: ignore[arg-type]
+    watched = WatchedFiles(lambda: counted)
 
     async def many() -> None:
         await asyncio.gather(*(watched.file(view_of(f"a-{k}"), "picture.m3u8") for k in range(30)))

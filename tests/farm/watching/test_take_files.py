@@ -18,7 +18,8 @@ from small_farm import SmallFarm
 
 from farm.coordination.state import FarmServices
 from farm.retention import folder_of_render, sweep
-from farm.watching.take_files import MAIN, TakeFiles
+from farm.watching.file_names import MAIN
+from farm.watching.take_files import TakeFiles
 from farm.watching.watched_take import watched_take
 from infra.storage import ObjectStore, open_store
 from jobs.errors import FarmError, InputChanged, InputNotFound
