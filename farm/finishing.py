@@ -187,7 +187,7 @@ def _local_place(location: str) -> Iterator[Path]:
     if not is_s3(location):
         yield Path(location)
         return
-    with _scratch() as folder:
+    with scratch() as folder:
         yield folder / "master.mp4"
 
 
@@ -195,14 +195,14 @@ def _deliver_manifest(data: bytes, location: str) -> None:
     if not is_s3(location):
         write_whole(Path(location), data, where=location)
         return
-    with _scratch() as folder:
+    with scratch() as folder:
         path = folder / "manifest.json"
         path.write_bytes(data)
         deliver(path, location, content_type="application/json")
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
     """A folder on this machine, for the length of the block, for what goes to a bucket.
 
     Raises:

@@ -174,6 +174,7 @@ def prepare_job(
     name: str = "",
     owner: str = DEFAULT_STUDIO,
     is_new: bool = True,
+    chosen: int | None = None,
 ) -> Preparation:
     """Plan a job whose cast and speech are known, and find everything that would end it before its first frame.
 
@@ -188,6 +189,7 @@ def prepare_job(
         name: What to call it beside other jobs.
         owner: The studio whose job it is.
         is_new: An earlier run has not begun it: what lies where its masters go cannot be its own.
+        chosen: The take that somebody chose since it was planned first.
 
     Raises:
         FarmError: The store failed, there is no room, a file of the studio's is in the way, or what is committed may
@@ -195,12 +197,13 @@ def prepare_job(
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
+    plan = plan if chosen is None else plan.choose(chosen)
     if is_new:
-        for take in plan.take_numbers:
+        for take in plan.rendered_takes or plan.take_numbers:
             check_master(loaded, take=take, known=partial(_kept_master, plan, take=take, store=store))
     records = committed_segments(plan, store=store)
     policy = loaded.job.spec.inspection.policy
-    missing = plan.takes * len(plan.segments) - len(records)
+    missing = plan.segment_count - len(records)
     check_room(loaded, plan=plan, store=store, missing=missing)
     return Preparation(
         loaded=loaded,
@@ -257,19 +260,22 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missi
         DiskFull: There is no room for them.
     """
     master_bytes = _expected_bytes(plan, frames=plan.frame_count)
-    for take in plan.take_numbers:
+    # While it is not known which take is rendered, each of them may be the one.
+    for count, take in [*enumerate(plan.rendered_takes, start=1)] or [
+        (1, take) for take in plan.take_numbers
+    ]:
         # The takes lie in one folder: the last one must fit beside those before it.
         master = loaded.master(take=take)
         if is_s3(master):
             check_bucket(master, where="spec.output.uri", size_bytes=master_bytes)
         else:
-            check_destination(Path(master), need_bytes=take * master_bytes, where="spec.output.uri")
+            check_destination(Path(master), need_bytes=count * master_bytes, where="spec.output.uri")
             # Its name is longer.
             check_destination(Path(manifest_location(master)), where="spec.output.uri")
     share = missing / len(plan.segments)
     segment_bytes = _expected_bytes(plan, frames=int(plan.frame_count * share))
     if store.uri.startswith("/"):
-        need_bytes = segment_bytes + plan.takes * master_bytes
+        need_bytes = segment_bytes + max(1, len(plan.rendered_takes)) * master_bytes
         check_destination(Path(store.uri, "probe"), need_bytes=need_bytes, where="store")
     store.refuses_second_copies(below=plan.prefix, size_bytes=master_bytes)
     store.refuses_second_copies(below=plan.segment_folder)

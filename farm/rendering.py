@@ -18,6 +18,7 @@ from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator, coordinating
 from farm.coordination.job_run import JobRun
 from farm.coordination.new_jobs import new_run
+from farm.coordination.sketches import sketch_needs
 from farm.coordination.state import FarmServices
 from farm.execution.opening import OpenBackend
 from farm.execution.pools.backend import NoPools, PoolBackend
@@ -31,8 +32,9 @@ from farm.scheduling.units import Stage, Unit
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
-from jobs.errors import Cancelled, ClusterUnavailable
+from jobs.errors import Cancelled, ClusterUnavailable, RenderError
 from jobs.farm_spec import FarmPool, FarmSpec
+from jobs.journal_events import TakesSketched
 from jobs.lifecycle import JobState
 from jobs.manifest import SegmentRecord
 from jobs.parse import LoadedJob
@@ -64,6 +66,42 @@ class _Render:
     watcher: RenderWatcher
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTerms:
+    """How a job is rendered, whatever it is.
+
+    Attributes:
+        settings: Where the store and the cache are.
+        pools: Replicas per stage; they do not change a byte.
+        stages: What the replicas load.
+        open_backend: Opens the place where replicas run, when it is certain that they are needed.
+        listener: Is told what happens.
+        device_kind: Kind of processor that renders; part of the plan.
+    """
+
+    settings: FarmSettings
+    pools: PoolSizes
+    stages: StageFactory
+    open_backend: OpenBackend
+    listener: RenderListener
+    device_kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakesToChoose:
+    """A job that was not rendered, because one of its takes is to be chosen first.
+
+    Attributes:
+        sketched: What shows the takes, and what each would cost.
+        store: Address of the store that it lies in.
+        plan_hash: Hash of the plan.
+    """
+
+    sketched: TakesSketched
+    store: str
+    plan_hash: str
+
+
 def render_job(
     loaded: LoadedJob,
     *,
@@ -78,35 +116,55 @@ def render_job(
 
     Args:
         loaded: The job.
-        settings: Where the store and the cache are.
-        pools: Replicas per stage; they do not change a byte.
-        stages: What the replicas load.
-        open_backend: Opens the place where replicas run, when it is certain that they are needed.
-        listener: Is told what happens.
-        device_kind: Kind of processor that renders; part of the plan.
+        settings, pools, stages, open_backend, listener, device_kind: See `RenderTerms`.
 
     Raises:
         FarmError: The job cannot be rendered. Committed segments stay in the store and are not rendered again;
-            nothing half-written is left.
+            nothing half-written is left. ``choice_wanted`` where somebody has to choose a take first.
     """
+    terms = RenderTerms(
+        settings=settings,
+        pools=pools,
+        stages=stages,
+        open_backend=open_backend,
+        listener=listener,
+        device_kind=device_kind,
+    )
+    outcome = render_or_show(loaded, terms)
+    if isinstance(outcome, TakesToChoose):
+        raise RenderError(
+            "one of its takes is rendered once somebody has chosen it",
+            where=loaded.job.metadata.name,
+            code="choice_wanted",
+            hint="choose one: spec.choose is the number of a take",
+        )
+    return outcome
+
+
+def render_or_show(loaded: LoadedJob, terms: RenderTerms) -> RenderReport | TakesToChoose:
+    """Render a job, or draw the takes that somebody has to choose one of. Raises as `render_job`."""
+    settings, stages = terms.settings, terms.stages
     started = time.perf_counter()
     watch = StopWatch()
     services = FarmServices(
-        store=open_store(settings.store), cache=settings.cache, stages=stages, device_kind=device_kind
+        store=open_store(settings.store),
+        cache=settings.cache,
+        stages=stages,
+        device_kind=terms.device_kind,
     )
     render = _Render(
         services=services,
-        pools=pools,
-        open_backend=open_backend,
-        listener=listener,
+        pools=terms.pools,
+        open_backend=terms.open_backend,
+        listener=terms.listener,
         watch=watch,
-        watcher=RenderWatcher(listener, watch),
+        watcher=RenderWatcher(terms.listener, watch),
     )
     cast = gather_cast(loaded, stages=stages, cache=settings.cache)
     with ExitStack() as stack:
         speech, backend = _read_and_open(cast, render=render, stack=stack)
         prepared = prepare_job(
-            loaded, cast=cast, speech=speech, store=services.store, device_kind=device_kind
+            loaded, cast=cast, speech=speech, store=services.store, device_kind=terms.device_kind
         )
         run = new_run(prepared.plan.name, prepared)
         is_missing = run.found < run.segment_count
@@ -114,12 +172,14 @@ def render_job(
             # One that was opened while the speech was read is not started, and cannot be waited for.
             backend = NoPools()
         elif backend is None:
-            backend = stack.enter_context(open_backend())
+            backend = stack.enter_context(terms.open_backend())
         with _coordinator(render, backend) as coordinator:
             if is_missing:
                 _start(coordinator, backend, render=render, run=run)
             ready = time.perf_counter()
-            _render(coordinator, run=run, render=render)
+            sketched = _render(coordinator, run=run, render=render)
+        if sketched is not None:
+            return TakesToChoose(sketched=sketched, store=services.store.uri, plan_hash=run.plan.plan_hash)
         finished = time.perf_counter()
     reading = watch.seconds()[Step.SPEECH]
     watch.add(Step.STARTUP, ready - started - reading)
@@ -183,25 +243,30 @@ def _start(coordinator: FarmCoordinator, backend: PoolBackend, *, render: _Rende
     render.listener.advance(Step.STARTUP, done=total, total=total)
 
 
-def _render(coordinator: FarmCoordinator, *, run: JobRun, render: _Render) -> None:
-    """From the first window to the last master.
+def _render(coordinator: FarmCoordinator, *, run: JobRun, render: _Render) -> TakesSketched | None:
+    """From the first window to the last master, or to the takes that one has to be chosen of.
 
     Raises:
         FarmError: What ended the job.
     """
     render.watcher.expect(run)
     coordinator.adopt(run, studio=run.plan.owner)
-    coordinator.run_until(lambda: coordinator.has_ended(run.name))
+    coordinator.run_until(
+        lambda: coordinator.has_ended(run.name) or coordinator.sketched(run.name) is not None
+    )
+    if (sketched := coordinator.sketched(run.name)) is not None:
+        return sketched
     if run.error is not None:
         raise run.error
-    if len(run.takes) < run.plan.takes:
+    if len(run.takes) < len(run.plan.rendered_takes):
         raise Cancelled("the job ended without its masters", where=run.name)
+    return None
 
 
 def _report(run: JobRun, *, render: _Render, wall_seconds: float) -> RenderReport:
     plan, speech = run.plan, run.speech
     return RenderReport(
-        takes=tuple(run.takes[take] for take in plan.take_numbers),
+        takes=tuple(run.takes[take] for take in plan.rendered_takes),
         plan_hash=plan.plan_hash,
         store=render.services.store.uri,
         device_kind=plan.identities.device_kind,
@@ -232,13 +297,15 @@ class RenderWatcher:
     def expect(self, run: JobRun) -> None:
         """Say how much there is to do."""
         missing = set(range(run.segment_count)) - run.committed()
-        needs = run.needs(missing)
+        needs = sketch_needs(run) if run.plan.awaits_choice else run.needs(missing)
         windows = {(need.take, window) for need in needs for window in need.windows}
-        self._totals = {Stage.MOTION: len(windows), Stage.FACE: len(needs), Stage.RENDER: len(needs)}
+        segments = 0 if run.plan.awaits_choice else len(needs)
+        self._totals = {Stage.MOTION: len(windows), Stage.FACE: len(needs), Stage.RENDER: segments}
         self._tally = InspectionTally.of(run.records.values())
-        self._takes = run.plan.takes
-        for stage, total in self._totals.items() if missing else ():
-            self._listener.advance(Step.of(stage), done=0, total=total)
+        self._takes = len(run.plan.rendered_takes)
+        for stage, total in self._totals.items():
+            if total:
+                self._listener.advance(Step.of(stage), done=0, total=total)
 
     def joined(self, joined: Joined) -> None:
         """A replica is ready."""
@@ -281,7 +348,7 @@ class RenderWatcher:
         now = time.perf_counter()
         self._watch.add(Step.STITCH, now - self._stitched_at)
         self._stitched_at = now
-        self._listener.advance(Step.STITCH, done=take.take, total=run.plan.takes)
+        self._listener.advance(Step.STITCH, done=len(run.takes), total=self._takes)
 
     def note(self, job: str, message: str) -> None:
         """One sentence."""

@@ -89,6 +89,14 @@ class WaiveRequest(FramesRequest):
     kind: Literal["waive"] = "waive"
 
 
+class ChooseRequest(Request):
+    """Render this take of a job, and none of the others."""
+
+    kind: Literal["choose"] = "choose"
+    job: str
+    take: Annotated[int, Field(ge=1)]
+
+
 class WhyRequest(Request):
     """Why does nothing, or nothing more, of the job run?"""
 
@@ -104,6 +112,7 @@ AnyRequest = Annotated[
     | RetryRequest
     | RequeueRequest
     | WaiveRequest
+    | ChooseRequest
     | WhyRequest,
     Field(discriminator="kind"),
 ]

@@ -110,6 +110,7 @@ class FarmSpec(SpecModel):
         other_studios: The terms of each studio that is not listed.
         pool: How the renderers are run.
         replicas: How many there are.
+        choice: A job whose takes can be looked at waits for somebody to choose one for so long before it expires.
         patience: A job waits for a store, an input or an output that does not answer for so long before it fails.
     """
 
@@ -117,6 +118,7 @@ class FarmSpec(SpecModel):
     other_studios: Studio = Studio()
     pool: FarmPool = FarmPool()
     replicas: FarmReplicas = FarmReplicas()
+    choice: Duration = 604_800.0
     patience: Annotated[float, Field(ge=0, le=LONGEST)] = 900.0
 
     def terms(self, studio: str) -> Studio:

@@ -49,6 +49,9 @@ class JobPlanned(JournalEvent):
     """What the job comes to. A later run of the farm plans it again and must find the same.
 
     Attributes:
+        takes: Those that are rendered; one where somebody chooses it.
+        offered: Those that one was, or is, chosen from; 0 where all are rendered.
+        chosen: The number of that one, where the job itself names it.
         told: What the user should know of the speech's file, in sentences.
     """
 
@@ -57,6 +60,8 @@ class JobPlanned(JournalEvent):
     plan_hash: str
     takes: int
     segments_per_take: int
+    offered: int = 0
+    chosen: int | None = None
     told: tuple[str, ...] = ()
 
 
@@ -145,6 +150,55 @@ class TakeDelivered(JournalEvent):
     size_bytes: int
 
 
+class SketchedTake(BaseModel):
+    """What shows a take before it is rendered, and what its pixels would cost.
+
+    Attributes:
+        take: Its number, from 1.
+        sheet, playback: Keys in the store: a contact sheet (JPEG), and a light video with sound (MP4).
+        sheet_sha256, playback_sha256: Hashes of their bytes.
+        sketch_seconds: Seconds of replicas that its motion and its sketches took.
+        segments: Segments that would have to be rendered; the store holds the others already.
+        price_seconds: Seconds of replicas that these are expected to take.
+        wait_seconds: How long that is expected to take, with all replicas that the job may have.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    take: int
+    sheet: str
+    sheet_sha256: str
+    playback: str
+    playback_sha256: str
+    sketch_seconds: Seconds
+    segments: int
+    price_seconds: Seconds
+    wait_seconds: Seconds
+
+
+class TakesSketched(JournalEvent):
+    """Every take of the job can be looked at: it waits for somebody to choose one.
+
+    Attributes:
+        is_measured: The price is made of segments that were rendered, and not of what the farm assumes of the first.
+        expires_after: Seconds after which nobody waits any more.
+    """
+
+    kind: Literal["takes sketched"] = "takes sketched"
+    job: str
+    takes: tuple[SketchedTake, ...]
+    is_measured: bool
+    expires_after: Seconds
+
+
+class TakeChosen(JournalEvent):
+    """This take of the job is rendered, and no other."""
+
+    kind: Literal["take chosen"] = "take chosen"
+    job: str
+    take: int
+
+
 class JobWaits(JournalEvent):
     """Something that the job needs does not answer: it waits, and is tried again.
 
@@ -175,6 +229,8 @@ AnyJournalEvent = Annotated[
     | SegmentCommitted
     | BundleWritten
     | AccountNoted
+    | TakesSketched
+    | TakeChosen
     | TakeDelivered
     | JobWaits
     | JobErred,

@@ -57,7 +57,10 @@ class JobState(Enum):
     RUNNING = "running", False
     STITCHING = "stitching", False
     DELIVERING = "delivering", False
-    HELD = "held", False  # waits for a person: submitted on hold, budget spent, segments in quarantine
+    HELD = (
+        "held",
+        False,
+    )  # waits for a person: on hold, a take to choose, budget spent, segments in quarantine
     PAUSE_REQUESTED = "pause requested", False  # segments that run finish first
     PAUSED = "paused", False
     CANCEL_REQUESTED = "cancel requested", False  # what runs is being stopped

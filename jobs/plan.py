@@ -10,7 +10,7 @@ segments a plan uses is written down in its folder (`jobs.segment_link`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +26,7 @@ DEFAULT_STUDIO = "default"
 """Whose a job is where nobody says."""
 
 _PLAN_SCHEMA = "farm.plan/v2"  # change it when the meaning of any planned field changes
+_SKETCHES = "sketches-1"  # change it when takes are sketched otherwise
 _SEGMENT_SCHEMA = "farm.segment/v2"  # change it when anything else decides a segment's pixels
 
 
@@ -108,6 +109,7 @@ class RenderPlan:
         profile: Quality of the master.
         seed: Seed of the job.
         takes: Number of takes, which count from 1.
+        rendered_takes: Those whose pixels are rendered; none while somebody is asked which.
         motion: Amplitudes.
         fps: Frames per second.
         frame_count: Frames of each master.
@@ -125,6 +127,7 @@ class RenderPlan:
     profile: Profile
     seed: int
     takes: int
+    rendered_takes: tuple[int, ...]
     motion: MotionAmplitudes
     fps: Fraction
     frame_count: int
@@ -144,6 +147,31 @@ class RenderPlan:
     def take_numbers(self) -> range:
         """The takes, counted from 1."""
         return range(1, self.takes + 1)
+
+    @property
+    def offers_choice(self) -> bool:
+        """One of its takes is rendered, or will be, and not all."""
+        return len(self.rendered_takes) < self.takes
+
+    @property
+    def awaits_choice(self) -> bool:
+        """Nobody has said yet which take is rendered."""
+        return not self.rendered_takes
+
+    @property
+    def segment_count(self) -> int:
+        """Segments of all takes that are rendered; of one take where that is not chosen yet."""
+        return max(1, len(self.rendered_takes)) * len(self.segments)
+
+    def choose(self, take: int) -> RenderPlan:
+        """The plan with one take that is rendered. Where everything lies, and the plan's hash, stay as they are.
+
+        Raises:
+            ValueError: It has no such take.
+        """
+        if take not in self.take_numbers:
+            raise ValueError(f"the plan has {self.takes} takes, and none is number {take}")
+        return replace(self, rendered_takes=(take,))
 
     @property
     def segment_folder(self) -> str:
@@ -177,6 +205,10 @@ class RenderPlan:
         )
         return f"{self.segment_folder}/{digest[:2]}/{digest}.mp4"
 
+    def sketch_key(self, *, take: int, name: str) -> str:
+        """Where an object of that name is kept of what shows a take before it is rendered."""
+        return f"{self.prefix}/take-{take:02d}/{_SKETCHES}/{name}"
+
     def link_key(self, *, take: int, index: int) -> str:
         """Where the plan's folder says which segment is used."""
         return link_key(self.prefix, take=take, index=index)
@@ -198,6 +230,7 @@ class RenderPlan:
             "profile": self.profile.value,
             "seed": self.seed,
             "takes": self.takes,
+            "rendered_takes": list(self.rendered_takes),
             "fps": str(self.fps),
             "frame_count": self.frame_count,
             "motion_context": self.motion_context,
@@ -251,6 +284,7 @@ def plan_render(
         profile=profile,
         seed=job.spec.seed,
         takes=job.spec.takes,
+        rendered_takes=_rendered_takes(job),
         motion=job.spec.motion,
         fps=fps,
         frame_count=frame_count,
@@ -261,6 +295,13 @@ def plan_render(
         segments=tuple(plan_segments(frame_count, motion_context=motion_context, face_context=face_context)),
         plan_hash=_plan_hash(job, profile, frame_count, identities, (motion_context, face_context), fps),
     )
+
+
+def _rendered_takes(job: RenderJob) -> tuple[int, ...]:
+    choice = job.spec.choose
+    if choice is None:
+        return tuple(range(1, job.spec.takes + 1))
+    return (choice,) if isinstance(choice, int) else ()
 
 
 def plan_windows(frame_count: int) -> Iterator[Window]:
@@ -306,8 +347,9 @@ def _plan_hash(
     """Hash of what decides the bytes of a master's pictures.
 
     The job's name, its owner, its project and the places of its files are left out: they change where things lie, not
-    what is in them. So is the number of takes: asking for a second take must not render the first again. So is
-    the inspection, which looks at pictures and changes none, and the scheduling, which only says when.
+    what is in them. So is the number of takes, and which of them is chosen: asking for a second take must not render
+    the first again. So is the inspection, which looks at pictures and changes none, and the scheduling, which only says
+    when.
     """
     return sha256_of_record(
         {

@@ -26,6 +26,7 @@ class ReasonKind(StrEnum):
     SUSPICION = "suspicion"  # replicas died while they worked on it
     PERMANENT = "permanent"  # trying again cannot help
     POLICY = "policy"  # what the job said shall happen with segments that were given up
+    CHOICE = "choice"  # one of its takes is rendered, and nobody has chosen it yet
     BUDGET = "budget"  # the job spent its GPU seconds
     RIVAL = "rival"  # another attempt of the same segment was first
     AGE = "age"  # nobody came back to it

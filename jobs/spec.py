@@ -7,7 +7,8 @@
       speech: hello.wav            # or {uri: hello.wav, track: 2, gain_db: 3}
       subject: builtin:actor-a
       seed: 7
-      takes: 1
+      takes: 4
+      choose: ask                  # or the number of one of them; without it, all are rendered
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
       output: {uri: ../out/hello.mp4}
       inspection: {policy: retry}
@@ -21,9 +22,9 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_serializer
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_serializer
 from pydantic_core import PydanticKnownError
 
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
@@ -31,6 +32,9 @@ from jobs.scheduling_spec import Scheduling
 from jobs.spec_model import Location, Metadata, Seed, SpecModel, finding
 
 LARGEST_TAKES = 99  # keys count takes with two digits
+ASK: Final = "ask"
+"""Of `RenderSpec.choose`: somebody chooses one of the takes before any is rendered."""
+
 LARGEST_TRACK = 999
 LARGEST_GAIN_DB = 60  # as far as from the quietest sound that is not silence to full scale
 LARGEST_AMPLITUDE = 2.0  # beyond twice the learnt motion, heads leave the frame
@@ -103,6 +107,13 @@ def _checked_track(track: Any) -> Any:
             f"must be the number of an audio track, from 1 to {LARGEST_TRACK}, or its language tag"
         )
     return track
+
+
+def _checked_choice(choice: Any) -> Any:
+    is_number = isinstance(choice, int) and not isinstance(choice, bool)
+    if choice is None or choice == ASK or (is_number and 1 <= choice <= LARGEST_TAKES):
+        return choice
+    raise ValueError(f"must be {ASK}, or the number of one of the job's takes, from 1")
 
 
 SubjectLocation = Annotated[str, AfterValidator(_checked_subject)]
@@ -184,7 +195,9 @@ class RenderSpec(SpecModel):
         speech: The recorded speech.
         subject: ``builtin:NAME``, or the folder or ``s3://`` URI of a subject package.
         seed: Start of all randomness; the same seed gives the same video.
-        takes: How many variants to render; each draws its own noise from the seed.
+        takes: How many variants there are; each draws its own noise from the seed.
+        choose: Which one of several takes is rendered: its number, or ``ask``: motion alone is computed for each, shown
+            in sketches, and the job waits until somebody chooses one. All of them where it is not given.
         motion: Amplitudes.
         output: Profile and place of the master.
         inspection: How rendered segments are judged.
@@ -195,10 +208,23 @@ class RenderSpec(SpecModel):
     subject: SubjectLocation
     seed: Seed = 0
     takes: Annotated[int, Field(ge=1, le=LARGEST_TAKES)] = 1
+    choose: Annotated[Literal["ask"] | int | None, BeforeValidator(_checked_choice)] = None
     motion: MotionAmplitudes = MotionAmplitudes()
     output: Output = Output()
     inspection: Inspection = Inspection()
     scheduling: Scheduling = Scheduling()
+
+    @field_validator("choose", mode="after")
+    @classmethod
+    def _one_of_several(cls, choice: str | int | None, info: ValidationInfo) -> str | int | None:
+        takes = info.data.get("takes")
+        if choice is None or takes is None:  # where takes are wrong, that is said
+            return choice
+        if takes < 2:
+            raise finding("nothing_to_choose", "there is one take", hint="give spec.takes, or leave it out")
+        if isinstance(choice, int) and choice > takes:
+            raise finding("no_such_take", f"there are {takes} takes", hint=f"choose one from 1 to {takes}")
+        return choice
 
 
 class RenderJob(SpecModel):
@@ -213,6 +239,16 @@ class RenderJob(SpecModel):
     def master_uri(self) -> str:
         """Where the first take's master goes, as written or by default."""
         return self.spec.output.uri or f"{self.metadata.name}.mp4"
+
+    def choosing(self, take: int) -> RenderJob:
+        """The same job, of which one take is rendered.
+
+        Raises:
+            ValueError: It has no such take, or no other one.
+        """
+        if not 1 <= take <= self.spec.takes or self.spec.takes < 2:
+            raise ValueError(f"the job has {self.spec.takes} takes")
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"choose": take})})
 
     def shown_as(self, profile: Profile) -> RenderJob:
         """The same job with a profile that is no longer open."""

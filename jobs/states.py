@@ -158,7 +158,7 @@ def _job_rows() -> Rows:
     yield from _rows("VALIDATING", event.PLANNED, state.PLANNED, R.PLAN)
     yield from _rows("PLANNED", event.QUEUED, state.QUEUED, R.PLAN)
     yield from _rows("PLANNED", event.HELD, state.HELD, R.USER)
-    yield from _rows("QUEUED RUNNING", event.HELD, state.HELD, R.POLICY, R.BUDGET)
+    yield from _rows("QUEUED RUNNING", event.HELD, state.HELD, R.POLICY, R.BUDGET, R.CHOICE)
     yield from _rows("QUEUED", event.STARTED, state.RUNNING, R.TURN)
     yield from _rows("QUEUED RUNNING", event.RENDERED, state.STITCHING, R.WORK)
     yield from _rows("STITCHING", event.STITCHED, state.DELIVERING, R.WORK)
@@ -179,7 +179,9 @@ def _job_rows() -> Rows:
     yield from _rows("VALIDATING QUEUED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY, R.INTERNAL)
     yield from _rows("RUNNING PAUSE_REQUESTED", event.FAILED, state.FAILED, R.PERMANENT, R.POLICY, R.INTERNAL)
     yield from _rows("STITCHING DELIVERING", event.FAILED, state.FAILED, R.OUTPUT, R.INTERNAL)
-    yield from _rows("RECEIVED PLANNED HELD PAUSED", event.FAILED, state.FAILED, R.INTERNAL)
+    yield from _rows("RECEIVED PLANNED PAUSED", event.FAILED, state.FAILED, R.INTERNAL)
+    # While it waits for a choice, its takes are sketched.
+    yield from _rows("HELD", event.FAILED, state.FAILED, R.PERMANENT, R.INTERNAL)
     yield from _rows("FAILED", event.RETRIED, state.QUEUED, R.USER)
     # The store may turn out to hold what a job is held for.
     yield from _rows("HELD", event.RETRIED, state.QUEUED, R.USER, R.STORE)

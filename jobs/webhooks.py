@@ -36,6 +36,8 @@ class MessageType(StrEnum):
     RESTORED = "job.restored"  # a farm that was started again took it up
     WAITS = "job.waits"  # something that it needs does not answer
     ERRED = "job.erred"
+    SKETCHED = "takes.sketched"  # every take can be looked at, and one chosen
+    CHOSEN = "take.chosen"
     DELIVERED = "take.delivered"
 
 

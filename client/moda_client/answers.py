@@ -63,6 +63,49 @@ class Master:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """A take that can be chosen: where it can be looked at, and what its pixels would cost, in seconds of replicas."""
+
+    take: int
+    sheet_url: str
+    playback_url: str
+    segments: int
+    price_seconds: float
+    wait_seconds: float
+    sketch_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of several takes is rendered.
+
+    Attributes:
+        offered: The takes there are.
+        chosen: The one that is rendered, once that is known.
+        takes: Those that can be chosen, once they can be looked at.
+        expires_at: When the job ends, if nobody has chosen one by then.
+        is_measured: The prices are made of segments that were rendered.
+    """
+
+    offered: int
+    chosen: int | None
+    takes: tuple[Sketch, ...]
+    expires_at: datetime | None
+    is_measured: bool
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The choice that an answer tells."""
+        return cls(
+            offered=told["offered"],
+            chosen=told.get("chosen"),
+            takes=tuple(known(Sketch, take) for take in told.get("takes", ())),
+            expires_at=_moment(told.get("expires_at")),
+            is_measured=told.get("is_measured", False),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One job.
 
@@ -71,6 +114,7 @@ class Job:
         state: ``waiting`` until a farm takes it in, ``succeeded`` at the end of a good one.
         why: None once it is over.
         progress: None until it is planned.
+        choice: None where every take is rendered.
         error: What ended it, or what it waits for: ``code``, ``message``, ``where``, ``hint``, ``retry``.
         document: As it was handed in; None in lists.
     """
@@ -89,6 +133,7 @@ class Job:
     error: Mapping[str, str] | None
     told: tuple[str, ...]
     document: Mapping[str, Any] | None
+    choice: Choice | None = None
 
     @property
     def is_over(self) -> bool:
@@ -113,6 +158,7 @@ class Job:
             error=told.get("error"),
             told=tuple(told["told"]),
             document=told.get("document"),
+            choice=Choice.of(told["choice"]) if told.get("choice") else None,
         )
 
 

@@ -21,6 +21,7 @@ from moda_client.answers import (
     JobPage,
     KeyFacts,
     Master,
+    Sketch,
     Upload,
     Webhook,
     Why,
@@ -138,6 +139,18 @@ class Client:
         """Go on with a job that is paused or held."""
         body = {"max_gpu_seconds": max_gpu_seconds}
         return self._change(name, "resume", body, idempotency_key=idempotency_key)
+
+    def choose(self, name: str, take: int, *, idempotency_key: str | None = None) -> Asked:
+        """Render one take of a job that waits for a choice, and none of the others."""
+        return self._change(name, "choose", {"take": take}, idempotency_key=idempotency_key)
+
+    def contact_sheet(self, sketch: Sketch) -> bytes:
+        """Key frames of a take that can be chosen, a JPEG."""
+        return self._insist(lambda: self._http.get(sketch.sheet_url)).content
+
+    def playback(self, sketch: Sketch) -> bytes:
+        """A take that can be chosen, in lines and with the speech, an MP4."""
+        return self._insist(lambda: self._http.get(sketch.playback_url)).content
 
     def cancel(self, name: str, *, idempotency_key: str | None = None) -> Asked:
         """End a job."""

@@ -55,6 +55,7 @@ class ApiContext:
         receivers: Where messages to a studio's own receivers may go.
         webhooks: How they are sent.
         watched: What of takes can be watched.
+        store: Address of the store that the farm commits to.
         cache: Where tracebacks are kept, and uploads until they are whole.
         clock: Seconds since 1970.
     """
@@ -64,6 +65,7 @@ class ApiContext:
     files: StudioFiles
     watched: WatchedFiles
     cache: Path
+    store: str = ""
     limits: ApiLimits = ApiLimits()
     receivers: ReceiverRules = field(default_factory=ReceiverRules)
     webhooks: WebhookTerms = field(default_factory=WebhookTerms)

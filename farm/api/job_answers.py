@@ -56,6 +56,43 @@ class MasterAnswer(BaseModel):
     size_bytes: int
 
 
+class SketchAnswer(BaseModel):
+    """A take that can be chosen: where it can be looked at, and what its pixels would cost.
+
+    Attributes:
+        segments: Segments that would be rendered; the others are there.
+        price_seconds: Seconds of replicas that these are expected to take.
+        wait_seconds: How long that is expected to take, with all replicas that the job may have.
+        sketch_seconds: Seconds of replicas that its motion and its sketches took.
+    """
+
+    take: int
+    sheet_url: str
+    playback_url: str
+    segments: int
+    price_seconds: float
+    wait_seconds: float
+    sketch_seconds: float
+
+
+class ChoiceAnswer(BaseModel):
+    """One of several takes is rendered.
+
+    Attributes:
+        offered: The takes there are.
+        chosen: The one that is rendered, once that is known.
+        takes: Those that can be chosen, once they can be looked at.
+        expires_at: When the job ends, if nobody has chosen one by then.
+        is_measured: The prices are made of segments that were rendered, and not of what the farm assumes of the first.
+    """
+
+    offered: int
+    chosen: int | None = None
+    takes: list[SketchAnswer] = []
+    expires_at: datetime | None = None
+    is_measured: bool = False
+
+
 class CauseAnswer(BaseModel):
     """The error that ended a job, or for which it waits; `exit_code` is that of a command that waited for the job."""
 
@@ -74,6 +111,7 @@ class JobAnswer(BaseModel):
         state: ``waiting`` until a farm takes it in, then as `docs/operating.md` has them.
         why: Missing once it is over.
         progress: Missing until it is planned.
+        choice: Missing where every take is rendered.
         error: What ended it, or what it waits for.
         told: What there is to know of the speech's file.
         document: The job as it was handed in, every default filled in.
@@ -90,6 +128,7 @@ class JobAnswer(BaseModel):
     progress: ProgressAnswer | None = None
     takes: int
     seconds: float = 0.0
+    choice: ChoiceAnswer | None = None
     masters: list[MasterAnswer] = []
     error: CauseAnswer | None = None
     told: list[str] = []
@@ -147,6 +186,7 @@ class JobShower:
             progress=progress_of(job),
             takes=document["spec"].get("takes", 1),
             seconds=round(job.seconds, 3),
+            choice=_choice(job),
             masters=[_master(job, take) for take in sorted(job.delivered)],
             error=self._cause(job),
             told=[self.files.public_text(sentence, job.studio) for sentence in job.told],
@@ -230,6 +270,31 @@ def progress_of(job: LedgerJob) -> ProgressAnswer | None:
         segments=len(job.segments),
         settled=settled,
         states={state.value: count for state, count in counts.items()},
+    )
+
+
+def _choice(job: LedgerJob) -> ChoiceAnswer | None:
+    if not job.offered:
+        return None
+    if job.sketched is None:
+        return ChoiceAnswer(offered=job.offered, chosen=job.chosen)
+    url = f"/v1/jobs/{job.name}/takes"
+    return ChoiceAnswer(
+        offered=job.offered,
+        expires_at=_moment(job.sketched_at + job.sketched.expires_after),
+        is_measured=job.sketched.is_measured,
+        takes=[
+            SketchAnswer(
+                take=each.take,
+                sheet_url=f"{url}/{each.take}/sheet",
+                playback_url=f"{url}/{each.take}/playback",
+                segments=each.segments,
+                price_seconds=each.price_seconds,
+                wait_seconds=each.wait_seconds,
+                sketch_seconds=each.sketch_seconds,
+            )
+            for each in job.sketched.takes
+        ],
     )
 
 

@@ -213,7 +213,7 @@ async def why(job: str, context: Context, key: Reader) -> WhyAnswer:
     return found.why or WhyAnswer(code="over", sentence=f"It is {found.state}.")
 
 
-_CHANGED: Final = documented(404, 409) | {
+CHANGED: Final = documented(404, 409) | {
     202: {"model": AskedAnswer, "description": "Kept; no farm has answered yet"}
 }
 
@@ -232,46 +232,51 @@ class Change:
 AskedChange = Annotated[Change, Depends()]
 
 
-@router.post("/{job}/pause", responses=_CHANGED)
+@router.post("/{job}/pause", responses=CHANGED)
 async def pause(change: AskedChange) -> AskedAnswer:
     """Start no other segment of a job; those that run finish."""
-    return await _ask(change, PauseRequest(job=change.job))
+    return await ask_change(change, PauseRequest(job=change.job))
 
 
-@router.post("/{job}/resume", responses=_CHANGED)
+@router.post("/{job}/resume", responses=CHANGED)
 async def resume(change: AskedChange, body: ResumeBody | None = None) -> AskedAnswer:
     """Go on with a job that is paused or held."""
     budget = body.max_gpu_seconds if body else None
-    return await _ask(change, ResumeRequest(job=change.job, max_gpu_seconds=budget))
+    return await ask_change(change, ResumeRequest(job=change.job, max_gpu_seconds=budget))
 
 
-@router.post("/{job}/cancel", responses=_CHANGED)
+@router.post("/{job}/cancel", responses=CHANGED)
 async def cancel(change: AskedChange) -> AskedAnswer:
     """End a job; what it committed stays in the store."""
-    return await _ask(change, CancelRequest(job=change.job))
+    return await ask_change(change, CancelRequest(job=change.job))
 
 
-@router.post("/{job}/retry", responses=_CHANGED)
+@router.post("/{job}/retry", responses=CHANGED)
 async def retry(change: AskedChange) -> AskedAnswer:
     """Try again what failed or was given up."""
-    return await _ask(change, RetryRequest(job=change.job))
+    return await ask_change(change, RetryRequest(job=change.job))
 
 
-@router.post("/{job}/segments/requeue", responses=_CHANGED)
+@router.post("/{job}/segments/requeue", responses=CHANGED)
 async def requeue(change: AskedChange, body: FramesBody) -> AskedAnswer:
     """Put segments with these frames that were given up or waived back in line, in every take."""
     first, stop = body.span()
-    return await _ask(change, RequeueRequest(job=change.job, first_frame=first, stop_frame=stop))
+    return await ask_change(change, RequeueRequest(job=change.job, first_frame=first, stop_frame=stop))
 
 
-@router.post("/{job}/segments/waive", responses=_CHANGED)
+@router.post("/{job}/segments/waive", responses=CHANGED)
 async def waive(change: AskedChange, body: FramesBody) -> AskedAnswer:
     """Do without the segments with these frames, in every take: a picture stands still there."""
     first, stop = body.span()
-    return await _ask(change, WaiveRequest(job=change.job, first_frame=first, stop_frame=stop))
+    return await ask_change(change, WaiveRequest(job=change.job, first_frame=first, stop_frame=stop))
 
 
-async def _ask(change: Change, request: AnyRequest) -> AskedAnswer:
+async def ask_change(change: Change, request: AnyRequest) -> AskedAnswer:
+    """Ask the farm for a change, and give its answer.
+
+    Raises:
+        FarmError: There is no such job, or the farm refuses.
+    """
     studio = change.key.studio
     jobs = StudioJobs(change.context, studio)
     await jobs.known(change.job)

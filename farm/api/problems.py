@@ -102,6 +102,7 @@ _REFUSED: Final = frozenset(
     {
         *("wrong_state", "not_waivable", "budget_too_small", "in_quarantine", "nothing_to_retry"),
         *("nothing_to_requeue", "not_open", "not_over", "refused"),
+        *("already_chosen", "nothing_to_choose", "choice_wanted"),
     }
 )
 _BY_EXIT_CODE: Final = {

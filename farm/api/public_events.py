@@ -20,7 +20,9 @@ from jobs.journal_events import (
     JobWaits,
     SegmentCommitted,
     StateMoved,
+    TakeChosen,
     TakeDelivered,
+    TakesSketched,
 )
 from jobs.webhooks import MessageType
 
@@ -40,6 +42,10 @@ def message_type(event: AnyJournalEvent) -> MessageType | None:
         return MessageType.WAITS
     if isinstance(event, JobErred):
         return MessageType.ERRED
+    if isinstance(event, TakesSketched):
+        return MessageType.SKETCHED
+    if isinstance(event, TakeChosen):
+        return MessageType.CHOSEN
     return MessageType.DELIVERED if isinstance(event, TakeDelivered) else None
 
 
@@ -65,7 +71,11 @@ def public_event(happened: Happened, *, studio: str, files: StudioFiles) -> dict
             "code": event.code,
         }
     elif isinstance(event, JobPlanned):
-        told |= {"takes": event.takes, "segments_per_take": event.segments_per_take}
+        told |= {"takes": event.takes, "segments_per_take": event.segments_per_take, "offered": event.offered}
+    elif isinstance(event, TakesSketched):
+        told |= {"takes": [each.take for each in event.takes], "url": f"/v1/jobs/{event.job}"}
+    elif isinstance(event, TakeChosen):
+        told |= {"take": event.take}
     elif isinstance(event, SegmentCommitted):
         told |= {"segment": event.segment, "sha256": event.record.sha256, "seconds": event.seconds}
     elif isinstance(event, TakeDelivered):

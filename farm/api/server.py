@@ -140,6 +140,7 @@ def serving(
             files=StudioFiles(settings.studios),
             watched=WatchedFiles(lambda: _take_files(settings)),
             cache=settings.cache,
+            store=settings.store,
             limits=limits,
             receivers=ReceiverRules(networks=webhooks.networks),
             webhooks=webhooks,

@@ -1,4 +1,4 @@
-"""`farm pause`, `resume`, `cancel`, `retry`, `requeue`, `waive`, `why`: one request, and what the farm says to it."""
+"""`farm pause`, `resume`, `cancel`, `retry`, `requeue`, `waive`, `choose`, `why`: one request and the answer to it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from farm.cli.connections.choosing import opened_farm
-from farm.cli.guarding import Run, command, option
+from farm.cli.guarding import Run, argument, command, option
 from farm.cli.output import UsageError
 from farm.cli.overview import JobArgument
 from jobs.errors import ExitCode
 from jobs.farm_requests import (
     CancelRequest,
+    ChooseRequest,
     PauseRequest,
     RequeueRequest,
     ResumeRequest,
@@ -22,6 +23,7 @@ from jobs.farm_requests import (
     WaiveRequest,
 )
 from jobs.scheduling_spec import LONGEST
+from jobs.spec import LARGEST_TAKES
 
 if TYPE_CHECKING:
     from farm.cli.connections.connection import ChangeRequest, FarmConnection
@@ -104,6 +106,20 @@ def _waive(
     span = _span(frames)
     request = WaiveRequest(job=job, first_frame=span.start, stop_frame=span.stop)
     return _ask(run, request, patience_s=patience)
+
+
+@command(app, "choose")
+def _choose(
+    run: Run,
+    *,
+    job: JobArgument,
+    take: Annotated[int, argument("TAKE", "The number of the take, from 1.")],
+    patience: PatienceOption = PATIENCE_S,
+) -> ExitCode:
+    """Render one take of a job that waits for a choice, and none of the others; farm status shows where to look."""
+    if not 1 <= take <= LARGEST_TAKES:
+        raise UsageError(f"cannot be {take}", where="TAKE", hint="give the number of a take, from 1")
+    return _ask(run, ChooseRequest(job=job, take=take), patience_s=patience)
 
 
 @command(app, "why")

@@ -66,6 +66,11 @@ class Terminal:
         """Whether somebody watches."""
         return not self._as_json and self.err.is_terminal
 
+    @property
+    def asks(self) -> bool:
+        """Whether somebody sits there who can answer a question."""
+        return self.shows_progress and sys.stdin is not None and sys.stdin.isatty()
+
     def result(self, record: Mapping[str, Any]) -> bool:
         """With --json, write the result and return True; otherwise leave the showing to the caller."""
         if self._as_json:

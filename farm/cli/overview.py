@@ -84,6 +84,7 @@ def _rows(job: JobView) -> list[tuple[str, str]]:
         ("hint", error.hint if error else ""),
         *(("the speech", sentence) for sentence in job.told),
         ("takes", str(job.takes or "")),
+        *(job.choice.rows() if job.choice else []),
         ("segments", ", ".join(f"{count} {state}" for state, count in job.segment_states.items())),
         ("tries", str(facts.get("tries") or "")),
         ("render time", f"{job.seconds:.1f} s" if job.seconds else ""),

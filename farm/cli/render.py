@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
+from rich.prompt import Prompt
 from rich.table import Table
 
 from farm.cli.bars import Bars
-from farm.cli.guarding import OverwriteOption, ReplicasOption, Run, argument, command
-from farm.cli.output import Terminal, libraries_quiet
+from farm.cli.connections.views import ChoiceView
+from farm.cli.guarding import OverwriteOption, ReplicasOption, Run, argument, command, option
+from farm.cli.output import Terminal, UsageError, libraries_quiet
 from farm.config import PoolSizes
 from farm.destinations import write_whole
 from farm.render_report import RenderReport
@@ -29,7 +32,12 @@ from jobs.plan import RenderPlan
 if TYPE_CHECKING:
     from farm.execution.stages import StageFactory
     from farm.preparation import Preparation
+    from farm.rendering import TakesToChoose
 
+_ChooseOption = Annotated[
+    int | None,
+    option("--choose", "TAKE", "Render this one of several takes, and none of the others.", least=1),
+]
 _SpecArgument = Annotated[Path, argument("SPEC", "The render job, a YAML or JSON file.")]
 
 app = typer.Typer()
@@ -37,19 +45,50 @@ app = typer.Typer()
 
 @command(app, "render", uses_store=True)
 def _render(
-    run: Run, *, spec: _SpecArgument, replicas: ReplicasOption = None, overwrite: OverwriteOption = False
+    run: Run,
+    *,
+    spec: _SpecArgument,
+    replicas: ReplicasOption = None,
+    choose: _ChooseOption = None,
+    overwrite: OverwriteOption = False,
 ) -> ExitCode:
     """Render a job: the video and its manifest appear where the job says.
 
-    Segments that an earlier run committed to the store are not rendered again.
+    Segments that an earlier run committed to the store are not rendered again. Where the job asks which of its takes is
+    rendered, they are drawn, and in a terminal you are asked; elsewhere give --choose the next time.
     """
-    from farm.rendering import render_job
+    from farm.rendering import TakesToChoose
 
     loaded = load_job(spec, overwrite=overwrite)
+    if choose is not None:
+        loaded = _with_choice(loaded, choose)
+    outcome = _render_or_show(run, loaded, replicas=replicas)
+    if isinstance(outcome, TakesToChoose):
+        choice = ChoiceView.of(outcome.sketched, store=outcome.store)
+        record = {"state": "held", "choice": choice.as_record(), "plan_hash": outcome.plan_hash}
+        if run.terminal.result(record):
+            return ExitCode.OK
+        for name, value in choice.rows():
+            if value:
+                run.terminal.out.print(f"{name:<11} {value}", markup=False)
+        taken = _asked_take(choice) if run.terminal.asks else None
+        if taken is None:
+            run.terminal.note(f"nothing is rendered yet: farm render {spec} --choose TAKE")
+            return ExitCode.OK
+        # The motion of its takes is in the store by now.
+        outcome = _render_or_show(run, _with_choice(loaded, taken), replicas=replicas)
+        assert not isinstance(outcome, TakesToChoose)
+    if not run.terminal.result(outcome.as_record()):
+        _show_report(outcome, run.terminal)
+    return ExitCode.OK
+
+
+def _render_or_show(run: Run, loaded: LoadedJob, *, replicas: int | None) -> RenderReport | TakesToChoose:
+    from farm.rendering import RenderTerms, render_or_show
+
     settings, stages, hardware = run.settings, run.wiring.stages, run.wiring.probe()
     with libraries_quiet(), Bars(run.terminal) as bars:
-        report = render_job(
-            loaded,
+        terms = RenderTerms(
             settings=settings,
             pools=PoolSizes(render=replicas or len(hardware.gpus) or hardware.cores),
             stages=stages,
@@ -57,9 +96,25 @@ def _render(
             listener=bars,
             device_kind=hardware.device_kind,
         )
-    if not run.terminal.result(report.as_record()):
-        _show_report(report, run.terminal)
-    return ExitCode.OK
+        return render_or_show(loaded, terms)
+
+
+def _with_choice(loaded: LoadedJob, take: int) -> LoadedJob:
+    try:
+        return replace(loaded, job=loaded.job.choosing(take))
+    except ValueError as error:
+        raise UsageError(
+            f"cannot be {take}: {error}", where="--choose", code="no_such_take", hint="see spec.takes"
+        ) from error
+
+
+def _asked_take(choice: ChoiceView) -> int | None:
+    """The take that whoever sits there wants; None where they want none."""
+    numbers = [str(each.take) for each in choice.takes]
+    answer = Prompt.ask(
+        "Which take is rendered? (none: leave it)", choices=[*numbers, "none"], default="none"
+    )
+    return None if answer == "none" else int(answer)
 
 
 @command(app, "plan", uses_store=True)
@@ -76,18 +131,18 @@ def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) 
         speech = read_job_speech(cast)
         prepared = prepare_job(loaded, cast=cast, speech=speech, store=store, device_kind=device_kind)
         plan, found = prepared.plan, len(prepared.records)
-        is_missing = found < plan.takes * len(plan.segments)
+        is_missing = found < plan.segment_count
         # Where all is committed, no replica starts.
         notices = _tried(prepared, settings=settings, stages=stages) if is_missing else []
     notes = [*notices, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
     media = media_record(speech)
     record: dict[str, Any] = {
         "plan": plan.as_record(),
-        "masters": [loaded.master(take=take) for take in plan.take_numbers],
+        "masters": [loaded.master(take=take) for take in plan.rendered_takes or plan.take_numbers],
         "store": settings.store,
         "media": media.model_dump(),
         "already_committed": found,
-        "to_be_looked_for": plan.takes * len(plan.segments) - found,
+        "to_be_looked_for": plan.segment_count - found,
         "notes": notes,
     }
     if not run.terminal.result(record):
@@ -159,7 +214,7 @@ def _plan_facts(
     loaded: LoadedJob, *, plan: RenderPlan, found: int, store: str, told: Sequence[str]
 ) -> list[tuple[str, str]]:
     identities = plan.identities
-    total = plan.takes * len(plan.segments)
+    total = plan.segment_count
     last = plan.segments[-1]
     return [
         (
@@ -175,7 +230,11 @@ def _plan_facts(
         ),
         ("windows", f"{len(plan.windows)} of at most {len(plan.windows[0].frames)} frames for each take"),
         ("segments", f"{len(plan.segments)}, the last of {len(last.frames)} frames, for each take"),
-        ("takes", ", ".join(loaded.master(take=take) for take in plan.take_numbers)),
+        *(
+            [("takes", f"one of {plan.takes} is rendered, once somebody chose it")]
+            if plan.awaits_choice
+            else [("takes", ", ".join(loaded.master(take=take) for take in plan.rendered_takes))]
+        ),
         *(
             (f"weights {stage}", _short(sha256))
             for stage, sha256 in sorted(identities.weights_sha256.items())

@@ -19,11 +19,13 @@ from farm.config import PoolSizes
 from farm.coordination import endings, segments, upstream
 from farm.coordination.alarm import StandstillAlarm
 from farm.coordination.background import BackgroundWork
+from farm.coordination.choosing import expire_choices
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import JournalWriter, moved_event
 from farm.coordination.new_jobs import adopt
 from farm.coordination.recovery import restore_all
 from farm.coordination.requests import answer_requests
+from farm.coordination.sketches import is_sketching
 from farm.coordination.standing import HeartbeatTexts
 from farm.coordination.state import Assignment, CoordinatorState, FarmServices, Helper, Watcher
 from farm.coordination.unforeseen import ends_alone
@@ -60,6 +62,7 @@ from farm.scheduling.state import Moved
 from farm.scheduling.units import Stage
 from infra.journal.base import Journal
 from jobs.farm_spec import FarmSpec
+from jobs.journal_events import TakesSketched
 from jobs.lifecycle import JobState
 
 _TICK_S = 1.0
@@ -143,6 +146,11 @@ class FarmCoordinator:
         line = self.state.writer.ledger.jobs.get(job)
         return line is not None and line.state.is_terminal and job not in self.state.runs
 
+    def sketched(self, job: str) -> TakesSketched | None:
+        """What shows the takes that one of is to be chosen; None where that is not to be done, or not yet."""
+        line = self.state.writer.ledger.jobs.get(job)
+        return None if line is None else line.sketched
+
     @property
     def is_idle(self) -> bool:
         """Every job has ended or waits for a person, and nothing is under way."""
@@ -150,6 +158,8 @@ class FarmCoordinator:
         if farm.planning or farm.restoring or not farm.background.is_idle or farm.writer.has_unwritten:
             return False
         states = [farm.scheduler.jobs[name].state for name in farm.runs]
+        if any(is_sketching(farm.scheduler.jobs[name], run) for name, run in farm.runs.items()):
+            return False
         return all(state in _RESTING for state in states) and not self._journal.asked()
 
     def step(self) -> None:
@@ -315,6 +325,7 @@ class FarmCoordinator:
         self.state.writer.beat(self._heartbeat.next(self.state))
         self.state.tell(Tick())
         upstream.end_hung_helpers(self.state, now=now)
+        expire_choices(self.state)
         self._alarm.look(self.state, now=now)
 
     def _record(self, moved: Moved) -> None:

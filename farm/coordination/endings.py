@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import partial
 
 from farm.coordination.background import WorkKind
-from farm.coordination.job_run import JobRun
+from farm.coordination.job_run import JobRun, Sketches
 from farm.coordination.state import CoordinatorState, Finishing
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream import close_upstream, settle_face, want_faces
@@ -114,6 +114,10 @@ def _job_moved(farm: CoordinatorState, run: JobRun, moved: Moved) -> None:
             run.error.where = str(run.given_up)
         keep(farm, run.name, run.error)
         farm.writer.note(JobErred(job=run.name, error=run.error.as_record()))
+    elif moved.after is JobState.EXPIRED and run.error is not None:
+        farm.writer.note(JobErred(job=run.name, error=run.error.as_record()))
+    if isinstance(moved.after, JobState) and moved.after.is_terminal:
+        run.sketches = Sketches()
     if isinstance(moved.after, JobState) and (moved.after.is_terminal or moved.after in _CLOSED):
         close_upstream(farm, run)
 
@@ -143,7 +147,7 @@ def _finish_takes(farm: CoordinatorState, work: Finishing) -> list[FinishedTake]
         is_stopped=work.stop.is_set,
     )
     waived = {run.unit(segment) for segment in work.waived}
-    for take in run.plan.take_numbers:
+    for take in run.plan.rendered_takes:
         if work.stop.is_set():
             break
         if take in work.taken:
@@ -184,7 +188,7 @@ def _finished(farm: CoordinatorState, work: Finishing, result: list[FinishedTake
     if isinstance(result, FarmError):
         farm.tell(FinishFailed(run.name, result))
         return
-    if len(result) < run.plan.takes:
+    if len(result) < len(run.plan.rendered_takes):
         farm.tell(FinishStopped(run.name))
         return
     farm.tell(Stitched(run.name))

@@ -5,6 +5,7 @@ Legend: S samples.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -39,17 +40,36 @@ class HeldFace:
     key: str
 
 
+@dataclass(slots=True)
+class Sketches:
+    """How far the takes of a job are drawn that somebody may choose one of.
+
+    Attributes:
+        pieces: What the segment of each piece that is drawn would be found by, by the face that it was drawn from.
+        seconds: Seconds of replicas that each take has cost so far.
+        is_being_shown: All are drawn; they are being joined with the speech.
+        are_shown: The journal says where they lie.
+    """
+
+    pieces: dict[Unit, str] = field(default_factory=dict)
+    seconds: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    is_being_shown: bool = False
+    are_shown: bool = False
+
+
 @dataclass(slots=True, kw_only=True)
 class UpstreamWork:
     """What is in memory while windows and faces of the job are wanted.
 
     Attributes:
         records: What happened to the windows and faces that failed.
+        kept: Motion of windows that was predicted before its take was chosen.
     """
 
     speech: Speech
     order: UpstreamOrder
     records: dict[Unit, UnitRecord] = field(default_factory=dict)
+    kept: dict[Unit, Motion] = field(default_factory=dict)
     motions: dict[Unit, Motion] = field(default_factory=dict)
     faces: dict[Unit, HeldFace] = field(default_factory=dict)
 
@@ -69,6 +89,7 @@ class JobRun:
         records: The record of every committed segment.
         found: Segments of these that this run of the farm found in the store.
         open: There once windows or faces are wanted, gone when the job pauses or ends.
+        sketches: What whoever chooses one of its takes can look at.
         tries: What came of each try of a segment that did not commit.
         given_up: The segment that was given up last.
         takes: Masters that are delivered.
@@ -87,6 +108,7 @@ class JobRun:
     records: dict[SegmentName, SegmentRecord] = field(default_factory=dict)
     found: int = 0
     open: UpstreamWork | None = None
+    sketches: Sketches = field(default_factory=Sketches)
     tries: dict[Unit, list[TryRecord]] = field(default_factory=dict)
     given_up: Unit | None = None
     takes: dict[int, FinishedTake] = field(default_factory=dict)
@@ -99,28 +121,31 @@ class JobRun:
     @property
     def segment_count(self) -> int:
         """Segments of all takes."""
-        return self.plan.takes * len(self.plan.segments)
+        return self.plan.segment_count
 
     def unit(self, segment: int, stage: Stage = Stage.RENDER) -> Unit:
-        """The unit of a segment that is counted through all takes."""
-        take, index = divmod(segment, len(self.plan.segments))
-        return Unit(take + 1, index, stage)
+        """The unit of a segment that is counted through all takes that are rendered; the plan awaits no choice."""
+        place, index = divmod(segment, len(self.plan.segments))
+        return Unit(self.plan.rendered_takes[place], index, stage)
 
     def number(self, unit: Unit) -> int:
-        """The inverse: where the unit's segment is, counted through all takes."""
-        return (unit.take - 1) * len(self.plan.segments) + unit.index
+        """The inverse: where the unit's segment is, counted through all takes that are rendered."""
+        return self.plan.rendered_takes.index(unit.take) * len(self.plan.segments) + unit.index
 
     def numbers_of_frames(self, first: int, stop: int) -> tuple[int, ...]:
         """Segments of every take that have a frame in [first, stop)."""
         wanted = Span(start=first, stop=stop)
         hit = [segment.index for segment in self.plan.segments if segment.frames.touches(wanted)]
         per_take = len(self.plan.segments)
-        return tuple(take * per_take + index for take in range(self.plan.takes) for index in hit)
+        return tuple(first + index for first in range(0, self.segment_count, per_take) for index in hit)
+
+    def choose(self, take: int) -> None:
+        """Render this take alone; the plan awaited a choice, and nothing of the job is open."""
+        self.plan, self.sketches = self.plan.choose(take), Sketches()
 
     def committed(self) -> frozenset[int]:
-        """Segments with a record, counted through all takes."""
-        per_take = len(self.plan.segments)
-        return frozenset((take - 1) * per_take + index for take, index in self.records)
+        """Segments with a record, counted through all takes that are rendered."""
+        return frozenset(self.number(Unit(take, index, Stage.RENDER)) for take, index in self.records)
 
     def needs(self, segments: Iterable[int]) -> tuple[SegmentNeeds, ...]:
         """What the segments are made of, in order of time."""

@@ -68,6 +68,10 @@ class JournalWriter:
         """Something was noted and not yet written."""
         return bool(self._events or self._answers)
 
+    def now(self) -> float:
+        """Seconds since 1970, by the clock of the entries."""
+        return self._clock()
+
     def note(self, event: AnyJournalEvent) -> None:
         """Remember an event for the next `write`."""
         self._events.append(event)

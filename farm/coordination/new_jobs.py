@@ -16,6 +16,7 @@ from farm.coordination.unforeseen import callback_of
 from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import RequestRefused, Submit
+from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError, OutputRefused, SpecError, SpecMistake, SubjectRefused
 from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
@@ -49,7 +50,15 @@ def parse_document(
     return replace(loaded, overwrite=overwrite)
 
 
-def plan_job(name: str, loaded: LoadedJob, *, studio: str, services: FarmServices, is_new: bool) -> JobRun:
+def plan_job(
+    name: str,
+    loaded: LoadedJob,
+    *,
+    studio: str,
+    services: FarmServices,
+    is_new: bool,
+    chosen: int | None = None,
+) -> JobRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
 
     Args:
@@ -58,6 +67,7 @@ def plan_job(name: str, loaded: LoadedJob, *, studio: str, services: FarmService
         studio: Whose it is.
         services: What is the same for all jobs.
         is_new: See `prepare_job`.
+        chosen: See `prepare_job`.
 
     Raises:
         FarmError: The job cannot be rendered.
@@ -75,6 +85,7 @@ def plan_job(name: str, loaded: LoadedJob, *, studio: str, services: FarmService
             name=name,
             owner=studio,
             is_new=is_new,
+            chosen=chosen,
         ),
     )
     # Hundreds of jobs may wait: their samples are read again when their turn is near.
@@ -119,6 +130,7 @@ def job_request(run: JobRun, *, studio: str, on_hold: bool = False) -> JobReques
         max_failed_segments=scheduling.max_failed_segments,
         hold=_ON_HOLD if on_hold else None,
         motion_merged=False,
+        awaits_choice=run.plan.awaits_choice,
         committed=run.committed(),
     )
 
@@ -202,7 +214,9 @@ def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None
         JobPlanned(
             job=run.name,
             plan_hash=run.plan.plan_hash,
-            takes=run.plan.takes,
+            takes=max(1, len(run.plan.rendered_takes)),
+            offered=run.plan.takes if run.plan.offers_choice else 0,
+            chosen=run.plan.rendered_takes[0] if run.plan.offers_choice and run.plan.rendered_takes else None,
             segments_per_take=len(run.plan.segments),
             told=tuple(run.speech.media.sentences()),
         )
@@ -216,7 +230,7 @@ def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None
 def note_found(farm: CoordinatorState, run: JobRun) -> None:
     """Write down the segments that the store held before."""
     for (take, index), record in sorted(run.records.items()):
-        segment = (take - 1) * len(run.plan.segments) + index
+        segment = run.number(Unit(take, index, Stage.RENDER))
         farm.writer.note(SegmentCommitted(job=run.name, segment=segment, record=record))
         _note_move(
             farm,

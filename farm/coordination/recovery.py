@@ -18,6 +18,7 @@ from farm.coordination.unforeseen import callback_of, ends_alone
 from farm.crashes import caught
 from farm.ledger import LedgerJob
 from farm.scheduling.messages import Restore
+from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError, InputChanged, OutputRefused
 from jobs.farm_requests import PauseRequest
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
@@ -142,6 +143,7 @@ def _plan(farm: CoordinatorState, back: ReturningJob, *, after_s: float = 0.0) -
             studio=back.job.studio,
             services=farm.services,
             is_new=False,
+            chosen=back.job.chosen,
         ),
         callback_of(farm, back.job.name, partial(_planned, farm, back)),
         kind=WorkKind.PLAN,
@@ -215,6 +217,7 @@ def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: boo
         spent=job.seconds,
         max_gpu_seconds=job.max_gpu_seconds or planned.max_gpu_seconds,
     )
+    run.sketches.are_shown = job.sketched is not None
     farm.runs[job.name] = run
     farm.tell(Restore(request))
     farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold}")
@@ -228,6 +231,9 @@ def _hold(job: LedgerJob, *, is_rendered: bool) -> Reason | None:
         # It would go on to its masters before it can be paused again.
         return Reason(ReasonKind.WORK, "it was paused when it lacked nothing but its masters")
     if job.state is not JobState.HELD or job.reason is None:
+        return None
+    if job.reason.kind is ReasonKind.CHOICE:
+        # The scheduler holds it for the choice again, at once.
         return None
     if job.reason.kind is ReasonKind.POLICY or (job.reason.kind is ReasonKind.BUDGET and is_rendered):
         # The scheduler holds it again at once, unless the store has by now what it was held for.
@@ -244,7 +250,7 @@ def _held(restored: JobRestored, hold: Reason) -> JobRestored:
 def _note_records(farm: CoordinatorState, job: LedgerJob, run: JobRun) -> None:
     """Segments that were committed just before the last run ended, and that it could not write down."""
     for (take, index), record in sorted(run.records.items()):
-        segment = (take - 1) * len(run.plan.segments) + index
+        segment = run.number(Unit(take, index, Stage.RENDER))
         if job.segments[segment] not in _SETTLED:
             farm.writer.note(SegmentCommitted(job=job.name, segment=segment, record=record))
     if run.records:

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from farm.asking import future_name
+from farm.coordination.choosing import choose, choose_ended
 from farm.coordination.endings import follow_up
 from farm.coordination.new_jobs import cancel_planning, note_account, parse_document, receive
 from farm.coordination.recovery import cancel_return, retry
@@ -20,6 +21,7 @@ from jobs.errors import FarmError, JournalError
 from jobs.farm_requests import (
     AnyRequest,
     CancelRequest,
+    ChooseRequest,
     PauseRequest,
     RequestAnswer,
     RequeueRequest,
@@ -132,6 +134,8 @@ def _grant(farm: CoordinatorState, request: AnyRequest, *, number: int) -> Reque
     if name in farm.scheduler.jobs:
         return _change(farm, request)
     assert line is not None
+    if isinstance(request, ChooseRequest):
+        return choose_ended(line, request)
     if isinstance(request, RetryRequest) and line.state is JobState.FAILED and line.is_planned:
         loaded = parse_document(line.document, folder=line.folder, where=name, overwrite=line.overwrite)
         retry(farm, line, loaded)
@@ -179,6 +183,8 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
     assert not isinstance(request, (SubmitRequest, WhyRequest))
     name = request.job
     run = farm.runs[name]
+    if isinstance(request, ChooseRequest):
+        return choose(farm, request)
     if isinstance(request, PauseRequest):
         farm.tell(request)
         return RequestAnswer(job=name, text="segments that run finish, no other starts")

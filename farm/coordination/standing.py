@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
+from farm.coordination.job_run import JobRun
+from farm.coordination.sketches import sketching_sentence
 from farm.coordination.state import CoordinatorState
 from farm.crashes import caught, said_by
 from farm.scheduling.failure_policy import Patience
@@ -36,8 +39,12 @@ def standing(farm: CoordinatorState, name: str, *, ahead: Callable[[str], int] |
         return Standing(code="backoff", sentence=f"Its {work.patience.sentence('master')}.")
     if name in farm.scheduler.jobs:
         run = farm.runs.get(name)
-        if run is not None and run.patience.error and farm.scheduler.jobs[name].is_dispatching:
+        entry = farm.scheduler.jobs[name]
+        is_worked_on = entry.is_dispatching or entry.is_held_for_choice
+        if run is not None and run.patience.error and is_worked_on:
             return Standing(code="backoff", sentence=f"Its {run.patience.sentence('motion')}.")
+        if run is not None and entry.is_held_for_choice:
+            return _choice(farm, run)
         found = farm.scheduler.why_waiting(name, ahead=ahead)
         return Standing(code=found.code.value, sentence=found.sentence, position=found.position)
     if name in farm.planning:
@@ -83,6 +90,18 @@ class HeartbeatTexts:
             replicas=farm.scheduler.replica_count,
             jobs={name: standing(farm, name, ahead=ahead) for name in list(told)[:_MOST_TOLD]},
         )
+
+
+def _choice(farm: CoordinatorState, run: JobRun) -> Standing:
+    line = farm.writer.ledger.jobs.get(run.name)
+    if line is None or line.sketched is None:
+        return Standing(code="sketching", sentence=sketching_sentence(run))
+    until = datetime.fromtimestamp(line.sketched_at + line.sketched.expires_after, UTC)
+    sentence = (
+        f"It waits for somebody to choose one of its {run.plan.takes} takes: farm choose {run.name} TAKE; "
+        f"it expires on {until:%Y-%m-%d at %H:%M} UTC."
+    )
+    return Standing(code="choice", sentence=sentence)
 
 
 def _planning(patience: Patience, sentence: str) -> Standing:

@@ -6,16 +6,26 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from farm.config import SLOTS_PER_REPLICA
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun, UpstreamWork
 from farm.coordination.segments import look_for_segment
+from farm.coordination.sketches import (
+    is_sketching,
+    keep_motion,
+    show_takes,
+    sketch_call,
+    sketch_needs,
+    take_piece,
+)
 from farm.coordination.state import Assignment, CoordinatorState, Helper
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream_order import UpstreamOrder
+from farm.execution.calls import Call, SketchRecord
+from farm.execution.kept_motion import kept_windows
 from farm.execution.pools.messages import Finished, Task
 from farm.preparation import read_job_speech
 from farm.scheduling.failure_policy import FailureVerdict, UnitRecord, is_of_machine
@@ -23,14 +33,29 @@ from farm.scheduling.job import JobEntry, spread
 from farm.scheduling.liveness import hangs
 from farm.scheduling.messages import Broken, MotionGone, SegmentsReady
 from farm.scheduling.units import Stage, Unit
+from infra.storage import ObjectStore
 from jobs.errors import FarmError, ReplicaLost
 from jobs.farm_error import Retry
 from jobs.lifecycle import JobState, SegmentState
+from jobs.plan import RenderPlan
 from jobs.priority import Tier
 from stages.payloads import Motion, PosedFace
 from stages.speech.decode import Speech
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSpeech:
+    """What a job needs before its first window.
+
+    Attributes:
+        kept: Motion that was predicted before its take was chosen.
+    """
+
+    speech: Speech
+    kept: dict[Unit, Motion] = field(default_factory=dict)
+
 
 _NOUNS = {Stage.MOTION: "motion", Stage.FACE: "face"}
 _UNRENDERED = (SegmentState.BLOCKED, SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT)
@@ -59,10 +84,10 @@ def open_upstream(farm: CoordinatorState) -> None:
                 _read_speech(farm, run)
 
 
-def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
+def begin_upstream(farm: CoordinatorState, run: JobRun, opened: OpenedSpeech) -> None:
     """The job's windows and faces may be handed out from now on, unless it came to rest meanwhile."""
     entry = farm.scheduler.jobs.get(run.name)
-    if entry is None or not (entry.is_dispatching or entry.state is JobState.PAUSE_REQUESTED):
+    if entry is None or not (_is_worked_on(farm, entry) or entry.state is JobState.PAUSE_REQUESTED):
         return
     slots = {stage: size * SLOTS_PER_REPLICA for stage, size in farm.pools.by_stage().items()}
     order = UpstreamOrder(
@@ -70,7 +95,10 @@ def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
         faces_ahead=slots[Stage.FACE] + farm.pools.render * farm.rules.pool.slots,
     )
     run.patience.got_on()
-    run.open = UpstreamWork(speech=speech, order=order)
+    run.open = UpstreamWork(speech=opened.speech, order=order, kept=opened.kept)
+    if is_sketching(entry, run):
+        order.add(sketch_needs(run))
+        return
     todo = {number for number, state in enumerate(entry.states) if state in _UNRENDERED}
     previews = todo.intersection(spread(entry.request.preview_first, entry.request.segment_count))
     order.add(run.needs(previews))
@@ -79,6 +107,9 @@ def begin_upstream(farm: CoordinatorState, run: JobRun, speech: Speech) -> None:
 
 def hand_out(farm: CoordinatorState) -> None:
     """Give every helper with room what comes next, faces first so that memory drains."""
+    for run in tuple(_in_turn(farm)):
+        with ends_alone(farm, run.name):
+            _use_kept_motion(run)
     for stage in (Stage.FACE, Stage.MOTION):
         for helper in farm.helpers[stage].values():
             helper.is_leaving = False
@@ -93,12 +124,24 @@ def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finish
     run, unit = farm.runs.get(assignment.job), assignment.unit
     if run is None or run.open is None or unit not in run.open.order.out:
         return
+    if isinstance(finished.result, SketchRecord) and not run.plan.awaits_choice:
+        # A take was chosen while it was drawn; its segment may want the face itself by now.
+        return
     farm.watcher.worked(run, unit, seconds=finished.seconds)
     run.open.records.pop(unit, None)
     run.patience.got_on()
     if isinstance(finished.result, Motion):
         run.open.motions[unit] = finished.result
         run.open.forget(run.open.order.done(unit))
+        if run.plan.awaits_choice:
+            keep_motion(farm, run, unit, finished.result, seconds=finished.seconds)
+        return
+    if isinstance(finished.result, SketchRecord):
+        run.open.forget(run.open.order.done(unit))
+        run.open.forget(run.open.order.settle(unit))
+        if take_piece(run, unit, finished.result, seconds=finished.seconds):
+            close_upstream(farm, run)
+            show_takes(farm, run)
         return
     assert isinstance(finished.result, PosedFace)
     run.open.forget(run.open.order.done(unit))
@@ -205,9 +248,15 @@ def _end_helper(farm: CoordinatorState, stage: Stage, replica: str, *, reason: s
 
 def _wants_upstream(farm: CoordinatorState, entry: JobEntry) -> bool:
     run = farm.runs.get(entry.name)
-    if run is None or run.open is not None or run.name in farm.opening or not entry.is_dispatching:
+    if run is None or run.open is not None or run.name in farm.opening or not _is_worked_on(farm, entry):
         return False
-    return any(entry.counts[state] for state in _UNRENDERED)
+    return is_sketching(entry, run) or any(entry.counts[state] for state in _UNRENDERED)
+
+
+def _is_worked_on(farm: CoordinatorState, entry: JobEntry) -> bool:
+    """Windows and faces of it are wanted, for its pixels or for whoever chooses a take."""
+    run = farm.runs.get(entry.name)
+    return entry.is_dispatching or (run is not None and is_sketching(entry, run))
 
 
 def _group(entry: JobEntry) -> tuple[Tier, str]:
@@ -215,18 +264,47 @@ def _group(entry: JobEntry) -> tuple[Tier, str]:
 
 
 def _read_speech(farm: CoordinatorState, run: JobRun, *, after_s: float = 0.0) -> None:
-    if len(run.speech.samples_S):
-        speech, run.speech = run.speech, replace(run.speech, samples_S=run.speech.samples_S[:0])
-        begin_upstream(farm, run, speech)
+    speech = run.speech if len(run.speech.samples_S) else None
+    # What is read for the plan is held once.
+    run.speech = replace(run.speech, samples_S=run.speech.samples_S[:0])
+    has_kept_motion = run.plan.offers_choice and not run.plan.awaits_choice
+    if speech is not None and not has_kept_motion:
+        begin_upstream(farm, run, OpenedSpeech(speech=speech))
         return
     farm.opening.add(run.name)
-    then = callback_of(farm, run.name, partial(_speech_read, farm, run))
-    farm.background.ask(partial(read_job_speech, run.cast), then, kind=WorkKind.SPEECH, after_s=after_s)
+    take = run.plan.rendered_takes[0] if has_kept_motion else None
+    then = callback_of(farm, run.name, partial(_speech_read, farm, run, run.plan))
+    farm.background.ask(
+        partial(_open_speech, run, speech, take=take, store=farm.services.store),
+        then,
+        kind=WorkKind.SPEECH,
+        after_s=after_s,
+    )
 
 
-def _speech_read(farm: CoordinatorState, run: JobRun, result: Speech | FarmError) -> None:
+def _open_speech(run: JobRun, speech: Speech | None, *, take: int | None, store: ObjectStore) -> OpenedSpeech:
+    kept = {} if take is None else kept_windows(run.plan, take=take, store=store)
+    return OpenedSpeech(speech=speech or read_job_speech(run.cast), kept=kept)
+
+
+def _use_kept_motion(run: JobRun) -> None:
+    """Take in the windows that were predicted before, as far as there is room for them."""
+    assert run.open is not None
+    work = run.open
+    while (unit := work.order.next(Stage.MOTION)) is not None and unit in work.kept:
+        work.order.take(unit)
+        work.motions[unit] = work.kept[unit]
+        work.forget(work.order.done(unit))
+
+
+def _speech_read(
+    farm: CoordinatorState, run: JobRun, plan: RenderPlan, result: OpenedSpeech | FarmError
+) -> None:
     farm.opening.discard(run.name)
-    if isinstance(result, Speech):
+    if run.plan is not plan:
+        # A take was chosen meanwhile: what is wanted of it is read anew.
+        return
+    if isinstance(result, OpenedSpeech):
         begin_upstream(farm, run, result)
     elif farm.runs.get(run.name) is run:
         wait_s = run.patience.wait_s(result)
@@ -263,7 +341,10 @@ def _in_turn(farm: CoordinatorState) -> Iterator[JobRun]:
     open_jobs = [
         jobs[name]
         for name, run in farm.runs.items()
-        if run.open is not None and name in jobs and jobs[name].is_dispatching and not run.patience.is_waiting
+        if run.open is not None
+        and name in jobs
+        and _is_worked_on(farm, jobs[name])
+        and not run.patience.is_waiting
     ]
     for entry in sorted(open_jobs, key=lambda entry: farm.scheduler.turn(entry.name)):
         yield farm.runs[entry.name]
@@ -295,10 +376,16 @@ def _make_one_fresh(farm: CoordinatorState, stage: Stage) -> None:
         _end_helper(farm, stage, name, reason="a fresh one is needed")
 
 
+def _call_of(run: JobRun, unit: Unit) -> Call:
+    if unit.stage is Stage.MOTION:
+        return run.window_call(unit)
+    return sketch_call(run, unit) if run.plan.awaits_choice else run.face_call(unit)
+
+
 def _assign(farm: CoordinatorState, run: JobRun, unit: Unit, *, replica: str) -> None:
     assert run.open is not None
     run.open.order.take(unit)
-    call = run.window_call(unit) if unit.stage is Stage.MOTION else run.face_call(unit)
+    call = _call_of(run, unit)
     farm.counted += 1
     key = f"{farm.writer.epoch}-{unit.stage.value}-{farm.counted}"
     helper, is_alone = farm.helpers[unit.stage][replica], _is_suspect(farm, run, unit)

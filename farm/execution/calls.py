@@ -75,6 +75,31 @@ class FaceCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SketchCall:
+    """Compose the posed face of one segment, draw it in lines and commit the piece of playback under `key`.
+
+    Attributes:
+        face: What composes it.
+        lead: How many frames of the face come before the segment.
+        frame_count: Frames of the segment.
+        stills: Frames of the segment, counted from its first, that the contact sheet shows, and the key of each.
+    """
+
+    face: FaceCall
+    lead: int
+    frame_count: int
+    key: str
+    stills: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchRecord:
+    """A piece of playback is committed; `faces_sha256` is what its segment would be found by, if it were rendered."""
+
+    faces_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentCall:
     """Render, encode, verify, inspect and commit one segment under `key`, what was found under `inspection_key`.
 
@@ -95,10 +120,10 @@ class SegmentCall:
     link_key: str = ""
 
 
-Call = WindowCall | FaceCall | SegmentCall
+Call = WindowCall | FaceCall | SketchCall | SegmentCall
 
 
-Result = Motion | PosedFace | SegmentRecord
+Result = Motion | PosedFace | SketchRecord | SegmentRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def committed_segments(plan: RenderPlan, *, store: ObjectStore) -> dict[SegmentN
         StoreError: The store failed, or holds something else.
     """
     records = {}
-    for take in plan.take_numbers:
+    for take in plan.rendered_takes:
         for segment in plan.segments:
             record = committed_segment(plan, take=take, index=segment.index, store=store)
             if record is not None:

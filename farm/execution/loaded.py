@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from farm.execution.calls import Call, FaceCall, ReplicaSetup, Result, SegmentCall, WindowCall
+from farm.execution.calls import Call, FaceCall, ReplicaSetup, Result, SegmentCall, SketchCall, WindowCall
 from farm.execution.committed import keep_link
 from farm.execution.inspecting import inspection_record, keep_inspection, rejection
+from farm.execution.sketching import SketchTable
 from farm.execution.stages import (
     FaceComposer,
     FrameRenderer,
@@ -33,6 +34,7 @@ from jobs.spec import InspectionPolicy
 from stages.encode.profile import VideoProfile, profile_named
 from stages.encode.reduction import reduced
 from stages.encode.segment import encode_segment, verify_segment
+from stages.payloads import PosedFace
 
 
 class LoadedStage(Protocol):
@@ -89,18 +91,24 @@ class LoadedMotion:
 
 @dataclass(frozen=True, slots=True)
 class LoadedFace:
-    """The face composer for one subject. A face is not interrupted."""
+    """The face composer for one subject, and what sketches its takes. A face is not interrupted."""
 
     subject: Any
     composer: FaceComposer
+    sketches: SketchTable
     notice: str = ""
 
     def prepare(self, setup: ReplicaSetup) -> None:
         """Needs nothing else."""
 
     def perform(self, call: Call, *, setup: ReplicaSetup, watch: WorkWatch) -> Result:
-        """The posed face of one segment and of its context."""
+        """The posed face of one segment and of its context, or the sketch that is drawn of it."""
+        if isinstance(call, SketchCall):
+            return self.sketches.draw(call, self._composed(call.face), setup=setup)
         assert isinstance(call, FaceCall)
+        return self._composed(call)
+
+    def _composed(self, call: FaceCall) -> PosedFace:
         return self.composer.compose(
             call.motion,
             lead=call.lead,
@@ -275,7 +283,8 @@ class SubjectCache:
             load_motion = partial(stages.load_motion, weights=weights.motion, device=device)
             return LoadedMotion(subject, self._network(network, load_motion))
         load_composer = partial(stages.load_composer, weights=weights.composer, device=device)
-        return LoadedFace(subject, self._network(network, load_composer))
+        sketches = SketchTable(partial(stages.load_sketcher, subject=subject))
+        return LoadedFace(subject, self._network(network, load_composer), sketches)
 
     def _network(self, files: _FileState, load: Callable[[], Any]) -> Any:
         """The network of the files; before another one is loaded, those that no loaded subject uses go."""

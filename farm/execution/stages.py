@@ -119,6 +119,18 @@ class FrameRenderer(Protocol):
         ...
 
 
+class Sketcher(Protocol):
+    """Posed face in, pictures for whoever chooses a take out."""
+
+    def picture(self, face: PosedFace, *, frame: int) -> NDArray[np.uint8]:
+        """One (S, S, 3) RGB picture of the playback, of the size of `stages.encode.profile.SKETCH`."""
+        ...
+
+    def still(self, face: PosedFace, *, frame: int) -> NDArray[np.uint8]:
+        """One square RGB picture of the contact sheet."""
+        ...
+
+
 class SegmentInspection(Protocol):
     """The inspection of one segment."""
 
@@ -208,6 +220,10 @@ class StageFactory(Protocol):
         """The face composer."""
         ...
 
+    def load_sketcher(self, *, subject: Any) -> Sketcher:
+        """What draws takes of the subject before they are rendered."""
+        ...
+
     def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
         """The renderer of the subject."""
         ...
@@ -284,6 +300,12 @@ class RealStages:
 
         use_one_thread()
         return _Composer(ComposerStage.load(weights=weights, device=device))
+
+    def load_sketcher(self, *, subject: Any) -> Sketcher:
+        """See `StageFactory`."""
+        from stages.render.sketch import TakeSketcher
+
+        return TakeSketcher.load(subject=subject)
 
     def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
         """See `StageFactory`."""

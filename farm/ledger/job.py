@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
 from farm.ledger.segments import SegmentStates
-from jobs.journal_events import JobWaits, TakeDelivered
+from jobs.journal_events import JobWaits, TakeDelivered, TakesSketched
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason
 
@@ -51,7 +51,11 @@ class LedgerJob:
         reason: Why it came to its state; None before its first transition.
         plan_hash: Empty until it is planned.
         told: What the user should know of the speech's file, in sentences.
-        takes, segments_per_take: 0 until it is planned.
+        takes, segments_per_take: Of what is rendered; 0 until it is planned.
+        offered: Takes that one is chosen from; 0 where all are rendered.
+        chosen: The one that is rendered of these, once that is known.
+        sketched: What shows the takes, while somebody may choose one.
+        sketched_at: Since when, in seconds since 1970.
         segments: State of each, counted through all takes.
         filled: Segments that are waived and were given up before.
         attempts: State of each that began and has not ended, by segment and number of the try.
@@ -80,6 +84,10 @@ class LedgerJob:
     told: tuple[str, ...] = ()
     takes: int = 0
     segments_per_take: int = 0
+    offered: int = 0
+    chosen: int | None = None
+    sketched: TakesSketched | None = None
+    sketched_at: float = 0.0
     segments: _StoredStates = field(default_factory=SegmentStates)
     filled: _StoredSet = field(default_factory=set)
     attempts: _StoredAttempts = field(default_factory=dict)
@@ -119,6 +127,7 @@ class LedgerJob:
         """Come to a state; let go of what is no longer needed there."""
         self.state, self.reason, self.waits = state, reason, None
         if state.is_terminal:
+            self.sketched = None
             self.segments.pack()
         else:
             self.segments.unpack()

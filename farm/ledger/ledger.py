@@ -23,7 +23,9 @@ from jobs.journal_events import (
     JobWaits,
     SegmentCommitted,
     StateMoved,
+    TakeChosen,
     TakeDelivered,
+    TakesSketched,
 )
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import Reason
@@ -129,6 +131,8 @@ class Ledger:
             _take_of_job(job, event)
             if isinstance(event, JobRestored):
                 job.changed_at = at
+            elif isinstance(event, TakesSketched):
+                job.sketched_at = at
 
     def _receive(self, event: JobReceived, at: float) -> None:
         if event.job in self._jobs:
@@ -154,6 +158,8 @@ JobEvents = (
     | SegmentCommitted
     | BundleWritten
     | AccountNoted
+    | TakesSketched
+    | TakeChosen
     | TakeDelivered
     | JobWaits
     | JobErred
@@ -175,10 +181,18 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
     elif isinstance(event, AccountNoted):
         job.seconds, job.max_gpu_seconds = event.spent, event.max_gpu_seconds
     elif isinstance(event, TakeDelivered):
-        if not 1 <= event.take <= job.takes:
-            raise Impossible(f"job {job.name!r} has {job.takes} takes, and none is number {event.take}")
+        if event.take not in _rendered_takes(job):
+            raise Impossible(f"job {job.name!r} renders no take of the number {event.take}")
         job.delivered[event.take] = event
         job.waits = None
+    elif isinstance(event, TakesSketched):
+        if [each.take for each in event.takes] != list(range(1, job.offered + 1)) or job.chosen is not None:
+            raise Impossible(f"job {job.name!r} offers no choice between these takes")
+        job.sketched, job.waits = event, None
+    elif isinstance(event, TakeChosen):
+        if not 1 <= event.take <= job.offered or job.chosen is not None:
+            raise Impossible(f"job {job.name!r} offers no choice of take {event.take}")
+        job.chosen, job.sketched = event.take, None
     elif isinstance(event, JobWaits):
         job.waits = event
     else:
@@ -196,8 +210,15 @@ def _plan(job: LedgerJob, event: JobPlanned) -> None:
     if job.state.is_terminal:
         raise Impossible(f"job {job.name!r} is planned when it is {job.state.value}")
     job.plan_hash, job.takes, job.segments_per_take = plan
+    job.offered, job.chosen = event.offered, event.chosen
     job.told = event.told
     job.segments = SegmentStates(event.takes * event.segments_per_take)
+
+
+def _rendered_takes(job: LedgerJob) -> tuple[int, ...]:
+    if not job.offered:
+        return tuple(range(1, job.takes + 1))
+    return () if job.chosen is None else (job.chosen,)
 
 
 def _restore(job: LedgerJob, event: JobRestored) -> None:

@@ -14,6 +14,8 @@ from jobs.journal_events import (
     JobWaits,
     SegmentCommitted,
     StateMoved,
+    TakeChosen,
+    TakesSketched,
 )
 
 
@@ -38,7 +40,10 @@ def _of_job(event: AnyJournalEvent) -> str:
     if isinstance(event, JobReceived):
         return f"received from {event.studio}" + (", on hold" if event.on_hold else "")
     if isinstance(event, JobPlanned):
-        return f"{event.takes} takes of {event.segments_per_take} segments, plan {event.plan_hash[:16]}"
+        one_of = f", one of {event.offered}" if event.offered else ""
+        return (
+            f"{event.takes} takes{one_of} of {event.segments_per_take} segments, plan {event.plan_hash[:16]}"
+        )
     if isinstance(event, JobRestored):
         counts = f"{len(event.committed)} committed, {len(event.quarantined)} in quarantine"
         return f"taken up again as {event.state}: {counts}, {len(event.waived)} waived"
@@ -54,6 +59,10 @@ def _of_job(event: AnyJournalEvent) -> str:
         return f"{event.doing} waits: [{event.error.get('code', '')}] {event.error.get('message', '')}"
     if isinstance(event, JobErred):
         return f"error [{event.error.get('code', '')}] {event.error.get('message', '')}"
+    if isinstance(event, TakesSketched):
+        return f"{len(event.takes)} takes can be looked at; it waits for somebody to choose one"
+    if isinstance(event, TakeChosen):
+        return f"take {event.take} is chosen"
     if isinstance(event, StateMoved):
         return event.event
     return f"take {event.take} delivered to {event.master}"

@@ -39,6 +39,8 @@ def _check_job(farm: FarmState, job: JobEntry) -> Iterator[str]:
         job.attempts or job.finishing
     ):
         yield f"is stuck: {job.state.value}, and nothing of it runs"
+    if job.awaits_choice and (job.is_dispatching or job.attempts):
+        yield f"is {job.state.value}, and nobody has chosen what is rendered"
     if job.is_dispatching and job.unsettled == 0:
         yield f"is {job.state.value} with every segment settled"
     if job.state in {JobState.STITCHING, JobState.DELIVERING, JobState.SUCCEEDED} and job.unsettled:

@@ -10,6 +10,7 @@ from farm.scheduling.job import JobEntry, SegmentEntry, new_entry
 from farm.scheduling.job_request import JobRequest
 from farm.scheduling.leases import ask_all_back
 from farm.scheduling.messages import (
+    Chosen,
     Expire,
     Forget,
     RequestRefused,
@@ -70,6 +71,8 @@ def grant(farm: FarmState, event: UserEvent) -> None:
         _requeue(farm, job, event.segments)
     elif isinstance(event, Waive):
         _waive(farm, job, event.segments)
+    elif isinstance(event, Chosen):
+        _chosen(farm, job)
     elif isinstance(event, Expire):
         _change(farm, job, JobEvent.EXPIRED, Reason(ReasonKind.AGE, "nobody came back to it"))
     else:
@@ -140,11 +143,39 @@ def _resume(farm: FarmState, job: JobEntry, event: ResumeRequest) -> None:
             code="in_quarantine",
             hint="retry the job, requeue or waive these segments, or cancel it",
         )
+    if job.is_held_for_choice:
+        raise RequestRefused(
+            "it waits for somebody to choose the take that is rendered",
+            where=job.name,
+            code="choice_wanted",
+            hint="choose one: farm choose JOB TAKE",
+        )
     _change(farm, job, JobEvent.RESUMED)
     job.hold = None
     job.patience.got_on()
     if event.max_gpu_seconds is not None:
         job.max_gpu_seconds = event.max_gpu_seconds
+
+
+def _chosen(farm: FarmState, job: JobEntry) -> None:
+    if not job.awaits_choice:
+        raise RequestRefused(
+            "it waits for no choice",
+            where=job.name,
+            code="nothing_to_choose",
+            hint="farm status tells its takes",
+        )
+    if job.state not in _OPEN:
+        raise RequestRefused(
+            f"it is {job.state.value}: no take can be chosen",
+            where=job.name,
+            code="not_open",
+            hint="submit the job again",
+        )
+    if job.is_held_for_choice:
+        _change(farm, job, JobEvent.RESUMED, Reason(ReasonKind.USER, "a user chose a take"))
+        job.hold = None
+    job.awaits_choice = False
 
 
 def _cancel(farm: FarmState, job: JobEntry) -> None:
@@ -173,6 +204,13 @@ def _retry(farm: FarmState, job: JobEntry) -> None:
 
 def _refuse_useless_retry(farm: FarmState, job: JobEntry) -> None:
     """A job that waits for something else than its quarantine would start against its will, or be held again."""
+    if job.is_held_for_choice and not job.given_up:
+        raise RequestRefused(
+            "nothing of it was given up: it waits for somebody to choose a take",
+            where=job.name,
+            code="nothing_to_retry",
+            hint="choose one: farm choose JOB TAKE",
+        )
     if not job.given_up:
         raise RequestRefused(
             "nothing of it was given up",
@@ -251,6 +289,13 @@ def _refuse_unless_open(job: JobEntry, what: str) -> None:
 
 
 def _change(farm: FarmState, job: JobEntry, event: JobEvent, reason: Reason = _USER) -> None:
+    if event is JobEvent.PAUSE_ASKED and job.is_held_for_choice:
+        raise RequestRefused(
+            "nothing of it is rendered while it waits for somebody to choose a take",
+            where=job.name,
+            code="wrong_state",
+            hint="farm choose JOB TAKE goes on with it, farm cancel ends it",
+        )
     if (job.state, event) not in TRANSITIONS:
         raise RequestRefused(
             f"it is {job.state.value}; '{event.value}' is not possible then",

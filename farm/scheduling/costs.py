@@ -32,6 +32,10 @@ class CostTable:
         """Seconds that one segment of the kind is expected to take."""
         return self._average.get(kind, self.first_cost)
 
+    def has_measured(self, kind: Profile) -> bool:
+        """The estimate is made of measurements."""
+        return kind in self._average
+
     def add(self, kind: Profile, seconds: float) -> None:
         """Take in one measurement."""
         seconds = max(seconds, _LEAST)

@@ -12,7 +12,7 @@ from farm.scheduling.job_request import JobRequest
 from farm.scheduling.messages import AttemptId, Purpose
 from jobs.errors import FarmError
 from jobs.lifecycle import AttemptState, JobState, SegmentState
-from jobs.reasons import Reason
+from jobs.reasons import Reason, ReasonKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +111,7 @@ class JobEntry:
         finishing: Its master is being joined or delivered.
         stop_at: When it was asked to stop being finished.
         hold: Why it is held.
+        awaits_choice: Nobody has chosen the take that is rendered: no segment is leased before.
         failure: Why it failed.
     """
 
@@ -134,6 +135,7 @@ class JobEntry:
     finishing: bool = False
     stop_at: float = 0.0
     hold: Reason | None = None
+    awaits_choice: bool = False
     failure: FarmError | None = None
 
     @property
@@ -161,6 +163,11 @@ class JobEntry:
     def is_dispatching(self) -> bool:
         """Its segments may be leased."""
         return self.state in {JobState.QUEUED, JobState.RUNNING}
+
+    @property
+    def is_held_for_choice(self) -> bool:
+        """It waits for nothing else than somebody who chooses a take."""
+        return self.state is JobState.HELD and self.hold is not None and self.hold.kind is ReasonKind.CHOICE
 
     @property
     def has_replica_left(self) -> bool:
@@ -244,5 +251,6 @@ def new_entry(request: JobRequest, *, number: int, patience: Patience) -> JobEnt
         max_gpu_seconds=request.max_gpu_seconds,
         spent=request.spent,
         hold=request.hold,
+        awaits_choice=request.awaits_choice,
         failed=set(request.quarantined | request.filled),
     )

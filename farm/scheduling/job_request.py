@@ -24,6 +24,7 @@ class JobRequest:
         max_gpu_seconds: What it may spend; once it is spent, the job is held.
         max_failed_segments: With more segments given up than this, the job fails whatever `on_quarantine` says.
         hold: Why the job waits for `ResumeRequest` from the start; None where it does not.
+        awaits_choice: One of several takes is rendered, and nobody has chosen it: it is held until `Chosen`.
         motion_merged: False where segments become ready only with `SegmentsReady`.
         committed: Segments that the store holds already.
         quarantined, waived: Segments that an earlier run of the farm left so.
@@ -44,6 +45,7 @@ class JobRequest:
     on_quarantine: OnQuarantine = OnQuarantine.FAIL
     max_failed_segments: int | None = None
     hold: Reason | None = None
+    awaits_choice: bool = False
     motion_merged: bool = True
     committed: frozenset[int] = frozenset()
     quarantined: frozenset[int] = frozenset()

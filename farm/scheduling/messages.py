@@ -55,8 +55,15 @@ class Waive:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Somebody chose the take that is rendered: the job's segments are those of that take."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
-    """Nobody came back to a held or paused job. For a rule of how long one is kept: a farm has none yet."""
+    """Nobody came back to a held or paused job, as to one that waits for a choice for longer than the farm keeps it."""
 
     job: str
 
@@ -223,6 +230,7 @@ UserEvent = (
     | RetryRequest
     | Requeue
     | Waive
+    | Chosen
     | Expire
     | Forget
 )

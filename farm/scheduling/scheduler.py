@@ -144,6 +144,10 @@ class Scheduler:
         """Seconds that one of the job's segments is expected to take."""
         return self._farm.cost_of(self._farm.jobs[job])
 
+    def has_measured(self, job: str) -> bool:
+        """What the job's segments are expected to take is made of segments of its kind that were rendered."""
+        return self._farm.costs.has_measured(self._farm.jobs[job].request.profile)
+
     def may_be_served(self, job: str) -> bool:
         """The job wants a replica, and its own limit and its studio's allow one more."""
         return self._farm.may_be_served(self._farm.jobs[job])

@@ -57,7 +57,7 @@ def _broken(farm: FarmState, job: JobEntry, event: Broken) -> None:
         job.hold = None
         if job.finishing and job.state is JobState.FAILED:
             farm.actions.append(StopFinish(job.name))
-    elif job.is_dispatching or job.state is JobState.PAUSE_REQUESTED:
+    elif job.is_dispatching or job.state is JobState.PAUSE_REQUESTED or job.is_held_for_choice:
         fail_job(farm, job, ReasonKind.PERMANENT, event.error, of_what=event.error.where)
 
 
@@ -94,7 +94,11 @@ def _settle(farm: FarmState, job: JobEntry) -> None:
 
 
 def _settle_queued(farm: FarmState, job: JobEntry) -> None:
-    if job.unsettled == 0:
+    if job.awaits_choice:
+        _hold(
+            farm, job, Reason(ReasonKind.CHOICE, "one of its takes is rendered once somebody has chosen it")
+        )
+    elif job.unsettled == 0:
         text = "every segment is committed or waived"
         move_job(farm, job, JobEvent.RENDERED, Reason(ReasonKind.WORK, text))
         job.finishing = True

@@ -27,6 +27,7 @@ class WaitCode(StrEnum):
     ON_HOLD = "on_hold"
     BUDGET = "budget"
     QUARANTINE = "quarantine"
+    CHOICE = "choice"
     MOTION = "motion"
     BACKOFF = "backoff"
     FRESH_REPLICA = "fresh_replica"
@@ -82,7 +83,11 @@ def _why_job_waits(job: JobEntry) -> WaitingReason:
         why = f": {job.failure.line()}" if job.failure else ""
         return WaitingReason(WaitCode.OVER, f"It is {job.state.value}{why}.")
     if job.state is JobState.HELD and job.hold is not None:
-        codes = {ReasonKind.BUDGET: WaitCode.BUDGET, ReasonKind.POLICY: WaitCode.QUARANTINE}
+        codes = {
+            ReasonKind.BUDGET: WaitCode.BUDGET,
+            ReasonKind.POLICY: WaitCode.QUARANTINE,
+            ReasonKind.CHOICE: WaitCode.CHOICE,
+        }
         return WaitingReason(codes.get(job.hold.kind, WaitCode.ON_HOLD), f"It is held: {job.hold}.")
     if job.state is JobState.PAUSE_REQUESTED:
         return WaitingReason(WaitCode.PAUSED, f"It is being paused: {running}.")

@@ -70,6 +70,12 @@ class VideoProfile:
 PREVIEW = VideoProfile(name="preview", size=256, crf=14, preset="faster")
 FULL = VideoProfile(name="full", size=512, crf=16, preset="faster")
 
+SKETCH = VideoProfile(name="sketch", size=192, crf=28, preset="superfast")
+"""Of takes that are drawn in lines, for whoever chooses one: as small and quick as lines allow. No job names it."""
+
+FRAMES_PER_SKETCH = 2
+"""Frames of a take for each of its pictures in lines."""
+
 
 def profile_named(name: str) -> VideoProfile:
     """The profile a job spec names.

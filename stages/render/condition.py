@@ -39,8 +39,8 @@ class _Layer:
 class ConditionPainter:
     """Draws condition images of one size; vertices are given on the 512 canvas."""
 
-    def __init__(self, size: int) -> None:
-        """`size` is the side of the image in px."""
+    def __init__(self, size: int, *, with_mesh: bool = True) -> None:
+        """`size` is the side of the image in px; without the mesh, contours and shoulders alone are drawn."""
         self.size = size
         with np.load(str(files("stages.geometry") / "data" / "face_topology.npz")) as topology:
             triangles_K3 = topology["triangles_K3"]
@@ -51,7 +51,7 @@ class ConditionPainter:
         thin, bold = 1, max(1, 2 * size // CANVAS)
         self._bold = bold
         self._layers = (
-            _Layer(np.unique(sides_E2, axis=0), _GREY, thin),
+            *([_Layer(np.unique(sides_E2, axis=0), _GREY, thin)] if with_mesh else []),
             _Layer(np.concatenate([groups["lips_E2"], groups["face_oval_E2"]]), _PALE, bold),
             _Layer(left_E2, _LEFT, bold),
             _Layer(right_E2, _RIGHT, bold),
@@ -59,9 +59,14 @@ class ConditionPainter:
             _Layer(groups["right_iris_E2"], _RIGHT, bold),
         )
 
-    def paint(self, mesh_N3: Points, torso_N3: Points) -> NDArray[np.uint8]:
-        """One (H, W, 3) uint8 RGB condition image from 478 mesh and 18 torso points in px on the 512 canvas."""
-        image_HW3 = np.zeros((self.size, self.size, 3), dtype=np.uint8)
+    def paint(
+        self, mesh_N3: Points, torso_N3: Points, *, onto_SS3: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """One (H, W, 3) uint8 RGB condition image from 478 mesh and 18 torso points in px on the 512 canvas.
+
+        With a picture of that size, its lines are drawn over a copy of it.
+        """
+        image_HW3 = np.zeros((self.size, self.size, 3), np.uint8) if onto_SS3 is None else onto_SS3.copy()
         mesh_N2 = self._fixed_point(mesh_N3)
         for layer in self._layers:
             self._lines(image_HW3, list(mesh_N2[layer.edges_E2]), layer.colour, layer.width)

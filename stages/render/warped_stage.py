@@ -64,6 +64,11 @@ class WarpedStage:
             plate_1SS3 = library.plate.picture_SS3[None]
             self._plate_BCSS = self._pictures(plate_1SS3).expand(self._batch, -1, -1, -1)
 
+    @property
+    def library(self) -> ReferenceLibrary:
+        """The subject's references."""
+        return self._maker.library
+
     @classmethod
     def load(cls, *, subject: SubjectPackage, device: str) -> Self:
         """Load the subject's references, and its network if it has one.

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.execution.stages import ContextFrames, SharedWeights, Subject
+from stages.encode.profile import SKETCH
 from stages.errors import SubjectError, WeightsError
 from stages.inspection.checks import Limits, Range
 from stages.inspection.inspector import SegmentInspector
@@ -144,6 +145,10 @@ class FakeStages:
         self.note(f"load-composer-{device}")
         return FakeComposer(stages=self)
 
+    def load_sketcher(self, *, subject: FakeSubject) -> FakeSketcher:
+        self.note("load-sketcher")
+        return FakeSketcher(stages=self)
+
     def load_renderer(self, *, subject: FakeSubject, device: str) -> FakeRenderer:
         self.strike("load", 0)
         self.note(f"load-renderer-{device}")
@@ -269,6 +274,21 @@ class FakeComposer:
         return PosedFace(
             mesh_TN3=mesh_TN3, torso_TN3=np.zeros((frame_count, TORSO_POINTS, 3), dtype=np.float32)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSketcher:
+    stages: FakeStages
+
+    def picture(self, face: PosedFace, *, frame: int) -> NDArray[np.uint8]:
+        return self._grey(face, frame, size=SKETCH.size)
+
+    def still(self, face: PosedFace, *, frame: int) -> NDArray[np.uint8]:
+        self.stages.note("still")
+        return self._grey(face, frame, size=64)
+
+    def _grey(self, face: PosedFace, frame: int, *, size: int) -> NDArray[np.uint8]:
+        return np.full((size, size, 3), face.mesh_TN3[frame, 0, 0] % 256, dtype=np.uint8)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -26,8 +26,11 @@ from jobs.journal_events import (
     JobPlanned,
     JobReceived,
     SegmentCommitted,
+    SketchedTake,
     StateMoved,
+    TakeChosen,
     TakeDelivered,
+    TakesSketched,
 )
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.manifest import SegmentRecord
@@ -78,6 +81,34 @@ class StandInFarm:
         reason = Reason(ReasonKind.PERMANENT, error.message)
         self._write(*self._moves(job, [JobEvent.FAILED], reason), JobErred(job=job, error=error.as_record()))
 
+    def sketch(self, job: str) -> None:
+        """Its three takes can be looked at."""
+        self._write(
+            *self._moves(job, [JobEvent.HELD], Reason(ReasonKind.CHOICE, "nobody has chosen yet")),
+            TakesSketched(
+                job=job,
+                takes=tuple(
+                    SketchedTake(
+                        take=take,
+                        sheet=f"take-{take}/sheet.jpg",
+                        sheet_sha256=SHA,
+                        playback=f"take-{take}/playback.mp4",
+                        playback_sha256=SHA,
+                        sketch_seconds=0.5,
+                        segments=take,
+                        price_seconds=30.0 + take,
+                        wait_seconds=10.0 + take,
+                    )
+                    for take in (1, 2, 3)
+                ),
+                is_measured=True,
+                expires_after=3600.0,
+            ),
+        )
+
+    def choose(self, job: str, take: int) -> None:
+        self._write(TakeChosen(job=job, take=take))
+
     def give_up_segment(self, job: str, *, bundle: str) -> None:
         self._write(BundleWritten(job=job, segment=0, bundle=bundle))
 
@@ -121,7 +152,9 @@ class StandInFarm:
             folder=request.folder,
             on_hold=request.on_hold,
         )
-        planned = JobPlanned(job=name, plan_hash=SHA, takes=1, segments_per_take=1)
+        spec = request.document["spec"]
+        offered = spec["takes"] if spec.get("choose") else 0
+        planned = JobPlanned(job=name, plan_hash=SHA, takes=1, segments_per_take=1, offered=offered)
         in_line = self._moves(name, [JobEvent.VALIDATION_STARTED, JobEvent.PLANNED], PLAN)
         if request.on_hold:
             return [received, planned, *in_line, *self._moves(name, [JobEvent.HELD], USER)]

@@ -361,3 +361,36 @@ def test_speech_without_a_place_is_a_mistake() -> None:
     mistake = only_mistake(with_field("spec.speech", {"track": 2}))
     assert (mistake.path, mistake.code) == ("spec.speech.uri", "missing_field")
     assert mistake.hint
+
+
+def test_a_take_may_be_chosen_or_asked_for() -> None:
+    record = with_field("spec.takes", 4)
+    assert parse(record).job.spec.choose is None
+    for choice in ("ask", 3):
+        record["spec"]["choose"] = choice
+        assert parse(record).job.spec.choose == choice
+
+
+@pytest.mark.parametrize(
+    ("takes", "choice", "code"),
+    [
+        (4, "mine", "bad_value"),
+        (4, 0, "bad_value"),
+        (4, True, "bad_value"),
+        (4, 1.0, "bad_value"),
+        (4, 5, "no_such_take"),
+        (1, "ask", "nothing_to_choose"),
+        (1, 1, "nothing_to_choose"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_a_mistake(takes: int, choice: object, code: str) -> None:
+    record = with_field("spec.takes", takes)
+    record["spec"]["choose"] = choice
+    mistake = only_mistake(record)
+    assert (mistake.path, mistake.code) == ("spec.choose", code)
+
+
+def test_where_the_takes_are_wrong_nothing_is_said_of_the_choice() -> None:
+    record = with_field("spec.takes", 0)
+    record["spec"]["choose"] = 3
+    assert only_mistake(record).path == "spec.takes"

@@ -178,8 +178,10 @@ def test_whatever_changes_the_bytes_changes_the_plan(changed: dict[str, Any]) ->
         {"subject": "/elsewhere"},
         {"output": {"uri": "other.mp4"}},
         {"takes": 3},
+        {"takes": 3, "choose": "ask"},
+        {"takes": 3, "choose": 2},
     ],
-    ids=lambda spec: next(iter(spec)),
+    ids=lambda spec: " ".join(map(str, spec.values())) if "choose" in spec else next(iter(spec)),
 )
 def test_where_things_lie_and_how_many_takes_there_are_does_not_change_the_plan(spec: dict[str, Any]) -> None:
     assert a_plan(job=a_job(**spec)).plan_hash == a_plan().plan_hash
@@ -212,3 +214,16 @@ def test_an_hour_of_speech_is_planned_in_no_time() -> None:
 def test_a_plan_for_nothing_is_refused(frame_count: int, motion: int, faces: int) -> None:
     with pytest.raises(ValueError, match=r"frame"):
         a_plan(frame_count=frame_count, motion_context=motion, face_context=faces)
+
+
+def test_what_is_rendered_follows_the_choice() -> None:
+    every = a_plan(job=a_job(takes=3))
+    asks = a_plan(job=a_job(takes=3, choose="ask"))
+    number = a_plan(job=a_job(takes=3, choose=2))
+    assert [plan.rendered_takes for plan in (every, asks, number)] == [(1, 2, 3), (), (2,)]
+    assert [plan.awaits_choice for plan in (every, asks, number)] == [False, True, False]
+    assert [plan.offers_choice for plan in (every, asks, number)] == [False, True, True]
+    assert asks.segment_count == number.segment_count == len(asks.segments)
+    assert asks.choose(2) == number
+    with pytest.raises(ValueError, match="none is number 4"):
+        asks.choose(4)

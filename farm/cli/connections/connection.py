@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from farm.cli.connections.views import AskedView, EventView, JobView, MasterView, SubmittedView
 from jobs.farm_requests import (
     CancelRequest,
+    ChooseRequest,
     PauseRequest,
     RequeueRequest,
     ResumeRequest,
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from farm.cli.connections.batch_access import BatchAccess
     from farm.cli.connections.webhook_access import WebhookAccess
 
-ChangeRequest = PauseRequest | ResumeRequest | CancelRequest | RetryRequest | RequeueRequest | WaiveRequest
+ChangeRequest = (
+    PauseRequest
+    | ResumeRequest
+    | CancelRequest
+    | RetryRequest
+    | RequeueRequest
+    | WaiveRequest
+    | ChooseRequest
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from farm import asking
@@ -16,6 +17,7 @@ from farm.cli.connections.journal_batches import JournalBatches
 from farm.cli.connections.views import (
     WAITS_FOR_FARM,
     AskedView,
+    ChoiceView,
     EventView,
     FactsOfMachine,
     JobView,
@@ -84,7 +86,11 @@ class JournalConnection:
         # In this order: what a farm takes in between the two is in both, and not in neither.
         waiting = asking.waiting_submits(self._journal)
         known = self._known()
-        shown = [_view(job) for job in known.values() if everything or not job.is_over_for_good]
+        shown = [
+            _view(job, store=self._settings.store)
+            for job in known.values()
+            if everything or not job.is_over_for_good
+        ]
         return shown + [_waiting_view(*each) for each in waiting.items() if each[0] not in known]
 
     def job(self, name: str) -> JobView:
@@ -98,7 +104,7 @@ class JournalConnection:
                 return _waiting_view(name, waiting[name])
         if known is None:
             raise asking.refusal_of(self._journal, name) or unknown_job(name)
-        return _view(known)
+        return _view(known, store=self._settings.store)
 
     def submit(self, specs: Sequence[Path], terms: SubmitTerms) -> Sequence[SubmittedView]:
         """See `FarmConnection`."""
@@ -250,7 +256,14 @@ def _interruptible(what_is_kept: str) -> Iterator[None]:
         raise Cancelled(f"stopped waiting for the farm; {what_is_kept}", where="farm", hint=hint) from None
 
 
-def _view(job: LedgerJob) -> JobView:
+def _choice(job: LedgerJob, *, store: str) -> ChoiceView | None:
+    if job.sketched is None:
+        return ChoiceView(offered=job.offered, chosen=job.chosen) if job.offered else None
+    expires_at = datetime.fromtimestamp(job.sketched_at + job.sketched.expires_after, UTC)
+    return ChoiceView.of(job.sketched, store=store.rstrip("/"), expires_at=expires_at)
+
+
+def _view(job: LedgerJob, *, store: str) -> JobView:
     reason, code = (str(job.reason), job.reason.code) if job.reason else ("", "")
     obstacle = None
     if job.waits is not None:
@@ -282,6 +295,7 @@ def _view(job: LedgerJob) -> JobView:
         ],
         error=None if job.error is None else asking.error_from_record(job.error),
         obstacle=obstacle,
+        choice=_choice(job, store=store),
         facts=FactsOfMachine(
             folder=job.folder,
             plan_hash=job.plan_hash,

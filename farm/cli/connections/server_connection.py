@@ -19,10 +19,12 @@ from farm.cli.connections.server_webhooks import ServerWebhooks
 from farm.cli.connections.views import (
     WAITS_FOR_FARM,
     AskedView,
+    ChoiceView,
     EventView,
     JobView,
     MasterView,
     Obstacle,
+    SketchView,
     SubmittedView,
 )
 from farm.cli.connections.webhook_access import WebhookAccess
@@ -32,9 +34,16 @@ from jobs.errors import (
     DiskFull,
     FarmError,
 )
-from jobs.farm_requests import CancelRequest, PauseRequest, RequeueRequest, ResumeRequest, RetryRequest
+from jobs.farm_requests import (
+    CancelRequest,
+    ChooseRequest,
+    PauseRequest,
+    RequeueRequest,
+    ResumeRequest,
+    RetryRequest,
+)
 from moda_client import Client, FarmRefused, Job, KeyFacts, Master
-from moda_client.answers import Asked
+from moda_client.answers import Asked, Choice
 
 _WAITING: Final = "waiting"
 """What the API calls `WAITS_FOR_FARM`."""
@@ -190,6 +199,8 @@ class ServerConnection:
             return client.cancel(job, idempotency_key=token)
         if isinstance(request, RetryRequest):
             return client.retry(job, idempotency_key=token)
+        if isinstance(request, ChooseRequest):
+            return client.choose(job, request.take, idempotency_key=token)
         change = client.requeue if isinstance(request, RequeueRequest) else client.waive
         return change(
             job,
@@ -226,6 +237,28 @@ class ServerConnection:
             ],
             error=error if job.is_over else None,
             obstacle=Obstacle(doing="", error=error) if error and not job.is_over else None,
+            choice=self._choice(job.choice),
+        )
+
+    def _choice(self, choice: Choice | None) -> ChoiceView | None:
+        if choice is None:
+            return None
+        return ChoiceView(
+            offered=choice.offered,
+            chosen=choice.chosen,
+            expires_at=choice.expires_at,
+            is_measured=choice.is_measured,
+            takes=[
+                SketchView(
+                    take=each.take,
+                    sheet=f"{self._address}{each.sheet_url}",
+                    playback=f"{self._address}{each.playback_url}",
+                    segments=each.segments,
+                    price_seconds=each.price_seconds,
+                    wait_seconds=each.wait_seconds,
+                )
+                for each in choice.takes
+            ],
         )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from jobs.errors import Cancelled, FarmError, RenderError
+from jobs.journal_events import TakesSketched
 from jobs.lifecycle import JobState
 
 WAITS_FOR_FARM: Final = "waits for a farm"
@@ -40,6 +41,107 @@ class MasterView:
             "manifest": self.manifest,
             "sha256": self.sha256,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchView:
+    """A take that can be chosen.
+
+    Attributes:
+        sheet, playback: Path, ``s3://`` URI or address of the server.
+        segments: Segments that would be rendered.
+        price_seconds: Seconds of replicas that these are expected to take.
+        wait_seconds: How long that is expected to take.
+    """
+
+    take: int
+    sheet: str
+    playback: str
+    segments: int
+    price_seconds: float
+    wait_seconds: float
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "take": self.take,
+            "sheet": self.sheet,
+            "playback": self.playback,
+            "segments": self.segments,
+            "price_seconds": self.price_seconds,
+            "wait_seconds": self.wait_seconds,
+        }
+
+    def line(self, *, is_measured: bool) -> str:
+        """What its pixels would cost, for a person."""
+        assumed = "" if is_measured else ", assumed: none was measured yet"
+        return (
+            f"{self.segments} segments, {self.price_seconds:.0f} replica seconds,"
+            f" done in about {self.wait_seconds:.0f} s{assumed}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceView:
+    """One of several takes is rendered.
+
+    Attributes:
+        chosen: Which, once that is known.
+        takes: Those that can be chosen, once they can be looked at.
+        expires_at: When the job ends, if nobody has chosen one by then.
+        is_measured: The prices are made of segments that were rendered.
+    """
+
+    offered: int
+    chosen: int | None = None
+    takes: Sequence[SketchView] = ()
+    expires_at: datetime | None = None
+    is_measured: bool = False
+
+    @classmethod
+    def of(cls, sketched: TakesSketched, *, store: str, expires_at: datetime | None = None) -> Self:
+        """The choice that is open, from a store's address."""
+        return cls(
+            offered=len(sketched.takes),
+            expires_at=expires_at,
+            is_measured=sketched.is_measured,
+            takes=[
+                SketchView(
+                    take=each.take,
+                    sheet=f"{store}/{each.sheet}",
+                    playback=f"{store}/{each.playback}",
+                    segments=each.segments,
+                    price_seconds=each.price_seconds,
+                    wait_seconds=each.wait_seconds,
+                )
+                for each in sketched.takes
+            ],
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "offered": self.offered,
+            "chosen": self.chosen,
+            "takes": [each.as_record() for each in self.takes],
+            "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "is_measured": self.is_measured,
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """For a person: a line for each thing that there is to say."""
+        if not self.takes:
+            chosen = "not chosen yet" if self.chosen is None else f"take {self.chosen} is chosen"
+            return [("choice", f"{chosen}, of {self.offered}")]
+        found = []
+        for each in self.takes:
+            found += [
+                (f"take {each.take}", each.line(is_measured=self.is_measured)),
+                ("  sheet", each.sheet),
+                ("  playback", each.playback),
+            ]
+        until = f"{self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else ""
+        return [*found, ("choose until", until)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +202,7 @@ class JobView:
         told: What there is to know of the speech's file.
         error: What ended it.
         obstacle: What it waits for.
+        choice: Where one of several takes is rendered.
         facts: Where the farm's journal is at hand.
     """
 
@@ -117,6 +220,7 @@ class JobView:
     masters: Sequence[MasterView] = ()
     error: FarmError | None = None
     obstacle: Obstacle | None = None
+    choice: ChoiceView | None = None
     facts: FactsOfMachine | None = None
 
     @property
@@ -170,6 +274,7 @@ class JobView:
                 "seconds": self.seconds,
                 "delivered": [master.as_record() for master in self.masters],
                 "waits": obstacle,
+                "choice": self.choice and self.choice.as_record(),
                 "error": self.error and self.error.as_record(),
             }
             | (self.facts.as_record() if self.facts else {})

@@ -26,6 +26,9 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/jobs/{job}/resume"): Scope.WRITE,
     ("POST", "/v1/jobs/{job}/cancel"): Scope.WRITE,
     ("POST", "/v1/jobs/{job}/retry"): Scope.WRITE,
+    ("POST", "/v1/jobs/{job}/choose"): Scope.WRITE,
+    ("GET", "/v1/jobs/{job}/takes/{take}/sheet"): Scope.READ,
+    ("GET", "/v1/jobs/{job}/takes/{take}/playback"): Scope.READ,
     ("POST", "/v1/jobs/{job}/segments/requeue"): Scope.WRITE,
     ("POST", "/v1/jobs/{job}/segments/waive"): Scope.WRITE,
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
@@ -54,6 +57,7 @@ OPEN = {("GET", "/v1/health"), ("GET", "/v1/ready"), ("GET", "/v1/errors/{code}"
 BODIES = {
     "/v1/jobs/{job}/segments/requeue": {"first_frame": 0, "last_frame": 1},
     "/v1/jobs/{job}/segments/waive": {"first_frame": 0, "last_frame": 1},
+    "/v1/jobs/{job}/choose": {"take": 1},
     "/v1/keys": {"studio": "north"},
     "/v1/batches": {"name": "spring", "template": {}, "rows": []},
     "/v1/webhooks": {"url": "https://127.0.0.1/"},

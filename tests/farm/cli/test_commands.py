@@ -254,3 +254,54 @@ def test_a_broken_environment_is_named(
     monkeypatch.setenv("RAY_AUTH_MODE", "perhaps")
     assert farm("render", spec) == ExitCode.USAGE
     assert "RAY_AUTH_MODE" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asking(tmp_path: Path, write_speech: Any, make_job: Any) -> Path:
+    write_speech()
+    make_job("asking", takes=3, choose="ask")
+    return tmp_path / "asking.yaml"
+
+
+def test_a_render_that_asks_draws_its_takes_and_renders_the_one_that_is_chosen(
+    farm: Farm, asking: Path, stages: FakeStages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert farm("render", asking, "--json") == ExitCode.OK
+    told = json.loads(capsys.readouterr().out)
+    assert (told["state"], [each["take"] for each in told["choice"]["takes"]]) == ("held", [1, 2, 3])
+    for each in told["choice"]["takes"]:
+        assert Path(each["sheet"]).is_file()
+        assert Path(each["playback"]).is_file()
+        assert each["price_seconds"] > 0
+    assert stages.noted("render-") == 0
+    windows = stages.noted("motion-")
+    assert farm("render", asking, "--choose", "2") == ExitCode.OK
+    assert "hello.take2.mp4" in capsys.readouterr().out
+    assert stages.noted("motion-") == windows
+    assert stages.noted("render-") == 2
+    assert not (tmp_path / "out" / "hello.mp4").exists()
+
+
+def test_a_render_that_asks_tells_people_where_to_look(
+    farm: Farm, asking: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert farm("render", asking) == ExitCode.OK
+    said = capsys.readouterr()
+    assert said.out.count("sheet.jpg") == said.out.count("playback.mp4") == 3
+    assert "--choose TAKE" in said.err
+
+
+@pytest.mark.parametrize(("name", "take"), [("asking", "4"), ("hello", "1")])
+def test_a_take_that_is_not_there_cannot_be_chosen(
+    farm: Farm, asking: Path, spec: Path, name: str, take: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = {"asking": asking, "hello": spec}[name]
+    assert farm("render", path, "--choose", take, "--json") == ExitCode.USAGE
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "no_such_take"
+
+
+def test_a_plan_says_that_one_take_of_several_is_rendered(
+    farm: Farm, asking: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert farm("plan", asking) == ExitCode.OK
+    assert "one of 3 is rendered, once somebody chose it" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from jobs.access import Scope
 from jobs.errors import ExitCode, NotSpeech, SegmentFailed
 from jobs.farm_requests import (
     CancelRequest,
+    ChooseRequest,
     PauseRequest,
     RequeueRequest,
     ResumeRequest,
@@ -310,3 +311,25 @@ def test_a_recording_that_is_not_there_is_told_before_anything_is_sent(
     code, record = way.told("submit", write_spec(), write_spec("other", speech="nowhere.wav"))
     assert (code, record["error"]["code"]) == (ExitCode.INPUT, "input_not_found")
     assert farm.requests == []
+
+
+def test_a_take_is_chosen(way: Way, farm: StandInFarm, write_spec: Any) -> None:
+    assert way.run("submit", write_spec(takes=3, choose="ask")) == ExitCode.OK
+    assert way.run("choose", "hello-1", "2") == ExitCode.OK
+    assert farm.requests[-1] == ChooseRequest(job="hello-1", take=2)
+    assert way.run("choose", "hello-1", "0") == ExitCode.USAGE
+
+
+def test_the_takes_of_a_job_that_waits_are_told(way: Way, farm: StandInFarm, write_spec: Any) -> None:
+    assert way.run("submit", write_spec(takes=3, choose="ask")) == ExitCode.OK
+    farm.sketch("hello-1")
+    code, record = way.told("status", "hello-1")
+    assert code == ExitCode.OK
+    choice = record["choice"]
+    assert (choice["offered"], choice["chosen"], choice["is_measured"]) == (3, None, True)
+    assert [each["price_seconds"] for each in choice["takes"]] == [31.0, 32.0, 33.0]
+    assert way.run("status", "hello-1") == ExitCode.OK
+    assert way.out.count("sheet") >= 3
+    assert "replica seconds" in way.out
+    farm.choose("hello-1", 3)
+    assert way.told("status", "hello-1")[1]["choice"]["chosen"] == 3

@@ -16,6 +16,7 @@ from small_farm import SmallFarm
 
 from farm.config import PoolSizes
 from farm.coordination.coordinator import FarmCoordinator
+from farm.coordination.sketches import is_sketching
 from farm.coordination.state import CoordinatorState
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.inline_pools import InlinePools
@@ -26,6 +27,7 @@ from farm.scheduling.units import Stage
 from jobs.farm_requests import (
     AnyRequest,
     CancelRequest,
+    ChooseRequest,
     PauseRequest,
     RequeueRequest,
     ResumeRequest,
@@ -42,6 +44,7 @@ T = TypeVar("T")
 _SPEECHES = {"word.wav": 0.4, "phrase.wav": 2.2, "sentence.wav": 4.2, "chapter.wav": 14.0}
 _MOST_JOBS = 5
 _MOST_TURNS = 4000
+_RESTING = {JobState.HELD, JobState.PAUSED, JobState.STITCHING}
 _NEEDS_A_FACE = {SegmentState.READY, SegmentState.LEASED, SegmentState.SUSPECT}
 
 
@@ -119,6 +122,7 @@ class Wish:
     title: str
     speech: str
     takes: int
+    asks: bool = False
 
 
 class RandomLife:
@@ -127,7 +131,7 @@ class RandomLife:
     Attributes:
         happened: How often each kind of thing was done.
         ends: What became of each job.
-        succeeded: Those of them that came to a master without a gap.
+        succeeded: Those of them that came to a master without a gap, and the takes that were delivered.
     """
 
     def __init__(self, folder: Path, *, seed: int, journal: str = "") -> None:
@@ -135,7 +139,7 @@ class RandomLife:
         self.happened: Counter[str] = Counter()
         self.wishes: dict[str, Wish] = {}
         self.ends: dict[str, JobState] = {}
-        self.succeeded: dict[str, Wish] = {}
+        self.succeeded: list[tuple[Wish, tuple[int, ...]]] = []
         self.farm = SmallFarm(folder, faults=self._faults(), replicas=1, journal=journal)
         # Short patience: the clock of a life runs no longer than its turns.
         self.farm.rules = FarmSpec(
@@ -204,7 +208,9 @@ class RandomLife:
         if len(self.wishes) >= _MOST_JOBS:
             return
         chance, title = self.chance, f"job{len(self.wishes)}"
-        wish = Wish(title, chance.choice(sorted(_SPEECHES)), chance.choice((1, 1, 2)))
+        takes = chance.choice((1, 1, 2))
+        asks = takes > 1 and chance.random() < 0.5
+        wish = Wish(title, chance.choice(sorted(_SPEECHES)), takes, asks)
         scheduling = {
             "tier": chance.choice(("interactive", "normal", "bulk")),
             "on_quarantine": chance.choice(("fail", "hold", "fill")),
@@ -217,6 +223,7 @@ class RandomLife:
             on_hold=chance.random() < 0.2,
             speech=wish.speech,
             takes=wish.takes,
+            choose="ask" if wish.asks else None,
             scheduling={key: value for key, value in scheduling.items() if value is not None},
         )
         self.wishes[name] = wish
@@ -258,7 +265,9 @@ class RandomLife:
         scheduler = self.coordinator.state.scheduler
         entries = scheduler.jobs
         for name, entry in entries.items():
-            if entry.given_up and entry.can_pay(scheduler.cost_of(name)):
+            if entry.is_held_for_choice:
+                self.farm.ask(ChooseRequest(job=name, take=self.chance.randint(1, 2)))
+            elif entry.given_up and entry.can_pay(scheduler.cost_of(name)):
                 self.farm.ask(RetryRequest(job=name))
             elif entry.given_up:
                 # As the refusal of a retry says: requeued first, resumed with more then.
@@ -288,14 +297,14 @@ class RandomLife:
         for name in self.wishes:
             assert farm.job(name).state.is_terminal
 
-    def _succeeded(self) -> dict[str, Wish]:
+    def _succeeded(self) -> list[tuple[Wish, tuple[int, ...]]]:
         """Jobs that came to the end that everybody hopes for, and without a gap."""
-        jobs = {name: self.farm.job(name) for name in self.wishes}
-        return {
-            name: self.wishes[name]
-            for name, job in jobs.items()
+        jobs = [self.farm.job(name) for name in self.wishes]
+        return [
+            (self.wishes[job.name], tuple(job.delivered))
+            for job in jobs
             if job.state is JobState.SUCCEEDED and SegmentState.WAIVED not in job.counts()
-        }
+        ]
 
 
 def speak_all(farm: SmallFarm) -> None:
@@ -360,7 +369,8 @@ def _fronts_differ(state: CoordinatorState) -> list[str]:
             found.append(f"{name}: {bare} wait for a replica, and their faces are not there")
         if run.open is None:
             continue
-        if state.scheduler.jobs[name].state in {JobState.HELD, JobState.PAUSED, JobState.STITCHING}:
+        is_resting = not is_sketching(state.scheduler.jobs[name], run)
+        if is_resting and state.scheduler.jobs[name].state in _RESTING:
             found.append(f"{name} rests, and its windows and faces are still wanted")
         lost = [unit for unit in run.open.order.out if not out[name, unit]]
         if lost:
@@ -393,6 +403,9 @@ _DOINGS: dict[str, Callable[[RandomLife], None]] = {
     "waive": lambda life: life.ask(lambda job: _request("waive", job, *life.frames())),
     "requeue": lambda life: life.ask(lambda job: _request("requeue", job, *life.frames())),
     "burst": RandomLife.burst,
+    "choose": lambda life: life.ask(
+        lambda job: ChooseRequest(job=job, take=life.chance.choice((1, 1, 2, 2, 3)))
+    ),
 }
 _ODDS = {
     "turns": 60,
@@ -407,4 +420,5 @@ _ODDS = {
     "waive": 1.5,
     "requeue": 3,
     "burst": 4,
+    "choose": 4,
 }

@@ -18,12 +18,13 @@ def live(folder: Path, *, seed: int, steps: int, journal: str = "") -> None:
     life.live(steps=steps)
     calm = SmallFarm(folder / "calm", replicas=1)
     speak_all(calm)
-    for wish in life.succeeded.values():
+    for wish, _ in life.succeeded:
         calm.submit(wish.title, speech=wish.speech, takes=wish.takes)
     with calm.running(background=HeldBackground()) as running:
         running.run_until(lambda: running.is_idle)
-    for wish in life.succeeded.values():
-        for take in range(1, wish.takes + 1):
+    for wish, delivered in life.succeeded:
+        assert len(delivered) == (1 if wish.asks else wish.takes)
+        for take in delivered:
             assert life.farm.sha256(wish.title, take) == calm.sha256(wish.title, take)
 
 

@@ -14,14 +14,19 @@ from jobs.journal_events import (
     JobReceived,
     JobRestored,
     SegmentCommitted,
+    SketchedTake,
     StateMoved,
+    TakeChosen,
     TakeDelivered,
+    TakesSketched,
 )
 from jobs.lifecycle import AttemptState
 from jobs.manifest import SegmentRecord
 from jobs.states import TRANSITIONS, State
 
 TAKES, SEGMENTS = 2, 3
+OFFERED = 4
+"""Takes that one is chosen from, of a job that asks."""
 
 
 def moves_from(state: State) -> list[tuple[str, str, str]]:
@@ -31,6 +36,14 @@ def moves_from(state: State) -> list[tuple[str, str, str]]:
         for (before, event), transition in TRANSITIONS.items()
         if before is state
     ]
+
+
+def plans_of(name: str) -> tuple[JobPlanned, ...]:
+    """What a job may come to: all takes are rendered, or one that somebody chooses."""
+    return (
+        JobPlanned(job=name, plan_hash="ab" * 32, takes=TAKES, segments_per_take=SEGMENTS),
+        JobPlanned(job=name, plan_hash="ab" * 32, takes=1, segments_per_take=SEGMENTS, offered=OFFERED),
+    )
 
 
 @st.composite
@@ -67,12 +80,12 @@ def _of_job(ledger: Ledger, name: str) -> list[st.SearchStrategy[AnyJournalEvent
     job = ledger.jobs[name]
     choices: list[st.SearchStrategy[AnyJournalEvent]] = [_moves(name, job.state)]
     if not job.state.is_terminal:
-        choices.append(
-            st.just(JobPlanned(job=name, plan_hash="ab" * 32, takes=TAKES, segments_per_take=SEGMENTS))
-        )
+        choices += [
+            st.just(plan) for plan in plans_of(name) if not job.is_planned or plan.offered == job.offered
+        ]
     if not job.is_planned:
         return [choice for choice in choices if not choice.is_empty]
-    segments = st.integers(0, TAKES * SEGMENTS - 1)
+    segments = st.integers(0, len(job.segments) - 1)
     choices += [
         segments.flatmap(lambda segment: _moves(f"{name}/{segment}", job.segments[segment])),
         st.tuples(segments, st.integers(1, 2)).flatmap(
@@ -89,15 +102,24 @@ def _of_job(ledger: Ledger, name: str) -> list[st.SearchStrategy[AnyJournalEvent
         ),
         st.builds(BundleWritten, job=st.just(name), segment=segments, bundle=st.sampled_from("xy")),
         st.builds(JobErred, job=st.just(name), error=st.just({"code": "x"})),
-        st.integers(1, TAKES).map(
-            lambda take: TakeDelivered(
-                job=name, take=take, master="m", manifest="n", sha256="0" * 64, size_bytes=1
-            )
-        ),
     ]
+    if job.offered and job.chosen is None:
+        choices += [
+            st.just(SKETCHED.model_copy(update={"job": name})),
+            st.integers(1, OFFERED).map(lambda take: TakeChosen(job=name, take=take)),
+        ]
+    else:
+        takes = range(1, TAKES + 1) if job.chosen is None else (job.chosen,)
+        choices.append(
+            st.sampled_from(takes).map(
+                lambda take: TakeDelivered(
+                    job=name, take=take, master="m", manifest="n", sha256="0" * 64, size_bytes=1
+                )
+            )
+        )
     if not job.state.is_terminal:
         choices.append(
-            st.permutations(range(TAKES * SEGMENTS)).map(
+            st.permutations(range(len(job.segments))).map(
                 lambda order: JobRestored(
                     job=name, state="queued", committed=order[:2], quarantined=order[2:3], waived=order[3:4]
                 )
@@ -118,6 +140,25 @@ def _moves(subject: str, state: State) -> st.SearchStrategy[AnyJournalEvent]:
     )
 
 
+SKETCHED = TakesSketched(
+    job="",
+    takes=tuple(
+        SketchedTake(
+            take=take,
+            sheet="s",
+            sheet_sha256="0" * 64,
+            playback="p",
+            playback_sha256="0" * 64,
+            sketch_seconds=1.0,
+            segments=SEGMENTS,
+            price_seconds=30.0,
+            wait_seconds=30.0,
+        )
+        for take in range(1, OFFERED + 1)
+    ),
+    is_measured=False,
+    expires_after=60.0,
+)
 RECORDS = st.builds(
     SegmentRecord,
     index=st.integers(0, SEGMENTS - 1),
