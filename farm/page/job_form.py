@@ -47,6 +47,12 @@ MAIN: Final = (
     FieldWords(
         path="spec.takes", label="Takes", help="Variants of the same words; each moves in its own way."
     ),
+    FieldWords(
+        path="spec.choose",
+        label="Which of several takes is rendered",
+        choices={"ask": "The one I choose, once I have seen each in lines"},
+        if_empty="All of them",
+    ),
     FieldWords(path="spec.seed", label="Seed", help="The same seed gives the same video."),
     FieldWords(
         path="spec.scheduling.tier",
@@ -189,12 +195,13 @@ def _limits_of_schema() -> dict[str, FieldLimits]:
 def _limits(node: Mapping[str, Any], *, is_required: bool) -> FieldLimits:
     kind = {"integer": "integer", "number": "number"}.get(node.get("type", ""), "text")
     default = node.get("default")
+    choices = (node["const"],) if "const" in node else tuple(node.get("enum", ()))
     return FieldLimits(
-        kind="choice" if "enum" in node else kind,
+        kind="choice" if choices else kind,
         least=node.get("minimum", node.get("exclusiveMinimum")),
         most=node.get("maximum"),
         default="" if default is None else f"{default:g}" if isinstance(default, float) else str(default),
-        choices=tuple(node.get("enum", ())),
+        choices=choices,
         is_required=is_required,
     )
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from markupsafe import Markup
 
-from farm.api import job_routes, master_routes
+from farm.api import job_routes, master_routes, take_routes
 from farm.api.context import ApiContext, Context
 from farm.api.job_answers import JobAnswer
 from farm.api.problems import BadRequest
@@ -29,6 +29,7 @@ from farm.page.words import SEGMENT_WORDS, SegmentWords
 from jobs.errors import InputNotFound
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.priority import Tier
+from jobs.reasons import ReasonKind
 from jobs.states import TRANSITIONS
 
 router = APIRouter(prefix="/jobs/{job}")
@@ -111,10 +112,12 @@ async def live_job(job: str, context: Context, visitor: ReadingVisitor) -> Respo
 async def change_job(
     request: Request, job: str, context: Context, visitor: WritingVisitor, form: OwnForm
 ) -> Response:
-    """Pause, resume, cancel or retry it, or change some of its segments."""
+    """Pause, resume, cancel or retry it, choose one of its takes, or change some of its segments."""
     wanted = form.text("change")
     asked = job_routes.Change(job, context, visitor.key, Response())
-    if wanted == "resume":
+    if wanted == "choose":
+        answer = await take_routes.choose(asked, _take_of(form))
+    elif wanted == "resume":
         answer = await job_routes.resume(asked, _budget_of(form))
     elif wanted in _FRAME_CHANGES:
         answer = await _FRAME_CHANGES[wanted](asked, _frames_in(form))
@@ -172,6 +175,18 @@ async def master(job: str, take: int, context: Context, visitor: ReadingVisitor)
     return await master_routes.master(job, take, context, visitor.key)
 
 
+@router.get("/takes/{take}/sheet", response_class=FileResponse)
+async def sheet(job: str, take: int, context: Context, visitor: ReadingVisitor) -> FileResponse:
+    """Moments of a take that can be chosen."""
+    return await take_routes.sheet(job, take, context, visitor.key)
+
+
+@router.get("/takes/{take}/playback", response_class=FileResponse)
+async def playback(job: str, take: int, context: Context, visitor: ReadingVisitor) -> FileResponse:
+    """A take that can be chosen, in lines and with the speech."""
+    return await take_routes.playback(job, take, context, visitor.key)
+
+
 @router.get("/masters/{take}/manifest")
 async def manifest(job: str, take: int, context: Context, visitor: ReadingVisitor) -> dict[str, Any]:
     """Its manifest."""
@@ -194,6 +209,8 @@ async def _look(
         for grid in view.grids
         for cell in grid.cells
     }
+    if told.choice is not None and told.choice.takes:
+        shown["job-takes"] = filled("takes.html", job=job, choice=told.choice, visitor=visitor)
     shown |= {f"master-{each.take}": filled("master.html", job=told, master=each) for each in told.masters}
     shown["job-facts"] = filled(
         "job_facts.html", job=told, facts=_facts(told), document=told.document, visitor=visitor
@@ -246,7 +263,8 @@ def _actions(job: LedgerJob, *, has_given_up: bool) -> JobActions:
 
     return JobActions(
         pause=is_possible(JobEvent.PAUSE_ASKED),
-        resume=is_possible(JobEvent.RESUMED),
+        # Where it waits for a choice, that is what goes on with it.
+        resume=is_possible(JobEvent.RESUMED) and not (job.reason and job.reason.kind is ReasonKind.CHOICE),
         cancel=is_possible(JobEvent.CANCEL_ASKED),
         retry=job.state is JobState.FAILED or (has_given_up and not job.state.is_terminal),
     )
@@ -285,6 +303,13 @@ def _budget_of(form: Form) -> job_routes.ResumeBody | None:
         raise BadRequest(
             "is no number of GPU seconds", where="max_gpu_seconds", hint="leave it empty, or write 3600"
         ) from None
+
+
+def _take_of(form: Form) -> take_routes.ChooseBody:
+    try:
+        return take_routes.ChooseBody(take=int(form.text("take")))
+    except ValueError:
+        raise BadRequest("is no number of a take", where="take", hint="load the page again") from None
 
 
 def _frames_in(form: Form) -> job_routes.FramesBody:
