@@ -59,7 +59,7 @@ def time_render(
         FarmError: See `farm.rendering.render_job`.
     """
     speech = folder / "speech.wav"
-    _write_wave(speech, np.resize(samples_S, seconds * SAMPLE_RATE))
+    write_wave(speech, np.resize(samples_S, seconds * SAMPLE_RATE))
     document = {
         "apiVersion": "farm/v1",
         "kind": "RenderJob",
@@ -97,7 +97,8 @@ def markdown(timings: Sequence[Timing]) -> str:
     return markdown_table(["speech", "ours, s", "s per s", "start-up, s", "paper, s"], rows)
 
 
-def _write_wave(path: Path, samples_S: NDArray[np.float32]) -> None:
+def write_wave(path: Path, samples_S: NDArray[np.float32]) -> None:
+    """Write mono samples at 16 kHz in [-1, 1] as 16-bit PCM."""
     with open_wave(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
