@@ -114,6 +114,13 @@ class LedgerJob:
         return self.segments_per_take > 0
 
     @property
+    def rendered_takes(self) -> tuple[int, ...]:
+        """Takes whose segments it has, in their order; none while one of several is to be chosen."""
+        if not self.offered:
+            return tuple(range(1, self.takes + 1))
+        return () if self.chosen is None else (self.chosen,)
+
+    @property
     def is_over_for_good(self) -> bool:
         """Nothing moves it any more; a failed job may still be retried."""
         return self.state in _OVER_FOR_GOOD

@@ -181,7 +181,7 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
     elif isinstance(event, AccountNoted):
         job.seconds, job.max_gpu_seconds = event.spent, event.max_gpu_seconds
     elif isinstance(event, TakeDelivered):
-        if event.take not in _rendered_takes(job):
+        if event.take not in job.rendered_takes:
             raise Impossible(f"job {job.name!r} renders no take of the number {event.take}")
         job.delivered[event.take] = event
         job.waits = None
@@ -213,12 +213,6 @@ def _plan(job: LedgerJob, event: JobPlanned) -> None:
     job.offered, job.chosen = event.offered, event.chosen
     job.told = event.told
     job.segments = SegmentStates(event.takes * event.segments_per_take)
-
-
-def _rendered_takes(job: LedgerJob) -> tuple[int, ...]:
-    if not job.offered:
-        return tuple(range(1, job.takes + 1))
-    return () if job.chosen is None else (job.chosen,)
 
 
 def _restore(job: LedgerJob, event: JobRestored) -> None:

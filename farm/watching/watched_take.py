@@ -58,7 +58,7 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
         InputNotFound: The job has no such take.
     """
     document = job.document
-    takes = job.takes or document["spec"].get("takes", 1)
+    takes = document["spec"].get("takes", 1)
     if not 1 <= number <= takes:
         raise InputNotFound(
             f"the job has {takes} takes, and none is number {number}",
@@ -66,7 +66,9 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
             code="unknown_take",
             hint="takes count from 1",
         )
-    first = (number - 1) * job.segments_per_take
+    if job.is_planned and number not in job.rendered_takes:
+        raise _not_rendered(job, number)
+    first = job.rendered_takes.index(number) * job.segments_per_take if job.is_planned else 0
     states = job.segments[first : first + job.segments_per_take] if job.is_planned else ()
     listed = _listed(states, is_decided=job.state in _DECIDED or number in job.delivered)
     metadata = document["metadata"]
@@ -87,6 +89,23 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
         total=len(states),
         filled=frozenset(index for index in range(listed) if states[index] is SegmentState.WAIVED),
         is_ended=job.state.is_terminal or (job.is_planned and listed == len(states)),
+    )
+
+
+def _not_rendered(job: LedgerJob, number: int) -> InputNotFound:
+    if job.chosen is None:
+        return InputNotFound(
+            "nobody has chosen yet which take is rendered",
+            where=f"take {number}",
+            code="nothing_to_watch",
+            hint=f"choose one: farm choose {job.name} TAKE",
+            retry=Retry.LATER,
+        )
+    return InputNotFound(
+        f"take {job.chosen} was chosen, and no other is rendered",
+        where=f"take {number}",
+        code="nothing_to_watch",
+        hint=f"watch take {job.chosen}",
     )
 
 

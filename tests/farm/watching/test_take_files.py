@@ -23,7 +23,7 @@ from farm.watching.take_files import TakeFiles
 from farm.watching.watched_take import watched_take
 from infra.storage import ObjectStore, open_store
 from jobs.errors import FarmError, InputChanged, InputNotFound
-from jobs.farm_requests import CancelRequest
+from jobs.farm_requests import CancelRequest, ChooseRequest
 from jobs.plan import sound_key
 
 
@@ -305,3 +305,19 @@ def test_another_store_has_none_of_it(farm: SmallFarm, tmp_path: Path) -> None:
     farm.run()
     elsewhere = TakeFiles(open_store(str(tmp_path / "elsewhere")), cache=tmp_path / "cache")
     assert refusal(lambda: elsewhere.file(watched_take(farm.job(job), 1), MAIN)).code == "segment_gone"
+
+
+def test_of_several_takes_the_chosen_one_alone_is_watched(farm: SmallFarm, tmp_path: Path) -> None:
+    job = farm.submit(takes=3, choose="ask")
+    farm.run()
+    with pytest.raises(InputNotFound, match="nobody has chosen yet") as waiting:
+        watched_take(farm.job(job), 2)
+    assert waiting.value.retry.value == "later"
+    farm.ask(ChooseRequest(job=job, take=2))
+    farm.run()
+    _, frames, _ = played(saved(files_of(farm), farm, job, tmp_path / "played", take=2))
+    _, master, _ = played(farm.master(take=2))
+    assert all(np.array_equal(*pair) for pair in zip(frames, master, strict=True))
+    with pytest.raises(InputNotFound, match="take 2 was chosen") as other:
+        watched_take(farm.job(job), 1)
+    assert other.value.code == "nothing_to_watch"
