@@ -4,6 +4,7 @@
 |---|---|
 | `benchmarks.inference_times` | seconds from speech to video by length of the speech (Table 6) |
 | `benchmarks.edited_speech` | segments that an edit of a speech renders again |
+| `benchmarks.takes_before_pixels` | what takes cost that nobody chose |
 | `benchmarks.help_time` | seconds until `farm --help` is shown |
 | `benchmarks.scheduler_throughput` | dispatch decisions a second |
 | `benchmarks.journal_throughput` | events a second that a journal takes in and gives back |
