@@ -28,13 +28,15 @@ def filled(template: str, **values: Any) -> Markup:
     return Markup(_ENVIRONMENT.get_template(template).render(**values))
 
 
-def moment(at: datetime | None) -> Markup:
-    """A time; the script puts it into the zone of whoever looks."""
+def moment(at: datetime | None, *, is_exact: bool = False) -> Markup:
+    """A time; the script puts it into the zone of whoever looks, in words unless it is exact, as one to come is."""
     if at is None:
         return Markup("")
     shown = at.astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(
-        shown.isoformat(timespec="seconds"), f"{shown:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}"{}>{}</time>').format(
+        shown.isoformat(timespec="seconds"),
+        Markup(" data-exact") if is_exact else "",
+        f"{shown:%Y-%m-%d %H:%M:%S} UTC",
     )
 
 

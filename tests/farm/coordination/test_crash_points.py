@@ -119,7 +119,7 @@ def test_the_points_cover_everything_that_outlives_a_farm(calm: Calm) -> None:
         "the submit of a segment",
         "the work on a segment",
         "the background's work: plan_job",
-        "the background's work: read_job_speech",
+        "the background's work: open_speech",
         "the background's work: find_segment",
         "the background's work: finish_takes",
     ):
