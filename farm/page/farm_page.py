@@ -36,7 +36,7 @@ _WAITS: Final[Mapping[str, str]] = {
     "motion": "Its motion",
     "planning": "Its plan",
     "sketching": "Its takes, which are being drawn",
-    "choice": "You: one of its takes is to be chosen",
+    "choice": "Your word: one of its takes is to be chosen",
     "finishing": "Its master, which is being joined and delivered",
     "backoff": "Something that does not answer; it is tried again",
     "fresh_replica": "A fresh replica",
