@@ -20,6 +20,7 @@ from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
 from infra.storage import ObjectStore
 from jobs.errors import SegmentRejected, UnknownSubject
+from jobs.forms import check_form
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
 from jobs.locations import builtin_name, is_s3, manifest_location
@@ -127,6 +128,7 @@ def make_plan(
         encoder=cast.profile.describe(fps=FRAME_RATE),
         engine_version=engine_identity(),
         device_kind=device_kind,
+        form=loaded.job.spec.output.form,
     )
     return plan_render(
         loaded.job,
@@ -192,9 +194,10 @@ def prepare_job(
         chosen: The take that somebody chose since it was planned first.
 
     Raises:
-        FarmError: The store failed, there is no room, a file of the studio's is in the way, or what is committed may
-            not be used.
+        FarmError: The form cannot be computed on that kind of processor, the store failed, there is no room, a file of
+            the studio's is in the way, or what is committed may not be used.
     """
+    check_form(loaded.job.spec.output.form, device_kind=device_kind)
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
     plan = plan if chosen is None else plan.choose(chosen)
@@ -217,6 +220,8 @@ def prepare_job(
             profile=cast.profile.name,
             fps=plan.fps,
             inspection=policy,
+            form=loaded.job.spec.output.form,
+            device_kind=device_kind,
         ),
         records=records,
         flagged=flagged_before(records, policy=policy),

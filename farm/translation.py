@@ -10,6 +10,7 @@ from farm.crashes import said_by, traceback_of
 from jobs.errors import (
     DiskFull,
     FarmError,
+    FormUnavailable,
     InfrastructureError,
     InputNotFound,
     NotSpeech,
@@ -32,6 +33,7 @@ _BY_CODE: dict[str, type[FarmError]] = {
     "photo_unreadable": InputNotFound,
     "subject_not_found": UnknownSubject,
     "subject_unknown": UnknownSubject,
+    "form_unavailable": FormUnavailable,
     "encode_disk_full": DiskFull,
     "encode_output_unwritable": OutputUnwritable,
 }

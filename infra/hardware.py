@@ -20,6 +20,10 @@ _PROC = Path("/proc")
 # The widest vector unit decides which kernels a numeric library picks, and with it the last bits of a result.
 _VECTOR_UNITS = (("amx_bf16", "amx"), ("avx512f", "avx512"), ("avx2", "avx2"), ("asimd", "neon"))
 
+# What multiplies in 16 and in 8 bits, by the names that `jobs.forms` asks for. Other processors can do it too, but no
+# faster, and some of those round sums of 8 bits off.
+_NARROW_UNITS = (("bf16", {"avx512_bf16", "amx_bf16"}), ("vnni", {"avx512_vnni", "avx_vnni"}))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
@@ -43,7 +47,7 @@ class Hardware:
     Attributes:
         cores: Whole cores' worth of time, at least 1.
         memory_bytes: Memory before the process is stopped for taking too much.
-        cpu_kind: Architecture and widest vector unit; processors of one kind round alike.
+        cpu_kind: Architecture, widest vector unit, and what multiplies in few bits; processors of one kind round alike.
         gpus: GPUs whose driver answers; empty without a driver.
     """
 
@@ -55,7 +59,18 @@ class Hardware:
     @property
     def device_kind(self) -> str:
         """Kind of processor that renders here, for the identity of a plan."""
-        return f"cuda {self.gpus[0].name}" if self.gpus else self.cpu_kind
+        return device_kind_of(self.cpu_kind, self.gpus)
+
+
+def kind_computing(device: str) -> str:
+    """Kind of processor that computes on this machine: the first GPU for ``cuda``, or the processor."""
+    gpus = visible_gpus() if device == "cuda" else ()
+    return device_kind_of(cpu_kind(), gpus)
+
+
+def device_kind_of(cpu: str, gpus: tuple[Gpu, ...]) -> str:
+    """The first GPU, or where there is none the processor."""
+    return f"cuda {gpus[0].name}" if gpus else cpu
 
 
 def probe_hardware() -> Hardware:
@@ -86,14 +101,15 @@ def usable_memory_bytes(*, cgroup: Path = _CGROUP) -> int:
 
 
 def cpu_kind(*, proc: Path = _PROC) -> str:
-    """Architecture and widest vector unit, such as ``cpu x86_64 avx512``."""
+    """Architecture, widest vector unit, and what multiplies in few bits, such as ``cpu x86_64 avx512 bf16 vnni``."""
     words: set[str] = set()
     for line in _text(proc / "cpuinfo").splitlines():
         if line.lower().startswith(("flags", "features")):
             words = set(line.partition(":")[2].split())
             break
     unit = next((name for flag, name in _VECTOR_UNITS if flag in words), "")
-    return f"cpu {platform.machine()} {unit}".rstrip()
+    narrow = [name for name, flags in _NARROW_UNITS if flags & words]
+    return " ".join(filter(None, ["cpu", platform.machine(), unit, *narrow]))
 
 
 def visible_gpus(*, command: str = "nvidia-smi") -> tuple[Gpu, ...]:

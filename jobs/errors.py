@@ -11,7 +11,8 @@
     ├── CastingError              who the job shows, and the weights that draw them
     │   ├── UnknownSubject            no subject package of that name or at that place
     │   ├── SubjectRefused            no consent on record, or a broken package
-    │   └── WeightsMismatch           weights of another architecture, size or training
+    │   ├── WeightsMismatch           weights of another architecture, size or training
+    │   └── FormUnavailable           a machine that cannot compute the network in the form that was asked for
     ├── OutputError               what the job writes
     │   ├── OutputUnwritable          the place of the master cannot be written
     │   ├── OutputRefused             something of the studio's would be lost there
@@ -168,6 +169,13 @@ class WeightsMismatch(CastingError):
     """Weights do not fit the architecture that should load them."""
 
     default_code = "weights_mismatch"
+
+
+class FormUnavailable(CastingError):
+    """A machine cannot compute the renderer's network in the form, or as the kind of processor, that a plan names."""
+
+    default_code = "form_unavailable"
+    default_retry = Retry.ELSEWHERE
 
 
 class OutputError(FarmError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from jobs.forms import NetworkForm
 from jobs.framerate import FRAME_RATE, Span
 from jobs.identity import sha256_of_record
 from jobs.spec import MotionAmplitudes, Profile, RenderJob
@@ -41,6 +42,7 @@ class Identities:
         encoder: Settings of the video encoder, by name.
         engine_version: Version of the code.
         device_kind: Kind of processor that renders; different kinds round differently.
+        form: How exactly the renderer's network is computed there.
     """
 
     speech_sha256: str
@@ -49,10 +51,16 @@ class Identities:
     encoder: Mapping[str, str | int] = field(default_factory=dict)
     engine_version: str
     device_kind: str
+    form: NetworkForm = NetworkForm.EXACT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights_sha256", dict(self.weights_sha256))
         object.__setattr__(self, "encoder", dict(self.encoder))
+
+    @property
+    def form_record(self) -> dict[str, str]:
+        """The form as plain data; nothing for the one that all renders had before there were several."""
+        return {} if self.form is NetworkForm.EXACT else {"form": self.form.value}
 
     def as_record(self) -> dict[str, Any]:
         """The identities as plain data."""
@@ -63,6 +71,7 @@ class Identities:
             "encoder": dict(self.encoder),
             "engine_version": self.engine_version,
             "device_kind": self.device_kind,
+            **self.form_record,
         }
 
 
@@ -201,6 +210,7 @@ class RenderPlan:
                 "encoder": dict(identities.encoder),
                 "engine": identities.engine_version,
                 "device": identities.device_kind,
+                **identities.form_record,
             }
         )
         return f"{self.segment_folder}/{digest[:2]}/{digest}.mp4"

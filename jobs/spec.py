@@ -10,7 +10,7 @@
       takes: 4
       choose: ask                  # or the number of one of them; without it, all are rendered
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
-      output: {uri: ../out/hello.mp4}
+      output: {uri: ../out/hello.mp4, form: exact}
       inspection: {policy: retry}
       scheduling: {tier: normal, on_quarantine: fail}
 
@@ -27,6 +27,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_serializer
 from pydantic_core import PydanticKnownError
 
+from jobs.forms import NetworkForm
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
 from jobs.scheduling_spec import Scheduling
 from jobs.spec_model import Location, Metadata, Seed, SpecModel, finding
@@ -141,11 +142,14 @@ class Output(SpecModel):
     Attributes:
         profile: ``preview`` (256 px; of a subject drawn at 512 px, averaged down) or ``full`` (512 px). When not given,
             the largest that shows what is drawn of the subject.
+        form: How exactly the renderer's network is computed: ``exact``, ``bf16`` or ``int8``; see
+            ``docs/performance.md``. Each has bytes of its own.
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
     profile: Annotated[Profile | None, Field(strict=False), BeforeValidator(_checked_profile)] = None
+    form: Annotated[NetworkForm, Field(strict=False)] = NetworkForm.EXACT
     uri: MasterLocation | None = None
 
 

@@ -22,12 +22,13 @@ from farm.cli.guarding import Run, command
 from farm.cli.output import Terminal, libraries_quiet
 from farm.destinations import check_destination
 from farm.outputs import STORE_FOLDERS
-from farm.translation import translate
+from farm.translation import translate, translated
 from infra.cluster import connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
 from infra.storage import open_store
-from jobs.errors import ExitCode, JournalError
+from jobs.errors import ExitCode, FormUnavailable, JournalError
+from jobs.forms import NetworkForm, check_form
 from jobs.locations import is_s3
 from jobs.version import engine_version
 
@@ -94,6 +95,7 @@ def _doctor(run: Run) -> ExitCode:
         "video encoder": _encoder,
         "weights": lambda: _weights(stages),
         "subjects": lambda: _subjects(stages),
+        "forms": lambda: _forms(stages, hardware),
         "inspection": lambda: _inspection(stages),
         "cluster": lambda: _cluster(settings, hardware),
     }
@@ -206,12 +208,28 @@ def _weights(stages: StageFactory) -> str:
 def _subjects(stages: StageFactory) -> str:
     found = stages.builtin_subjects()
     for folder in found.values():
-        stages.load_renderer(subject=stages.load_subject(folder), device="cpu")
+        stages.load_renderer(subject=stages.load_subject(folder), device="cpu", form=NetworkForm.EXACT)
     if not found:
         raise _Warning(
             "no subject ships with this installation", "name the folder of a subject package in the job"
         )
     return ", ".join(f"builtin:{name}" for name in sorted(found))
+
+
+def _forms(stages: StageFactory, hardware: Hardware) -> str:
+    """The forms in which this machine computes a renderer, and of the others why not."""
+    folder = next(iter(stages.builtin_subjects().values()), None)
+    device, found = "cuda" if hardware.gpus else "cpu", []
+    for form in NetworkForm:
+        try:
+            check_form(form, device_kind=hardware.device_kind)
+            if folder is not None:
+                with translated("forms"):
+                    stages.load_renderer(subject=stages.load_subject(folder), device=device, form=form)
+            found.append(form.value)
+        except FormUnavailable as error:
+            found.append(f"not {form}: {error.message} ({error.hint})")
+    return "; ".join(found)
 
 
 def _inspection(stages: StageFactory) -> str:

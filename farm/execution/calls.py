@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from farm.execution.stages import SharedWeights
 from farm.scheduling.units import Stage
+from jobs.forms import NetworkForm
 from jobs.manifest import SegmentRecord
 from jobs.spec import InspectionPolicy
 from stages.payloads import Motion, PosedFace
@@ -30,6 +31,8 @@ class ReplicaSetup:
         profile: Name of the video profile.
         fps: Frames per second.
         inspection: What happens to segments whose pictures are not good.
+        form: How exactly the renderer's network is computed.
+        device_kind: Kind of processor that the plan names, on which alone its segments are rendered; empty: on any.
     """
 
     weights: SharedWeights
@@ -38,6 +41,8 @@ class ReplicaSetup:
     profile: str
     fps: Fraction
     inspection: InspectionPolicy = InspectionPolicy.RETRY
+    form: NetworkForm = NetworkForm.EXACT
+    device_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

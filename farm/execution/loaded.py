@@ -27,6 +27,7 @@ from farm.execution.stages import (
 from farm.execution.work_watch import WorkWatch
 from farm.scheduling.units import Stage
 from infra.storage import ObjectStore, open_store
+from jobs.errors import FormUnavailable
 from jobs.identity import sha256_of_bytes
 from jobs.manifest import SegmentRecord
 from jobs.segment_link import SegmentLink
@@ -189,7 +190,7 @@ def _load_render(setup: ReplicaSetup, *, stages: StageFactory, device: str) -> L
     """
     subject = stages.load_subject(setup.subject)
     profile = profile_named(setup.profile)
-    renderer = stages.load_renderer(subject=subject, device=device)
+    renderer = stages.load_renderer(subject=subject, device=device, form=setup.form)
     check_drawn_size(renderer.size, subject=subject, profile=profile)
     inspector = stages.load_inspector(subject=subject, folder=setup.subject, size=renderer.size)
     limits = subject.motion_limits
@@ -216,12 +217,13 @@ class _Origin:
 
     Attributes:
         network: Files of the network that subjects share; empty for the renderer, which is the subject's own.
-        profile: Of the renderer; empty for the other stages.
+        profile, form: Of the renderer; empty for the other stages.
     """
 
     subject: _FileState
     network: _FileState
     profile: str
+    form: str
 
 
 class SubjectCache:
@@ -238,13 +240,17 @@ class SubjectCache:
         self._stage, self._stages, self._device, self._keep = stage, stages, device, keep
         self._loaded: OrderedDict[_Origin, LoadedStage] = OrderedDict()
         self._networks: dict[_FileState, Any] = {}
+        self._kind: str | None = None
 
     def get(self, setup: ReplicaSetup) -> tuple[LoadedStage, bool]:
         """The stage for the setup's subject, and whether it had to be loaded.
 
         Raises:
+            FormUnavailable: The setup is of a plan for another kind of processor.
             Exception: Whatever the stages raise when they load.
         """
+        if self._stage is Stage.RENDER:
+            self._check_kind(setup)
         origin = self._origin(setup)
         if origin in self._loaded:
             self._loaded.move_to_end(origin)
@@ -253,6 +259,18 @@ class SubjectCache:
         self._shrink_to(self._keep - 1)
         loaded = self._loaded[origin] = self._load(setup, network=origin.network)
         return loaded, True
+
+    def _check_kind(self, setup: ReplicaSetup) -> None:
+        """One segment of another kind among those of a plan, and its bytes would depend on who rendered it."""
+        if self._kind is None:
+            self._kind = self._stages.device_kind(self._device)
+        if setup.device_kind and self._kind and setup.device_kind != self._kind:
+            raise FormUnavailable(
+                f"the job was planned for {setup.device_kind}, and this replica computes on {self._kind}",
+                where="device kind",
+                code="device_kind_mismatch",
+                hint="keep replicas on machines of one kind, and the farm's own process on one of that kind",
+            )
 
     def close(self) -> None:
         """Drop everything; may be called twice."""
@@ -267,12 +285,12 @@ class SubjectCache:
     def _origin(self, setup: ReplicaSetup) -> _Origin:
         subject = _state_of(setup.subject) or ((str(setup.subject), 0, 0, 0),)
         if self._stage is Stage.RENDER:
-            return _Origin(subject, (), setup.profile)
+            return _Origin(subject, (), setup.profile, setup.form)
         weights = setup.weights
         files: list[Path] = [weights.composer]
         if self._stage is Stage.MOTION:
             files = [weights.motion, *([weights.encoder] if weights.encoder else [])]
-        return _Origin(subject, tuple(entry for file in files for entry in _state_of(file)), "")
+        return _Origin(subject, tuple(entry for file in files for entry in _state_of(file)), "", "")
 
     def _load(self, setup: ReplicaSetup, *, network: _FileState) -> LoadedStage:
         stages, device, weights = self._stages, self._device, setup.weights

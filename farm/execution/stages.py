@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.hardware import kind_computing
 from jobs.errors import WeightsMismatch
+from jobs.forms import NetworkForm
 from stages.builtin import BuiltinNetwork, builtin_subject, builtin_subject_names, builtin_weights
 from stages.encode.profile import VideoProfile
 from stages.errors import WeightsError
@@ -224,8 +226,12 @@ class StageFactory(Protocol):
         """What draws takes of the subject before they are rendered."""
         ...
 
-    def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
-        """The renderer of the subject."""
+    def load_renderer(self, *, subject: Any, device: str, form: NetworkForm) -> FrameRenderer:
+        """The renderer of the subject, its network in a form."""
+        ...
+
+    def device_kind(self, device: str) -> str:
+        """Kind of processor that a renderer here computes on; empty where that does not matter."""
         ...
 
     def load_inspector(self, *, subject: Any, folder: Path, size: int) -> Inspector:
@@ -307,13 +313,18 @@ class RealStages:
 
         return TakeSketcher.load(subject=subject)
 
-    def load_renderer(self, *, subject: Any, device: str) -> FrameRenderer:
+    def load_renderer(self, *, subject: Any, device: str, form: NetworkForm) -> FrameRenderer:
         """See `StageFactory`."""
         from stages.render.renderer_loading import load_renderer
+        from stages.render.repairing import RepairForm
         from stages.threads import use_one_thread
 
         use_one_thread()
-        return load_renderer(subject=subject, device=device)
+        return load_renderer(subject=subject, device=device, form=RepairForm(form.value))
+
+    def device_kind(self, device: str) -> str:
+        """See `StageFactory`."""
+        return kind_computing(device)
 
     def load_inspector(self, *, subject: Any, folder: Path, size: int) -> Inspector:
         """See `StageFactory`."""

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from infra.storage.base import is_key
 from jobs.errors import FarmError
+from jobs.forms import NetworkForm
 from jobs.manifest import Sha256
 from jobs.manifest_model import Count, ManifestModel, PositiveCount
 from jobs.spec import InspectionPolicy, Profile
@@ -137,7 +138,7 @@ class BundleRecord(ManifestModel):
         lead: How many frames of the posed face come before these.
         face_frames: Frames of the posed face.
         key, inspection_key: Where the farm would have committed it.
-        profile, fps, inspection: What its replica was set up with.
+        profile, fps, inspection, form: What its replica was set up with.
         subject: Folder of the subject package in the bundle.
         weights_sha256: The shared weights that the farm had; none of them draws a segment.
         failure: Why it was given up.
@@ -160,6 +161,7 @@ class BundleRecord(ManifestModel):
     profile: Profile
     fps: FrameRate
     inspection: InspectionPolicy
+    form: NetworkForm = NetworkForm.EXACT
     subject: FilePath
     weights_sha256: dict[str, Sha256]
     failure: Failure

@@ -62,6 +62,7 @@ class ReplayBundle:
                 profile=record.profile.value,
                 fps=Fraction(record.fps),
                 inspection=record.inspection,
+                form=record.form,
             ),
             call=SegmentCall(
                 face=self.face,

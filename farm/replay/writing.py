@@ -121,6 +121,7 @@ def _fill(
         profile=Profile(task.setup.profile),
         fps=str(task.setup.fps),
         inspection=task.setup.inspection,
+        form=task.setup.form,
         subject=subject,
         weights_sha256=weights,
         failure=failure,

@@ -17,7 +17,7 @@ from torch.nn import functional
 from stages.render.generator_config import IMAGE_CHANNELS
 from stages.render.repair_config import REPAIR_INPUTS, RepairConfig
 
-_FLOW_PX: Final = 12.0
+FLOW_PX: Final = 12.0
 """As far as a candidate is moved, on a picture of 512 px."""
 
 _FIRST_LOGITS: Final = (3.0, 1.0, -1.0)
@@ -28,12 +28,12 @@ _CANDIDATES: Final = len(_FIRST_LOGITS)
 _BEGINNING: Final = 0.2
 """What a residual block adds counts so much before training."""
 
-_CELL: Final = 2
+CELL: Final = 2
 _OUTPUTS: Final = IMAGE_CHANNELS + _CANDIDATES + 1
-_FLOW_STEP: Final = 2
+FLOW_STEP: Final = 2
 """The flow is told at a quarter of the picture's resolution, which is the step up of this number."""
 
-_BINOMIAL: Final = (1.0, 4.0, 6.0, 4.0, 1.0)
+BINOMIAL: Final = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
 class ScaledBlock(nn.Module):
@@ -78,22 +78,22 @@ class RepairNetwork(nn.Module):
             for level in reversed(range(coarsest))
         )
         self.decode = nn.ModuleList(ScaledBlock(widths[level]) for level in reversed(range(coarsest)))
-        self.head = nn.Conv2d(widths[0], _OUTPUTS * _CELL**2, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], _OUTPUTS * CELL**2, 3, padding=1)
         self.flow_head = nn.Conv2d(widths[1], 4, 3, padding=1)
         for head in (self.head, self.flow_head):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(_bias(head))
         with torch.no_grad():
-            logits_L = _bias(self.head)[IMAGE_CHANNELS * _CELL**2 : (IMAGE_CHANNELS + _CANDIDATES) * _CELL**2]
-            logits_L.copy_(torch.tensor(_FIRST_LOGITS).repeat_interleave(_CELL**2))
-        line_5 = torch.tensor(_BINOMIAL) / sum(_BINOMIAL)
+            logits_L = _bias(self.head)[IMAGE_CHANNELS * CELL**2 : (IMAGE_CHANNELS + _CANDIDATES) * CELL**2]
+            logits_L.copy_(torch.tensor(_FIRST_LOGITS).repeat_interleave(CELL**2))
+        line_5 = torch.tensor(BINOMIAL) / sum(BINOMIAL)
         kernel_3155 = torch.outer(line_5, line_5).expand(IMAGE_CHANNELS, 1, -1, -1)
         self.register_buffer("blur", kernel_3155.contiguous(), persistent=False)
 
     @property
     def gain_bias(self) -> Tensor:
         """What the gain of the detail begins from (4,), one for each pixel of a cell; a view."""
-        return _bias(self.head)[-(_CELL**2) :]
+        return _bias(self.head)[-(CELL**2) :]
 
     def forward(
         self,
@@ -113,9 +113,9 @@ class RepairNetwork(nn.Module):
             mask_B1SS: how much of each pixel of the first candidate is the person's, in [-1, 1].
         """
         x_BCSS = torch.cat([condition_B3SS, head_B3SS, mouth_B3SS, plate_B3SS, mask_B1SS], dim=1)
-        features_BCHW, flow_B4HW = self._trunk(x_BCSS)
+        told_B28HW, flow_B4HW = self.tell(x_BCSS)
         # Blending needs more digits than features do, which may be of half precision.
-        told_BCSS = functional.pixel_shuffle(self.head(torch.relu(features_BCHW)), _CELL).float()
+        told_BCSS = functional.pixel_shuffle(told_B28HW, CELL).float()
         residual_B3SS, logits_B3SS, gain_B1SS = told_BCSS.split([IMAGE_CHANNELS, _CANDIDATES, 1], dim=1)
         head_B3SS, mouth_B3SS = _moved(head_B3SS, mouth_B3SS, flow_B4HW)
         share_B3SS = torch.softmax(logits_B3SS, dim=1)
@@ -127,8 +127,13 @@ class RepairNetwork(nn.Module):
         detail_B3SS = blend_B3SS - self._blurred(blend_B3SS)
         return blend_B3SS + gain_B1SS * detail_B3SS + residual_B3SS
 
-    def _trunk(self, x_BCSS: Tensor) -> tuple[Tensor, Tensor]:
-        """Features at half the resolution, and the flow (B, 4, H, W) of both candidates in px / `_FLOW_PX`."""
+    def tell(self, x_BCSS: Tensor) -> tuple[Tensor, Tensor]:
+        """What trunk and heads tell of inputs (B, 13, S, S), all that is computed at half the resolution and below.
+
+        Returns:
+            Residual, logits and gain of each cell (B, 28, S / 2, S / 2), and the flow (B, 4, S / 4, S / 4) of both
+            candidates in px / `FLOW_PX`.
+        """
         x_BCHW = self.stem(x_BCSS)
         skips = [x_BCHW]
         for down, encode in zip(self.down, self.encode, strict=True):
@@ -139,12 +144,12 @@ class RepairNetwork(nn.Module):
         for step, (up, decode) in enumerate(zip(self.up, self.decode, strict=True)):
             wider_BCHW = functional.interpolate(up(torch.relu(x_BCHW)), scale_factor=2.0, mode="nearest")
             x_BCHW = decode(wider_BCHW + skips.pop())
-            if step == _FLOW_STEP:
+            if step == FLOW_STEP:
                 flow_B4HW = torch.tanh(self.flow_head(torch.relu(x_BCHW)).float())
-        return x_BCHW, flow_B4HW
+        return self.head(torch.relu(x_BCHW)), flow_B4HW
 
     def _blurred(self, picture_B3SS: Tensor) -> Tensor:
-        edge = len(_BINOMIAL) // 2
+        edge = len(BINOMIAL) // 2
         wider_B3SS = functional.pad(picture_B3SS, (edge,) * 4, mode="replicate")
         return functional.conv2d(wider_B3SS, self.blur, groups=IMAGE_CHANNELS)
 
@@ -160,7 +165,7 @@ def _moved(head_B3SS: Tensor, mouth_B3SS: Tensor, flow_B4HW: Tensor) -> tuple[Te
     side = head_B3SS.shape[-1]
     # In grid_sample's unit the picture is 2 wide; so is the canvas of 512 px, whatever the picture's size.
     flow_B4SS = functional.interpolate(
-        flow_B4HW * (2 * _FLOW_PX / 512), size=(side, side), mode="bilinear", align_corners=False
+        flow_B4HW * (2 * FLOW_PX / 512), size=(side, side), mode="bilinear", align_corners=False
     )
     line_S = (torch.arange(side, device=flow_B4HW.device, dtype=torch.float32) * 2 + 1) / side - 1
     y_SS, x_SS = torch.meshgrid(line_S, line_S, indexing="ij")

@@ -1,38 +1,37 @@
 """The render stage of warped references: posed faces to pictures, by the warp alone or repaired by a network.
 
-Legend: B batch, T frames, N points, S side of the picture, 3 = RGB.
+Legend: T frames, N points, S side of the picture, 3 = RGB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from stages.geometry.canonical import CANVAS, straightened
 from stages.payloads import PosedFace
 from stages.render.condition import ConditionPainter
-from stages.render.generator import channels_last
+from stages.render.forms import repairer_of
+from stages.render.int8_ranges import picked_references, reference_poses
 from stages.render.renderer_facts import EXPECTED_WARPED, RendererFacts
 from stages.render.repair_config import RepairConfig
 from stages.render.repair_network import RepairNetwork
+from stages.render.repairing import Repairer, RepairForm, RepairInput
 from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
-from stages.warp.candidates import CandidateMaker, Candidates
+from stages.warp.candidates import CandidateMaker
 from stages.warp.control_mesh import ControlMesh
 from stages.warp.library import ReferenceLibrary
 from stages.warp.references import FrameReferences, choose_references
 from stages.weights import build_network, load_weights
 
 Frame = NDArray[np.uint8]
-
-_BATCH: Final = {"cpu": 1, "cuda": 10}
-"""Frames repaired at once, fixed per kind of device; a last, short batch is padded to the same size."""
 
 
 class WarpedStage:
@@ -45,24 +44,29 @@ class WarpedStage:
         library: ReferenceLibrary,
         template: Template,
         device: torch.device,
+        form: RepairForm = RepairForm.EXACT,
     ) -> None:
-        """`network` None: the picture is the first candidate as it is."""
+        """`network` None: the picture is the first candidate as it is, in any form.
+
+        Raises:
+            WeightsError: the network cannot be computed in this form here (``form_unavailable``).
+        """
         self.size = CANVAS
         """Side of the pictures in px."""
         self.not_finite_frames = 0
         """Frames so far that held NaN or infinity; as pixels they look like any other."""
-        self._template, self._device = template, device
+        self._template = template
         self._painter = ConditionPainter(self.size)
         control = ControlMesh.of(
             canonical_N3=template.mesh_N3, head_7=template.head_7, torso_18x3=template.torso_N3
         )
         self._maker = CandidateMaker(library=library, control=control)
-        self._batch = _BATCH[device.type]
-        self._network: torch.nn.Module | None = None
+        self.repairer: Repairer | None = None
+        """The network with the subject's plate, in its form; None where nothing repairs."""
         if network is not None:
-            self._network = channels_last(network.eval().requires_grad_(False).to(device))
-            plate_1SS3 = library.plate.picture_SS3[None]
-            self._plate_BCSS = self._pictures(plate_1SS3).expand(self._batch, -1, -1, -1)
+            self.repairer = repairer_of(
+                network, form=form, device=device, plate_SS3=library.plate.picture_SS3, own=self._own_inputs
+            )
 
     @property
     def library(self) -> ReferenceLibrary:
@@ -70,12 +74,13 @@ class WarpedStage:
         return self._maker.library
 
     @classmethod
-    def load(cls, *, subject: SubjectPackage, device: str) -> Self:
+    def load(cls, *, subject: SubjectPackage, device: str, form: RepairForm = RepairForm.EXACT) -> Self:
         """Load the subject's references, and its network if it has one.
 
         Raises:
             SubjectError: the references are damaged, or of another subject.
-            WeightsError: the weights are of another network, or of another subject.
+            WeightsError: the weights are of another network, or of another subject, or the network cannot be computed
+                in this form here (``form_unavailable``).
         """
         assert subject.library is not None
         library = read_library(subject.library, template=subject.template).opened()
@@ -85,7 +90,9 @@ class WarpedStage:
             RendererFacts.of(subject)
             network = build_network(subject.renderer_weights, RepairConfig, RepairNetwork)
             load_weights(subject.renderer_weights, network, expected=EXPECTED_WARPED)
-        return cls(network, library=library, template=subject.template, device=torch.device(device))
+        return cls(
+            network, library=library, template=subject.template, device=torch.device(device), form=form
+        )
 
     def render(
         self, face: PosedFace, *, first_frame: int, lead: int = 0, frame_count: int | None = None
@@ -124,46 +131,61 @@ class WarpedStage:
             references: what each frame of the run is made of.
             frames: which frames of the run are wanted.
         """
-        for start in range(frames.start, frames.stop, self._batch):
-            batch = range(start, min(start + self._batch, frames.stop))
-            posed: list[dict[str, Any]] = [
-                {
-                    "mesh_N3": face.mesh_TN3[t],
-                    "head_7": head_T7[t],
-                    "torso_18x3": face.torso_TN3[t],
-                    "references": references[t],
-                }
-                for t in batch
-            ]
-            if self._network is None:
-                yield from (self._maker.best(**each) for each in posed)
-                continue
-            made = [self._maker.make(**each) for each in posed]
-            conditions = [self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]) for t in batch]
-            yield from self._repaired(made, conditions)
+        given = partial(self._posed, face, head_T7=head_T7, references=references)
+        if self.repairer is None:
+            yield from (self._maker.best(**given(t)) for t in frames)
+            return
+        for start in range(frames.start, frames.stop, self.repairer.batch):
+            batch = range(start, min(start + self.repairer.batch, frames.stop))
+            repaired = self.repairer.repaired(
+                [self._input(face, t, head_T7=head_T7, references=references) for t in batch]
+            )
+            self.not_finite_frames += repaired.not_finite
+            yield from repaired.frames_TSS3
 
-    def _repaired(self, made: Sequence[Candidates], conditions: Sequence[Frame]) -> NDArray[np.uint8]:
-        """(T, S, S, 3) frames of one batch, which is filled up."""
-        assert self._network is not None
-        fill = [*range(len(made)), *[len(made) - 1] * (self._batch - len(made))]
-        stacks = (
-            np.stack([conditions[t] for t in fill]),
-            np.stack([made[t].head_SS3 for t in fill]),
-            np.stack([made[t].mouth_SS3 for t in fill]),
+    def inputs(
+        self, face: PosedFace, *, frames: range, barred_TR: NDArray[np.bool_] | None = None
+    ) -> Iterator[RepairInput]:
+        """What a network reads of some frames of a run.
+
+        Args:
+            face: posed faces of the run.
+            frames: which frames of the run are wanted.
+            barred_TR: which reference must not serve for which frame.
+        """
+        canonical_TN3, head_T7 = straightened(face.mesh_TN3, template_N3=self._template.mesh_N3)
+        references = choose_references(
+            self._maker.library, canonical_TN3=canonical_TN3, head_T7=head_T7, barred_TR=barred_TR
         )
-        mask_BSS1 = np.stack([made[t].mask_SS[..., None] for t in fill])
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"),
-        ):
-            picture_BCSS = self._network(
-                *(self._pictures(stack) for stack in stacks), self._plate_BCSS, self._pictures(mask_BSS1)
-            ).float()
-            is_finite_B = torch.isfinite(picture_BCSS).flatten(1).all(dim=1)
-            levels_BCSS = ((picture_BCSS + 1.0) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-        self.not_finite_frames += int((~is_finite_B[: len(made)]).sum())
-        return np.ascontiguousarray(levels_BCSS[: len(made)].permute(0, 2, 3, 1).cpu().numpy())
+        for t in frames:
+            yield self._input(face, t, head_T7=head_T7, references=references)
 
-    def _pictures(self, frames_BSSC: NDArray[np.uint8]) -> Tensor:
-        pictures_BCSS = torch.from_numpy(frames_BSSC).to(self._device).permute(0, 3, 1, 2)
-        return pictures_BCSS.to(torch.float32) / 127.5 - 1.0
+    def _own_inputs(self) -> Iterator[RepairInput]:
+        """In the poses of some references, each made from other references."""
+        library = self._maker.library
+        picked = picked_references(library)
+        face = reference_poses(library, picked, control=self._maker.control, template=self._template)
+        barred_TR = picked[:, None] == np.arange(library.size)
+        return self.inputs(face, frames=range(face.frame_count), barred_TR=barred_TR)
+
+    @staticmethod
+    def _posed(
+        face: PosedFace, t: int, *, head_T7: NDArray[np.float32], references: Sequence[FrameReferences]
+    ) -> dict[str, Any]:
+        return {
+            "mesh_N3": face.mesh_TN3[t],
+            "head_7": head_T7[t],
+            "torso_18x3": face.torso_TN3[t],
+            "references": references[t],
+        }
+
+    def _input(
+        self, face: PosedFace, t: int, *, head_T7: NDArray[np.float32], references: Sequence[FrameReferences]
+    ) -> RepairInput:
+        made = self._maker.make(**self._posed(face, t, head_T7=head_T7, references=references))
+        return RepairInput(
+            condition_SS3=self._painter.paint(face.mesh_TN3[t], face.torso_TN3[t]),
+            head_SS3=made.head_SS3,
+            mouth_SS3=made.mouth_SS3,
+            mask_SS=made.mask_SS,
+        )

@@ -17,6 +17,7 @@ from farm.execution.opening import opened_inline
 from farm.execution.stages import RealStages
 from farm.render_report import RenderReport, Silent
 from farm.rendering import render_job
+from infra.hardware import probe_hardware
 from infra.settings import FarmSettings
 from infra.storage import open_store
 from jobs.errors import SegmentRejected
@@ -56,7 +57,7 @@ def render(tmp_path: Path, example_speech: Path) -> Render:
             stages=stages,
             open_backend=partial(opened_inline, stages=stages),
             listener=Silent(),
-            device_kind="cpu",
+            device_kind=probe_hardware().device_kind,
         )
 
     return run
@@ -148,8 +149,8 @@ class _Frozen:
 
 
 class FrozenStages(RealStages):
-    def load_renderer(self, *, subject: Any, device: str) -> Any:
-        return _Frozen(RealStages.load_renderer(self, subject=subject, device=device))
+    def load_renderer(self, *, subject: Any, device: str, form: Any) -> Any:
+        return _Frozen(RealStages.load_renderer(self, subject=subject, device=device, form=form))
 
 
 def test_a_frozen_segment_fails_the_job(render: Render, tmp_path: Path) -> None:

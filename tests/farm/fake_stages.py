@@ -149,11 +149,17 @@ class FakeStages:
         self.note("load-sketcher")
         return FakeSketcher(stages=self)
 
-    def load_renderer(self, *, subject: FakeSubject, device: str) -> FakeRenderer:
+    def load_renderer(self, *, subject: FakeSubject, device: str, form: str) -> FakeRenderer:
         self.strike("load", 0)
         self.note(f"load-renderer-{device}")
+        self.note(f"form-{form}")
         self.note(f"draws-{subject.name}")
         return FakeRenderer(stages=self, shade=subject.shade, size=subject.size)
+
+    def device_kind(self, device: str) -> str:
+        """Any, unless a test says which."""
+        told = self.folder / "kind"
+        return told.read_text() if told.exists() else ""
 
     def load_inspector(self, *, subject: Subject, folder: Path, size: int) -> NotedInspector:
         """The real one, without a detector; what needs a real face to be drawn is never flagged."""

@@ -59,12 +59,17 @@ def test_a_limit_of_either_kind_limits_the_memory(tmp_path: Path) -> None:
     [
         ("processor : 0\nflags : fpu sse2 avx2 avx512f\n", " avx512"),
         ("flags : fpu sse2 avx2\n", " avx2"),
+        ("flags : fpu avx2 avx512f avx512_bf16 avx512_vnni avx_vnni\n", " avx512 bf16 vnni"),
+        ("flags : fpu avx2 avx512f avx512_vnni amx_bf16 avx512_bf16\n", " amx bf16 vnni"),
+        ("flags : fpu avx2 avx_vnni\n", " avx2 vnni"),
         ("flags : fpu sse2\n", ""),
         ("Features : fp asimd\n", " neon"),
         ("", ""),
     ],
 )
-def test_the_kind_of_a_processor_is_its_widest_vector_unit(tmp_path: Path, cpuinfo: str, unit: str) -> None:
+def test_the_kind_of_a_processor_tells_what_decides_its_rounding(
+    tmp_path: Path, cpuinfo: str, unit: str
+) -> None:
     write(tmp_path / "cpuinfo", cpuinfo)
     assert cpu_kind(proc=tmp_path) == f"cpu {os.uname().machine}{unit}"
 

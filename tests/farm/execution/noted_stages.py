@@ -26,8 +26,10 @@ class NotedStages(RealStages):
     notes: Path
     deadly_frame: int = -1
 
-    def load_renderer(self, *, subject: Any, device: str) -> Any:
-        return NotedRenderer(RealStages.load_renderer(self, subject=subject, device=device), stages=self)
+    def load_renderer(self, *, subject: Any, device: str, form: Any) -> Any:
+        return NotedRenderer(
+            RealStages.load_renderer(self, subject=subject, device=device, form=form), stages=self
+        )
 
     def pictures(self) -> dict[int, str]:
         """The hash of the picture of each frame; one that was drawn twice, and not alike, has several."""

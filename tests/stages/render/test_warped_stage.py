@@ -129,7 +129,7 @@ def test_a_network_changes_what_the_warp_shows(
 
 def test_batches_are_filled_up(trained: SubjectPackage, face: PosedFace, monkeypatch: pytest.MonkeyPatch):
     one = list(load_renderer(subject=trained, device="cpu").render(part_of(face, 0, 5), first_frame=0))
-    monkeypatch.setattr("stages.render.warped_stage._BATCH", {"cpu": 4})
+    monkeypatch.setattr("stages.render.exact_repair._BATCH", {"cpu": 4})
     several = list(load_renderer(subject=trained, device="cpu").render(part_of(face, 0, 5), first_frame=0))
     assert len(several) == 5
     assert max(np.abs(a.astype(int) - b).max() for a, b in zip(one, several, strict=True)) <= 1
