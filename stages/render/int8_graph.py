@@ -3,7 +3,7 @@
 Weights are rounded per output channel; what a convolution reads is rounded to 256 levels of a range that calibration
 found (`stages.render.int8_ranges`). What adds up between blocks, and everything after the heads, keeps its digits.
 Legend: B batch (1), C channels, S side of the picture, H/W pixels at any resolution, 28 = what the head tells of a cell
-of 2 x 2 pixels, 7 of a pixel.
+of 2 x 2 pixels.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class _Builder:
 
 
 def int8_graph(network: RepairNetwork, ranges: Mapping[str, tuple[float, float]], *, size: int) -> Model:
-    """The graph: pictures (1, S, S, 13) uint8 in the order of `RepairNetwork.forward`, to told (1, 7, S, S) and flow.
+    """The graph: pictures (1, S, S, 13) uint8 in the order of `RepairNetwork.forward`, to told (1, S / 2, S / 2, 28) and flow.
 
-    Told are residual, logits of the candidates and gain; the flow (1, S / 4, S / 4, 4) is in px / `FLOW_PX`.
+    Told are residual, logits of the candidates and gain of each cell; the flow (1, S / 4, S / 4, 4) is in px / `FLOW_PX`.
 
     Args:
         network: what is computed.
@@ -94,8 +94,9 @@ def int8_graph(network: RepairNetwork, ranges: Mapping[str, tuple[float, float]]
             flow_B4HW = ops.tanh(builder.convolved(ops.relu(x_BCHW), network.flow_head))
             flow_BHW4 = ops.transpose(flow_B4HW, [0, 2, 3, 1])
     told_B28HW = builder.convolved(ops.relu(x_BCHW), network.head)
-    told_B7SS = ops.depth_to_space(told_B28HW, "depth_first", 2)
-    return Model([told_B7SS, flow_BHW4], [pictures_BSSC], "repair")
+    # As it lies in memory: bringing it into planes here would copy it twice.
+    told_BHW28 = ops.transpose(told_B28HW, [0, 2, 3, 1])
+    return Model([told_BHW28, flow_BHW4], [pictures_BSSC], "repair")
 
 
 def _rounded_weights(weight_OCHW: Tensor) -> Node:

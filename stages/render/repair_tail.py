@@ -47,7 +47,7 @@ class RepairTail:
         detail_3SS = blend_3SS - _blurred(blend_3SS)
         blend_3SS.addcmul_(detail_3SS, told_7SS[6]).add_(told_7SS[:3], alpha=_LEVELS)
         # One number that is none makes the sum none.
-        is_finite = is_finite and bool(torch.isfinite(blend_3SS.sum(dtype=torch.float64)))
+        is_finite = is_finite and bool(torch.isfinite(blend_3SS.sum()))
         levels_3SS = blend_3SS.round_().clamp_(0, 255).to(torch.uint8).numpy()
         return np.asarray(cv2.merge(list(levels_3SS)), dtype=np.uint8), is_finite
 

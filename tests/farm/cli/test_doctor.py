@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fake_stages import FakeStages
 
-from farm.cli import main
+from farm.cli import doctor, main
 from farm.cli.wiring import Wiring
+from infra.hardware import Hardware
 from jobs.errors import ExitCode
 
 
@@ -28,7 +29,7 @@ def test_broken_weights_and_an_unwritable_store_are_named_beside_what_works(
     checks = {check["name"]: check for check in record["checks"]}
     assert "attention.weight" in checks["weights"]["detail"]
     assert "file/store" in checks["store"]["detail"]
-    works = ("python", "libraries", "device", "video encoder", "subjects", "inspection", "cluster")
+    works = ("python", "libraries", "device", "video encoder", "subjects", "forms", "inspection", "cluster")
     assert {checks[name]["health"] for name in works} == {"ok"}
 
 
@@ -49,3 +50,20 @@ def test_a_store_that_ignores_conditions_and_a_damaged_journal_are_told(
     assert checks["store"]["health"] == "warning"
     assert "ignores conditional writes" in checks["store"]["detail"]
     assert checks["journal"]["health"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("cpu x86_64 avx512 bf16 vnni", ["exact", "bf16", "int8"]),
+        ("cpu x86_64 avx2 vnni", ["exact", "not bf16: cpu x86_64 avx2 vnni lacks bf16", "int8"]),
+        ("cpu x86_64", ["exact", "not bf16: cpu x86_64 lacks bf16", "not int8: cpu x86_64 lacks vnni"]),
+    ],
+)
+def test_it_says_which_forms_this_machine_can_do(stages: FakeStages, kind: str, told: list[str]) -> None:
+    hardware = Hardware(cores=1, memory_bytes=1, cpu_kind=kind, gpus=())
+    found = doctor._forms(stages, hardware).split("; ")
+    assert [line.partition(",")[0] for line in found] == told
+    assert [stages.noted(f"form-{form}") for form in ("exact", "bf16", "int8")] == [
+        int(not line.startswith("not")) for line in told
+    ]

@@ -199,9 +199,10 @@ def test_a_graph_in_8_bits_computes_what_the_network_does() -> None:
     graph = int8_graph(network, found_ranges(network, pictures), size=SIDE)
     compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     told, flow = compiled([pictures[3][None]]).values()
+    told = told.transpose(0, 3, 1, 2)
     x_BCSS = torch.from_numpy(pictures[3])[None].permute(0, 3, 1, 2).float() / 127.5 - 1
     true_told, true_flow = network.tell(x_BCSS)
-    true_told = torch.nn.functional.pixel_shuffle(true_told, 2).numpy()
+    true_told = true_told.numpy()
     assert np.abs(told - true_told).mean() < 0.03 * np.abs(true_told).mean()
     assert np.abs(flow - true_flow.permute(0, 2, 3, 1).numpy()).mean() < 0.02
 
