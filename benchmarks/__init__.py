@@ -3,6 +3,8 @@
 | `python -m ...` | prints |
 |---|---|
 | `benchmarks.inference_times` | seconds from speech to video by length of the speech (Table 6) |
+| `benchmarks.segment_time` | where the time of a segment goes, step by step |
+| `benchmarks.form_time` | what the forms of the renderer's network cost, and how far their pictures differ |
 | `benchmarks.edited_speech` | segments that an edit of a speech renders again |
 | `benchmarks.takes_before_pixels` | what takes cost that nobody chose |
 | `benchmarks.help_time` | seconds until `farm --help` is shown |

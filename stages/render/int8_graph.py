@@ -64,9 +64,10 @@ class _Builder:
 
 
 def int8_graph(network: RepairNetwork, ranges: Mapping[str, tuple[float, float]], *, size: int) -> Model:
-    """The graph: pictures (1, S, S, 13) uint8 in the order of `RepairNetwork.forward`, to told (1, S / 2, S / 2, 28) and flow.
+    """The graph, from pictures (1, S, S, 13) uint8 in the order of `RepairNetwork.forward`.
 
-    Told are residual, logits of the candidates and gain of each cell; the flow (1, S / 4, S / 4, 4) is in px / `FLOW_PX`.
+    It gives residual, logits of the candidates and gain of each cell, (1, S / 2, S / 2, 28), and the flow
+    (1, S / 4, S / 4, 4) in px / `FLOW_PX`.
 
     Args:
         network: what is computed.
