@@ -39,7 +39,7 @@ def check_form(form: NetworkForm, *, device_kind: str) -> None:
         raise FormUnavailable(
             f"{device_kind} lacks {unit}, without which {form} is no faster",
             where="spec.output.form",
-            hint="leave the form out, or render on other machines; farm doctor says which forms each can do",
+            hint="leave the form out, or render on machines of which farm doctor says that they can do it",
             # Said of the kind that the plan is for, which all its replicas have.
             retry=Retry.NEVER,
         )
