@@ -120,7 +120,12 @@ def media_record(speech: Speech) -> MediaRecord:
 def make_plan(
     loaded: LoadedJob, *, cast: Cast, frame_count: int, device_kind: str, owner: str = DEFAULT_STUDIO
 ) -> RenderPlan:
-    """The plan of a job whose cast and length are known."""
+    """The plan of a job whose cast and length are known.
+
+    Raises:
+        FormUnavailable: The form cannot be computed on that kind of processor.
+    """
+    check_form(loaded.job.spec.output.form, device_kind=device_kind)
     identities = Identities(
         speech_sha256=sha256_of_file(cast.speech),
         subject_sha256=cast.subject.sha256,
@@ -194,10 +199,9 @@ def prepare_job(
         chosen: The take that somebody chose since it was planned first.
 
     Raises:
-        FarmError: The form cannot be computed on that kind of processor, the store failed, there is no room, a file of
-            the studio's is in the way, or what is committed may not be used.
+        FarmError: The form cannot be computed there, the store failed, there is no room, a file of the studio's is in the
+            way, or what is committed may not be used.
     """
-    check_form(loaded.job.spec.output.form, device_kind=device_kind)
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
     plan = plan if chosen is None else plan.choose(chosen)
