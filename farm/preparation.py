@@ -199,8 +199,8 @@ def prepare_job(
         chosen: The take that somebody chose since it was planned first.
 
     Raises:
-        FarmError: The form cannot be computed, the store failed, there is no room, a file of the studio's is in the way,
-            or what is committed may not be used.
+        FarmError: The form cannot be computed, the store failed, there is no room, a file of the studio's is in the
+            way, or what is committed may not be used.
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
