@@ -66,7 +66,7 @@ def publish_actor(folder: Path, *, renderer: Path, licence: Path) -> Path:
 def main() -> None:
     """Command line of the module."""
     parser = argparse.ArgumentParser(description=__doc__)
-    networks: tuple[BuiltinNetwork, ...] = ("moda", "faco", "compact-2", "renderer")
+    networks: tuple[BuiltinNetwork, ...] = ("moda", "faco", "compact-3", "renderer")
     for network in networks:
         parser.add_argument(f"--{network}", dest=network, type=Path, help=f"weights of {network}")
     parser.add_argument("--actors", type=Path, nargs="*", default=[], help="prepared clips of the actors")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -31,12 +31,28 @@ from stages.whole_files import written_whole
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def save_weights(path: Path, network: nn.Module, header: WeightsHeader) -> None:
-    """Write a network's state, half precision for floating point, whole or not at all."""
-    tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
-        for name, tensor in network.state_dict().items()
-    }
+_SCALE: Final = "@scale"
+"""Behind the name of a matrix that is stored in eight bits: the name of what one step is in each of its rows."""
+
+_STEPS: Final = 127
+"""Steps in eight bits to either side of zero."""
+
+
+def save_weights(path: Path, network: nn.Module, header: WeightsHeader, *, eight_bits: bool = False) -> None:
+    """Write a network's state, half precision for floating point, whole or not at all.
+
+    Args:
+        path: where to.
+        network: whose state.
+        header: what it is for.
+        eight_bits: matrices and kernels as whole steps of a 127th of each row's largest: half as large once more.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        if eight_bits and tensor.is_floating_point() and tensor.ndim > 1:
+            tensors[name], tensors[name + _SCALE] = _in_steps(tensor)
+        else:
+            tensors[name] = (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
         save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(header), sort_keys=True)})
@@ -66,6 +82,7 @@ def build_network(path: Path, kind: type[Sizes], build: Callable[[Sizes], Networ
         stored = {
             name: torch.empty(file.get_slice(name).get_shape(), device="meta")
             for name in file.keys()  # noqa: SIM118 - not a mapping
+            if not name.endswith(_SCALE)
         }
     found = differences(stored, state)
     if found:
@@ -87,12 +104,34 @@ def load_weights(path: Path, network: nn.Module, *, expected: Mapping[str, Scala
     """
     check_header(path, expected=expected)
     with opened(path, framework="pt") as file:
-        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        stored = _out_of_steps({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a mapping
     state = network.state_dict()
     found = differences(stored, state) or _unfit(stored, state)
     if found:
         raise mismatch(path, found)
     network.load_state_dict({name: tensor.to(state[name].dtype) for name, tensor in stored.items()})
+
+
+def _in_steps(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole steps (int8), and what one is in each row (half precision)."""
+    rows = tensor.detach().cpu().float().flatten(1)
+    step = (rows.abs().amax(1, keepdim=True) / _STEPS).half()
+    # A row of zeros, or of what half precision has as zero, has no step: any would do.
+    divisor = torch.where(step > 0, step, torch.ones_like(step)).float()
+    steps = (rows / divisor).round().clamp(-_STEPS, _STEPS).to(torch.int8)
+    return steps.view(tensor.shape).contiguous(), step.flatten()
+
+
+def _out_of_steps(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Stored tensors with those in eight bits as numbers; what does not fit together stays as it is, and is refused."""
+    tensors = dict(stored)
+    for name, steps in stored.items():
+        step = stored.get(name + _SCALE)
+        fits = step is not None and step.is_floating_point() and step.shape == steps.shape[:1]
+        if step is not None and fits and steps.dtype == torch.int8 and steps.ndim > 1:
+            del tensors[name + _SCALE]
+            tensors[name] = (steps.flatten(1).float() * step.float()[:, None]).view(steps.shape)
+    return tensors
 
 
 def differences(stored: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

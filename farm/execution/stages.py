@@ -260,7 +260,7 @@ class RealStages:
     def shared_weights(self) -> SharedWeights:
         """See `StageFactory`."""
         return SharedWeights(
-            motion=_present("moda"), composer=_present("faco"), encoder=_present("compact-2")
+            motion=_present("moda"), composer=_present("faco"), encoder=_present("compact-3")
         )
 
     def builtin_subjects(self) -> Mapping[str, Path]:

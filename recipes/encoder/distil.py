@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from torch import Tensor
 
 from recipes.encoder.distil_data import SpeechPool, Variety, read_corpus, read_folder
-from recipes.encoder.distil_teacher import Teacher, TeacherFacts, measure_teacher
+from recipes.encoder.distil_teacher import Teacher, TeacherFacts, measure_teacher, mel_batch
 from recipes.encoder.encoder_trainer import Distillation, EncoderTrainer
 from recipes.encoder.lip_subspace import LipTeacher
+from recipes.encoder.whisper_start import start_from_whisper
 from stages.threads import use_one_thread
 from stages.training.checkpoint import checkpoint_bytes, checkpoint_state
 from stages.whole_files import written_whole
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 _MEASURED_WINDOWS: Final = 96
 """Windows from which the teacher's statistics are taken: their mean leaves 1 % of the variance in the place."""
+
+_START_WINDOWS: Final = 8
+"""Windows in which the effect of places on Whisper's attention is measured."""
 
 
 def distil(trainer: EncoderTrainer, *, work: Path, save_every: int = 100, log_every: int = 20) -> None:
@@ -56,9 +61,9 @@ def distil(trainer: EncoderTrainer, *, work: Path, save_every: int = 100, log_ev
             trainer.export(work / "encoder.safetensors")
 
 
-def prepare_teacher(pool: SpeechPool, *, directions: Path, work: Path, config: Distillation) -> Teacher:
+def prepare_teacher(pool: SpeechPool, whisper: LipTeacher, *, work: Path, config: Distillation) -> Teacher:
     """What Whisper hears of lips, with its statistics on this speech, measured once a work folder."""
-    whisper, kept = LipTeacher.load(directions), work / "teacher.safetensors"
+    kept = work / "teacher.safetensors"
     if kept.is_file():
         return Teacher(whisper, TeacherFacts(**checkpoint_state(kept.read_bytes(), where=str(kept))))
     # A sequence of its own, that no training step draws from.
@@ -67,6 +72,12 @@ def prepare_teacher(pool: SpeechPool, *, directions: Path, work: Path, config: D
     facts = measure_teacher(whisper, windows)
     _write(kept, checkpoint_bytes(facts.state()))
     return Teacher(whisper, facts)
+
+
+def _some_speech(pool: SpeechPool, config: Distillation) -> list[Tensor]:
+    """Log-mel spectra of a few windows, from a sequence that nothing else draws from."""
+    random = np.random.default_rng([config.seed, _START_WINDOWS])
+    return [mel_batch([pool.window(random, frames=config.frames)]) for _ in range(_START_WINDOWS)]
 
 
 def _record(curve: Path, step: int, values: dict[str, float]) -> None:
@@ -105,11 +116,13 @@ def main() -> None:
         [natural, *synthetic], shares=[max(1.0, len(synthetic)), *(1.0 for _ in synthetic)], variety=Variety()
     )
     logger.info("%.0f minutes of speech", pool.seconds / 60)
+    whisper = LipTeacher.load(options.directions)
     trainer = EncoderTrainer(
         config,
         pool,
         held_out,
-        teacher=prepare_teacher(pool, directions=options.directions, work=options.work, config=config),
+        teacher=prepare_teacher(pool, whisper, work=options.work, config=config),
+        start=lambda network: start_from_whisper(network, whisper.whisper, _some_speech(pool, config)),
     )
     distil(trainer, work=options.work)
 

@@ -49,7 +49,7 @@ class LayeredWhisper:
 
     def __init__(self) -> None:
         """Raises WeightsError when the weights are not installed or were altered."""
-        self._whisper = WhisperEncoder(layers=max(LAYERS))
+        self.whisper = WhisperEncoder(layers=max(LAYERS))
 
     @property
     def name(self) -> str:
@@ -71,11 +71,14 @@ class LayeredWhisper:
 
     def hidden(self, mel_BFK: Tensor) -> Tensor:
         """(B, 80, 4 T) log-mel to (B, 2 T, D) rows."""
-        return self._whisper.hidden_after(mel_BFK, LAYERS)
+        return self.whisper.hidden_after(mel_BFK, LAYERS)
 
 
 class LipTeacher:
-    """What the compact encoder is taught to hear: Whisper's rows in the directions that tell lips."""
+    """What the compact encoder is taught: Whisper's rows in the directions that tell lips, then its second layer.
+
+    The second layer is what the encoder's front is held to, which begins as that of Whisper.
+    """
 
     def __init__(self, directions_DP: Tensor) -> None:
         """Raises WeightsError when Whisper's weights are not installed or were altered."""
@@ -88,8 +91,14 @@ class LipTeacher:
         return cls(state["directions_DP"])
 
     def hidden(self, mel_BFK: Tensor) -> Tensor:
-        """(B, 80, 4 T) log-mel to (B, 2 T, P) rows."""
-        return self._whisper.hidden(mel_BFK) @ self._directions_DP
+        """(B, 80, 4 T) log-mel to (B, 2 T, P + 512) rows."""
+        rows_BKD = self._whisper.hidden(mel_BFK)
+        return torch.cat([rows_BKD @ self._directions_DP, rows_BKD[..., :WIDTH]], dim=-1)
+
+    @property
+    def whisper(self) -> WhisperEncoder:
+        """With the layers that it is taught from."""
+        return self._whisper.whisper
 
 
 def lip_directions(clips: Iterable[MotionClip], *, count: int = DIRECTIONS) -> Doubles:

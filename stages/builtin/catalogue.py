@@ -8,7 +8,7 @@ from typing import Literal
 
 from stages.errors import SubjectError
 
-BuiltinNetwork = Literal["moda", "faco", "compact-1", "compact-2", "renderer", "sync", "lip_predictor"]
+BuiltinNetwork = Literal["moda", "faco", "compact-1", "compact-3", "renderer", "sync", "lip_predictor"]
 
 
 def _root() -> Path:

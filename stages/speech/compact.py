@@ -1,6 +1,6 @@
-"""Our own speech encoder: small, local, and taught to hear what the second layer of Whisper-base hears.
+"""Our own speech encoder: small, local, and taught to hear what Whisper-base hears.
 
-Convolutions at 50 Hz and attention at 25 Hz that reach less than a second to either side. So inside a window with its
+Convolutions or attention at 50 Hz, then attention at 25 Hz, that reach a second at most to either side. So inside a window with its
 context a frame's row does not depend on where the window was cut, and there are no positions for MODA to see
 through: Whisper's rows carry their place in the window, ours do not.
 
@@ -26,7 +26,8 @@ from stages.weights import load_weights
 from stages.weights_header import read_header, read_sizes
 
 ARCHITECTURE: Final = "encoder"
-_MEL_PER_FRAME: Final = SAMPLES_PER_FRAME // HOP
+FRONT_HEADS: Final = 8
+_FRONT_FEED_RATIO: Final = 4
 
 Floats = NDArray[np.float32]
 
@@ -36,17 +37,23 @@ class CompactConfig:
     """Sizes of the network.
 
     Attributes:
-        width: C.
+        width: C, from the blocks at 25 Hz on, and everywhere without a front.
         feed_ratio: inner width of the feed-forward parts, in C.
-        convolution_blocks: blocks at 50 Hz.
+        front_blocks: attention blocks at 50 Hz in Whisper's own shape, so that its layers can be their start.
+        front_width: their width, and the stem's.
+        front_reach: rows of 20 ms to either side that they see.
+        convolution_blocks: blocks at 50 Hz where there is no front.
         kernel: rows of 20 ms that a block's convolution spans, odd.
         attention_blocks: blocks at 25 Hz.
         reach: frames to either side that attention sees.
-        features: D, Whisper-base's width.
+        features: D, as many as the teacher has.
     """
 
     width: int = 256
     feed_ratio: int = 2
+    front_blocks: int = 0
+    front_width: int = 512
+    front_reach: int = 12
     convolution_blocks: int = 2
     kernel: int = 9
     attention_blocks: int = 3
@@ -57,19 +64,20 @@ class CompactConfig:
     @property
     def reach_frames(self) -> int:
         """Frames to either side beyond which a sound does not touch a row."""
-        # Convolutions, then the stem and the spectral window, which spill over into one row each.
-        rows = self.convolution_blocks * (self.kernel // 2) + 2
+        blocks = self.front_blocks * self.front_reach or self.convolution_blocks * (self.kernel // 2)
+        # The stem and the spectral window spill over into one row each.
+        rows = blocks + 2
         return self.attention_blocks * self.reach + -(-rows // 2)
 
 
 class _FeedForward(nn.Module):
     """Pre-norm feed-forward part with its residual."""
 
-    def __init__(self, config: CompactConfig) -> None:
+    def __init__(self, width: int, ratio: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.width)
-        self.up = nn.Linear(config.width, config.feed_ratio * config.width)
-        self.down = nn.Linear(config.feed_ratio * config.width, config.width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, ratio * width)
+        self.down = nn.Linear(ratio * width, width)
 
     def forward(self, x_BLC: Tensor) -> Tensor:
         mixed_BLC: Tensor = self.down(functional.gelu(self.up(self.norm(x_BLC))))
@@ -85,7 +93,7 @@ class _ConvolutionBlock(nn.Module):
         self.convolution = nn.Conv1d(
             config.width, config.width, config.kernel, padding=config.kernel // 2, groups=config.width
         )
-        self.feed = _FeedForward(config)
+        self.feed = _FeedForward(config.width, config.feed_ratio)
 
     def forward(self, x_BLC: Tensor) -> Tensor:
         mixed_BCL = self.convolution(self.norm(x_BLC).transpose(1, 2))
@@ -93,19 +101,20 @@ class _ConvolutionBlock(nn.Module):
         return mixed_BLC
 
 
-class _AttentionBlock(nn.Module):
-    """Attention to the frames within reach, with a learned bias per head and distance, then the feed-forward part."""
+class AttentionBlock(nn.Module):
+    """Attention to the rows within reach, with a learned bias per head and distance, then the feed-forward part."""
 
-    def __init__(self, config: CompactConfig) -> None:
+    def __init__(self, *, width: int, heads: int, reach: int, feed_ratio: int) -> None:
         super().__init__()
-        self.heads, self.reach = config.heads, config.reach
-        self.norm = nn.LayerNorm(config.width)
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.output = nn.Linear(config.width, config.width)
-        self.bias_NR = nn.Parameter(torch.zeros(config.heads, 2 * config.reach + 1))
-        self.feed = _FeedForward(config)
+        self.heads, self.reach = heads, reach
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+        self.bias_NR = nn.Parameter(torch.zeros(heads, 2 * reach + 1))
+        self.feed = _FeedForward(width, feed_ratio)
 
     def forward(self, x_BTC: Tensor) -> Tensor:
+        """(B, T, C) rows to as many."""
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.qkv(self.norm(x_BTC)).chunk(3, dim=-1)
@@ -116,8 +125,8 @@ class _AttentionBlock(nn.Module):
         mixed_BTC: Tensor = self.feed(x_BTC + self.output(attended_BNTC.transpose(1, 2).flatten(2)))
         return mixed_BTC
 
-    def _mask_NTT(self, frames: int) -> Tensor:
-        place_T = torch.arange(frames, device=self.bias_NR.device)
+    def _mask_NTT(self, rows: int) -> Tensor:
+        place_T = torch.arange(rows, device=self.bias_NR.device)
         distance_TT = place_T[None, :] - place_T[:, None]
         bias_NTT = self.bias_NR[:, distance_TT.clamp(-self.reach, self.reach) + self.reach]
         return bias_NTT.masked_fill(distance_TT.abs() > self.reach, float("-inf"))
@@ -135,11 +144,30 @@ class CompactNetwork(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = nn.Conv1d(MEL_BANDS, config.width, 3, padding=1)
-        self.halve = nn.Conv1d(config.width, config.width, 3, stride=2, padding=1)
-        self.convolutions = nn.ModuleList(_ConvolutionBlock(config) for _ in range(config.convolution_blocks))
-        self.join = nn.Linear(2 * config.width, config.width)
-        self.attentions = nn.ModuleList(_AttentionBlock(config) for _ in range(config.attention_blocks))
+        width = config.front_width if config.front_blocks else config.width
+        self.stem = nn.Conv1d(MEL_BANDS, width, 3, padding=1)
+        self.halve = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        if config.front_blocks:
+            self.front_offset_C = nn.Parameter(torch.zeros(width))
+        self.front = nn.ModuleList(
+            AttentionBlock(
+                width=width,
+                heads=FRONT_HEADS,
+                reach=config.front_reach,
+                feed_ratio=_FRONT_FEED_RATIO,
+            )
+            for _ in range(config.front_blocks)
+        )
+        self.convolutions = nn.ModuleList(
+            _ConvolutionBlock(config) for _ in range(0 if config.front_blocks else config.convolution_blocks)
+        )
+        self.join = nn.Linear(2 * width, config.width)
+        self.attentions = nn.ModuleList(
+            AttentionBlock(
+                width=config.width, heads=config.heads, reach=config.reach, feed_ratio=config.feed_ratio
+            )
+            for _ in range(config.attention_blocks)
+        )
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.features)
         self.register_buffer("mean_D", torch.zeros(config.features))
@@ -147,10 +175,20 @@ class CompactNetwork(nn.Module):
 
     def forward(self, mel_BFK: Tensor) -> Tensor:
         """(B, 80, 4 T) log-mel to (B, T, D) rows in the teacher's units."""
+        return self.rows(self.front_rows(mel_BFK))
+
+    def front_rows(self, mel_BFK: Tensor) -> Tensor:
+        """(B, 80, 4 T) log-mel to the (B, 2 T, C) rows at 50 Hz that the blocks at 25 Hz read."""
         x_BCL = functional.gelu(self.halve(functional.gelu(self.stem(mel_BFK))))
         x_BLC = x_BCL.transpose(1, 2)
-        for block in self.convolutions:
+        if self.front:
+            x_BLC = x_BLC + self.front_offset_C
+        for block in (*self.front, *self.convolutions):
             x_BLC = block(x_BLC)
+        return x_BLC
+
+    def rows(self, x_BLC: Tensor) -> Tensor:
+        """(B, 2 T, C) rows at 50 Hz to (B, T, D) rows in the teacher's units."""
         x_BTC = self.join(x_BLC.unflatten(1, (-1, 2)).flatten(2))
         for block in self.attentions:
             x_BTC = block(x_BTC)

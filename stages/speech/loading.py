@@ -12,12 +12,12 @@ from stages.speech.encoder import SpeechEncoder
 
 _WHISPER: Final = "whisper-base-layer-"
 _WAV2VEC: Final = "wav2vec2:"
-_COMPACT: Final[tuple[Literal["compact-1", "compact-2"], ...]] = ("compact-1", "compact-2")
+_COMPACT: Final[tuple[Literal["compact-1", "compact-3"], ...]] = ("compact-1", "compact-3")
 """The second is what MODA hears with; the first is the sync judge's, whose ears are not to be MODA's."""
 
 
 def load_encoder(name: str, *, device: torch.device) -> SpeechEncoder:
-    """`compact-1` or `compact-2`, `whisper-base-layer-N`, or `wav2vec2:` and a folder or hub name.
+    """`compact-1` or `compact-3`, `whisper-base-layer-N`, or `wav2vec2:` and a folder or hub name.
 
     Raises WeightsError for any other name, and when the weights are absent or another encoder's.
     """

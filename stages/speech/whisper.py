@@ -29,7 +29,7 @@ _DTYPES: Final = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.flo
 Floats = NDArray[np.float32]
 
 
-class _Layer(nn.Module):
+class WhisperLayer(nn.Module):
     """Pre-norm self-attention and feed-forward; Whisper's keys have no bias, which is stored as zeros."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class WhisperEncoder(nn.Module):
         self.layer = layers
         self.conv1 = nn.Conv1d(MEL_BANDS, WIDTH, 3, padding=1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
-        self.layers = nn.ModuleList(_Layer() for _ in range(layers))
+        self.layers = nn.ModuleList(WhisperLayer() for _ in range(layers))
         self.register_buffer("positions_KD", torch.zeros(1500, WIDTH))
         self.load_state_dict(_rename(read_ctranslate2(WHISPER_BASE.read()), layers))
         self.eval().requires_grad_(False)

@@ -128,7 +128,11 @@ class MotionTrainer(KeptParts):
             features_BTD, batch.template_BM, noise_BTZ.to(self.device), truth_BTC if sees_motion else None
         )
         terms = motion_losses(
-            prediction.rows_BTC.float(), truth_BTC, batch.torso_B, scale_C=self.network.scale_C
+            prediction.rows_BTC.float(),
+            truth_BTC,
+            batch.torso_B,
+            scale_C=self.network.scale_C,
+            template_BM=batch.template_BM,
         )
         if prediction.mean_BTZ is not None and prediction.logvar_BTZ is not None:
             terms["divergence"] = kl_divergence(prediction.mean_BTZ.float(), prediction.logvar_BTZ.float())

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from stages.errors import WeightsError
-from stages.weights import load_weights, save_weights
+from stages.speech.compact import CompactConfig, CompactNetwork
+from stages.weights import build_network, load_weights, save_weights
 from stages.weights_header import WeightsHeader, read_header
 
 HEADER = WeightsHeader(
@@ -114,3 +117,64 @@ def test_a_file_without_our_header_is_refused(tmp_path: Path, metadata: dict[str
     path = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(2)}, path, metadata=metadata)
     assert refusal(path).code == "weights_no_header"
+
+
+class InEightBits(nn.Module):
+    def __init__(self, *, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.linear, self.convolution = nn.Linear(5, 4), nn.Conv1d(3, 4, 3)
+        nn.init.zeros_(self.linear.weight[2])
+
+
+@pytest.fixture
+def stepped(tmp_path: Path) -> Path:
+    save_weights(tmp_path / "stepped.safetensors", InEightBits(seed=1), HEADER, eight_bits=True)
+    return tmp_path / "stepped.safetensors"
+
+
+def test_eight_bits_lose_half_a_step_of_the_largest_in_a_row(stepped: Path):
+    saved, other = InEightBits(seed=1), InEightBits(seed=2)
+    load_weights(stepped, other, expected={})
+    assert load_file(stepped)["convolution.weight"].dtype == torch.int8
+    for name in ("linear", "convolution"):
+        ours, theirs = (getattr(network, name).weight.flatten(1) for network in (other, saved))
+        step = theirs.abs().amax(1, keepdim=True) / 127
+        # The step itself is kept in half precision.
+        assert ((ours - theirs).abs() <= 0.501 * step + 1e-3 * theirs.abs()).all()
+    torch.testing.assert_close(other.linear.bias, saved.linear.bias.half().float(), atol=0, rtol=0)
+
+
+def test_eight_bits_are_written_and_read_alike_every_time(tmp_path: Path, stepped: Path):
+    other = InEightBits(seed=3)
+    load_weights(stepped, other, expected={})
+    again = tmp_path / "again.safetensors"
+    save_weights(again, InEightBits(seed=1), HEADER, eight_bits=True)
+    assert again.read_bytes() == stepped.read_bytes()
+
+
+@pytest.mark.parametrize("change", ["no scale", "a scale of another length", "a scale of nothing", "NaN"])
+def test_eight_bits_that_do_not_fit_together_are_refused(tmp_path: Path, stepped: Path, change: str):
+    tensors = load_file(stepped)
+    if change == "no scale":
+        del tensors["linear.weight@scale"]
+    elif change == "a scale of another length":
+        tensors["linear.weight@scale"] = torch.ones(3).half()
+    elif change == "a scale of nothing":
+        tensors["nothing@scale"] = torch.ones(3).half()
+    else:
+        tensors["linear.weight@scale"][0] = torch.nan
+    with safe_open(stepped, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, tmp_path / "other.safetensors", metadata=metadata)
+    refused = refusal(tmp_path / "other.safetensors", InEightBits(seed=1))
+    assert refused.code == "weights_mismatch"
+    assert "linear.weight" in str(refused) or "nothing@scale" in str(refused)
+
+
+def test_a_network_is_built_from_a_file_in_eight_bits(tmp_path: Path):
+    config = CompactConfig(width=16, heads=2, attention_blocks=1, reach=2, features=8)
+    header = replace(HEADER, sizes=asdict(config))
+    save_weights(tmp_path / "network.safetensors", CompactNetwork(config), header, eight_bits=True)
+    built = build_network(tmp_path / "network.safetensors", CompactConfig, CompactNetwork)
+    load_weights(tmp_path / "network.safetensors", built, expected={"architecture": "moda"})

@@ -17,7 +17,7 @@ from recipes.encoder.encoder_trainer import NAME, Distillation, EncoderTrainer
 from stages.speech.compact import CompactConfig, CompactEncoder
 from stages.weights_header import read_header
 
-FRAMES, WIDTH = 30, 12
+FRAMES, WIDTH, FRONT = 30, 12, 8
 
 
 class SomeoneWhoHears(nn.Module):
@@ -90,6 +90,36 @@ def test_the_network_learns_what_its_teacher_hears_in_speech_it_never_heard():
     assert after.score < 0.5 * before.score
     assert after.losses["r2_telling"] > before.losses["r2_telling"]
     assert losses[-1]["telling"] < losses[0]["telling"]
+
+
+class SomeoneWithALayer(SomeoneWhoHears):
+    """A teacher whose last columns are the layer that a front is held to."""
+
+    def hidden(self, mel_1FK: Tensor) -> Tensor:
+        rows_1KD = super().hidden(mel_1FK)
+        return torch.cat([rows_1KD, rows_1KD[..., :FRONT].sin()], dim=-1)
+
+
+def test_a_front_is_held_to_the_layer_and_begins_as_it_is_told():
+    whisper = SomeoneWithALayer()
+    network = CompactConfig(
+        width=16, heads=2, attention_blocks=1, features=WIDTH, front_blocks=1, front_width=FRONT, front_reach=3
+    )
+    config = Distillation(
+        steps=60, windows=2, frames=FRAMES, learning_rate=3e-3, front_rate=1.0, warm_up=2, network=network
+    )
+    trainer = EncoderTrainer(
+        config,
+        a_pool(),
+        [],
+        teacher=Teacher(whisper, measure_teacher(whisper, windows(20, frames=140))),
+        start=lambda network: nn.init.constant_(network.front_offset_C, 0.25),
+    )
+    assert (trainer.network.front_offset_C == 0.25).all()
+    losses = [trainer.train_step() for _ in range(60)]
+    for name in ("front", "telling"):
+        first, last = (np.mean([step[name] for step in some]) for some in (losses[:5], losses[-5:]))
+        assert last < 0.8 * first
 
 
 def test_validating_changes_nothing():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,23 +21,30 @@ from stages.weights_header import WeightsHeader, read_header
 
 CPU = torch.device("cpu")
 TINY = CompactConfig(width=16, heads=2, attention_blocks=2, reach=4, features=24)
+FRONTED = replace(TINY, front_blocks=2, front_width=32, front_reach=6)
 
 
-def tiny_weights(folder: Path, *, architecture: str = "encoder", encoder: str = "compact-test") -> Path:
+def tiny_weights(
+    folder: Path,
+    *,
+    architecture: str = "encoder",
+    encoder: str = "compact-test",
+    config: CompactConfig = TINY,
+) -> Path:
     torch.manual_seed(3)
-    network = CompactNetwork(TINY)
-    for block in network.attentions:
+    network = CompactNetwork(config)
+    for block in (*network.front, *network.attentions):
         torch.nn.init.normal_(block.bias_NR)
     header = WeightsHeader(
-        architecture=architecture, sizes=asdict(TINY), encoder=encoder, fps=25, training_data=""
+        architecture=architecture, sizes=asdict(config), encoder=encoder, fps=25, training_data=""
     )
     save_weights(folder / "encoder.safetensors", network, header)
     return folder / "encoder.safetensors"
 
 
-@pytest.fixture
-def encoder(tmp_path: Path) -> CompactEncoder:
-    return CompactEncoder(tiny_weights(tmp_path), name="compact-test")
+@pytest.fixture(params=[TINY, FRONTED], ids=["convolutions", "front"])
+def encoder(request: pytest.FixtureRequest, tmp_path: Path) -> CompactEncoder:
+    return CompactEncoder(tiny_weights(tmp_path, config=request.param), name="compact-test")
 
 
 def murmur(frames: int, seed: int = 0) -> np.ndarray:
@@ -66,7 +73,7 @@ def test_a_sound_is_heard_as_far_as_the_encoder_reaches_and_no_further(encoder: 
     quiet_S, loud_S = murmur(81), murmur(81)
     loud_S[40 * 640 : 41 * 640] = murmur(1, seed=5)
     change_T = np.abs(encoder.encode(loud_S) - encoder.encode(quiet_S)).max(axis=1)
-    reach = TINY.reach_frames
+    reach = encoder.network.config.reach_frames
     touched = np.flatnonzero(change_T > 1e-6)
     assert touched.min() >= 40 - reach
     assert touched.max() <= 40 + reach
@@ -86,7 +93,7 @@ def test_a_whole_recording_is_encoded_as_rendering_hears_it(encoder: CompactEnco
     np.testing.assert_array_equal(rows_TD[300:], last_TD)
 
 
-@pytest.mark.parametrize(("field", "value"), [("architecture", "moda"), ("encoder", "compact-2")])
+@pytest.mark.parametrize(("field", "value"), [("architecture", "moda"), ("encoder", "compact-3")])
 def test_weights_of_another_kind_are_refused(tmp_path: Path, field: str, value: str):
     path = tiny_weights(tmp_path, **{field: value})
     with pytest.raises(WeightsError, match=value) as caught:
@@ -106,15 +113,15 @@ def test_sizes_of_another_network_are_refused(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def shipped() -> CompactEncoder:
-    encoder = load_encoder("compact-2", device=CPU)
+    encoder = load_encoder("compact-3", device=CPU)
     assert isinstance(encoder, CompactEncoder)
     return encoder
 
 
 def test_the_shipped_encoder_is_small_and_loads_by_its_name(shipped: CompactEncoder):
-    assert (shipped.name, shipped.width) == ("compact-2", 64)
-    assert builtin_weights("compact-2").stat().st_size <= 12_000_000
-    assert read_header(builtin_weights("compact-2")).facts["teacher"] == "whisper-base-layers-2-4"
+    assert (shipped.name, shipped.width) == ("compact-3", 64)
+    assert builtin_weights("compact-3").stat().st_size <= 12_000_000
+    assert read_header(builtin_weights("compact-3")).facts["teacher"] == "whisper-base-layers-2-4"
 
 
 def test_a_sound_beyond_the_context_does_not_touch_a_row(shipped: CompactEncoder):

@@ -1,25 +1,36 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from stages.geometry.landmarks import LIPS
+from stages.subject.template import TEMPLATE_UNIT
 from stages.training.motion_losses import MotionLossWeights, motion_losses
 
 PARTS = {"mouth": slice(0, 120), "eyes": slice(120, 300), "head": slice(300, 307), "torso": slice(307, 361)}
 
 
 def losses(
-    error_BTC: torch.Tensor, torso_B: torch.Tensor | None = None, *, unit: float = 1.0
+    error_BTC: torch.Tensor,
+    torso_B: torch.Tensor | None = None,
+    *,
+    unit: float = 1.0,
+    truth_BTC: torch.Tensor | None = None,
 ) -> dict[str, float]:
     torso_B = torch.ones(len(error_BTC)) if torso_B is None else torso_B
-    truth_BTC = torch.randn(error_BTC.shape, generator=torch.Generator().manual_seed(0)).double()
+    if truth_BTC is None:
+        truth_BTC = torch.randn(error_BTC.shape, generator=torch.Generator().manual_seed(0)).double()
     scale_C = torch.full((361,), unit)
-    terms = motion_losses(truth_BTC + error_BTC, truth_BTC, torso_B, scale_C=scale_C)
+    template_BM = torch.zeros(len(error_BTC), 478 * 3)
+    terms = motion_losses(
+        truth_BTC + error_BTC, truth_BTC, torso_B, scale_C=scale_C, template_BM=template_BM
+    )
     return {name: float(term) for name, term in terms.items()}
 
 
 def without_lips(found: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in found.items() if not name.startswith("lips")}
+    return {name: value for name, value in found.items() if not name.startswith(("lips", "closures"))}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -78,6 +89,30 @@ def test_lips_that_jump_to_and_fro_cost_velocity():
     error_BTC = torch.zeros(1, 4, 361)
     error_BTC[:, ::2, 0:120:3] = 6
     assert losses(error_BTC)["lips_velocity"] == pytest.approx(6.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("true_opening", "cost"), [(0.0, 4.0), (30.0, 0.0)])
+def test_lips_that_stay_open_cost_what_they_gape_while_the_true_ones_touch(true_opening: float, cost: float):
+    lower = 3 * int(np.searchsorted(LIPS, 14)) + 1
+    truth_BTC, error_BTC = torch.zeros(2, 5, 361), torch.zeros(2, 5, 361)
+    truth_BTC[..., lower] = true_opening / 2
+    error_BTC[..., lower] = 4.0 / 2
+    assert losses(error_BTC, unit=2.0, truth_BTC=truth_BTC)["closures"] == pytest.approx(cost, abs=0.15)
+
+
+def test_the_opening_counts_from_the_template():
+    template_BM = torch.zeros(1, 478, 3)
+    template_BM[:, 14, 1] = 6.0 / TEMPLATE_UNIT
+    shut_BTC = torch.zeros(1, 5, 361)
+    shut_BTC[..., 3 * int(np.searchsorted(LIPS, 14)) + 1] = -6.0
+    terms = motion_losses(
+        torch.zeros(1, 5, 361),
+        shut_BTC,
+        torch.ones(1),
+        scale_C=torch.ones(361),
+        template_BM=template_BM.flatten(1),
+    )
+    assert float(terms["closures"]) == pytest.approx(6.0, abs=0.2)
 
 
 def test_ours_has_lips_in_px_and_not_twice():
