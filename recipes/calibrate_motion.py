@@ -11,6 +11,7 @@ Legend: T frames, F frequencies, Q components, C motion channels (361).
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -104,20 +105,20 @@ def calibrate(network: Moda, *, strangers: Sequence[MotionClip], corpus: Sequenc
 
 def uncalibrated(network: Moda) -> Moda:
     """A copy of the network in inference form, without what calibration adds."""
-    copy = (
+    plain = (
         Moda(replace(network.config, calibrated=False))
         .to(network.scale_C.device)
         .eval()
         .requires_grad_(False)
     )
-    kept = copy.state_dict().keys()
-    copy.load_state_dict({name: value for name, value in network.state_dict().items() if name in kept})
-    return copy
+    kept = plain.state_dict().keys()
+    plain.load_state_dict({name: value for name, value in network.state_dict().items() if name in kept})
+    return plain
 
 
 def calibrated(network: Moda, calibration: Calibration) -> Moda:
     """A copy of the network, in inference form, that moves by the calibration and keeps it in its weights."""
-    copy = (
+    other = (
         Moda(replace(network.config, calibrated=True)).to(network.scale_C.device).eval().requires_grad_(False)
     )
     added = {
@@ -125,8 +126,8 @@ def calibrated(network: Moda, calibration: Calibration) -> Moda:
         "residual_KQQ": torch.from_numpy(calibration.residual_KQQ.astype(np.float32)),
         "residual_CQ": torch.from_numpy(calibration.residual_CQ.astype(np.float32)),
     }
-    copy.load_state_dict({**network.state_dict(), **added})
-    return copy
+    other.load_state_dict({**network.state_dict(), **added})
+    return other
 
 
 def long_enough(clips: Sequence[MotionClip]) -> list[MotionClip]:
@@ -144,27 +145,24 @@ def long_enough(clips: Sequence[MotionClip]) -> list[MotionClip]:
 
 def mouth_gain(network: Moda, clips: Sequence[MotionClip]) -> float:
     """The largest factor that raises LMD by a twenty-fifth at most, and the opening's spread not above the true one."""
-    ours = [_smoothed_take(network, clip).mouth_TN3 for clip in clips]
     truths = [Motion.from_rows(np.ascontiguousarray(clip.rows_TC)).mouth_TN3 for clip in clips]
+    true_spreads = [_opening_spread(clip.template, truth) for clip, truth in zip(clips, truths, strict=True)]
 
-    def lmd(gain: float) -> float:
-        pairs = zip(ours, truths, strict=True)
-        return float(np.mean([landmark_distance(gain * lips, truth) for lips, truth in pairs]))
+    def measured(gain: float) -> tuple[float, float]:
+        """LMD, and the spread of the opening as a share of the true one."""
+        louder = copy.deepcopy(network)
+        louder.gain_C[MOUTH] = gain
+        ours = [_smoothed_take(louder, clip).mouth_TN3 for clip in clips]
+        distances = [landmark_distance(lips, truth) for lips, truth in zip(ours, truths, strict=True)]
+        shares = [
+            _opening_spread(clip.template, lips) / max(spread, 1e-6)
+            for clip, lips, spread in zip(clips, ours, true_spreads, strict=True)
+        ]
+        return float(np.mean(distances)), float(np.mean(shares))
 
-    def amplitude(gain: float) -> float:
-        triples = zip(clips, ours, truths, strict=True)
-        return float(
-            np.mean(
-                [
-                    _opening_spread(clip.template, gain * lips)
-                    / max(_opening_spread(clip.template, truth), 1e-6)
-                    for clip, lips, truth in triples
-                ]
-            )
-        )
-
-    dearest = (1 + _MOUTH_COST) * lmd(1.0)
-    able = [float(gain) for gain in _MOUTH_GAINS if amplitude(gain) <= 1.0 and lmd(gain) <= dearest]
+    found = {float(gain): measured(float(gain)) for gain in _MOUTH_GAINS}
+    dearest = (1 + _MOUTH_COST) * found[1.0][0]
+    able = [gain for gain, (distance, share) in found.items() if share <= 1.0 and distance <= dearest]
     return max(able, default=1.0)
 
 

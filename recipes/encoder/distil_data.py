@@ -3,7 +3,7 @@
 A window is put together from a few excerpts, so that a step hears several voices; every excerpt is drawn, sped up or
 slowed down (which moves pitch and formants alike), coloured and placed in a room of its own.
 
-Legend: S samples at 16 kHz, W frequency bins.
+Legend: S samples at 16 kHz.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import resample as resample_by_fourier
 
 from recipes.corpus import corpus_clips
@@ -24,6 +23,7 @@ from stages.errors import SpeechError
 from stages.payloads import SAMPLE_RATE, SAMPLES_PER_FRAME
 from stages.speech.context import CONTEXT_FRAMES
 from stages.speech.decode import read_levelled
+from stages.training.sound_variety import coloured, in_a_room, noise_below
 
 Floats = NDArray[np.float32]
 
@@ -102,7 +102,9 @@ class SpeechPool:
         if random.random() < self._variety.silent_start:
             window_S[: CONTEXT_FRAMES * SAMPLES_PER_FRAME] = 0.0
         if random.random() < self._variety.noisy:
-            window_S = window_S + _noise(window_S, random, decibels=random.uniform(*self._variety.noise_db))
+            window_S = window_S + noise_below(
+                window_S, random, decibels=random.uniform(*self._variety.noise_db)
+            )
         return np.clip(window_S, -1.0, 1.0).astype(np.float32)
 
     def _excerpt(self, random: np.random.Generator, *, frames: int) -> Floats:
@@ -115,8 +117,8 @@ class SpeechPool:
         target = max(1, round(count / speed / SAMPLES_PER_FRAME)) * SAMPLES_PER_FRAME
         voice_S = resample_by_fourier(speech_S[start : start + count], target)
         if random.random() < variety.reverberant:
-            voice_S = _in_a_room(voice_S, random, decay_s=random.uniform(*variety.decay_s))
-        voice_S = _coloured(voice_S, random, decibels=variety.tilt_db)
+            voice_S = in_a_room(voice_S, random, decay_s=random.uniform(*variety.decay_s))
+        voice_S = coloured(voice_S, random, decibels=variety.tilt_db)
         peak = float(np.abs(voice_S).max())
         gain = 10 ** (random.uniform(*variety.level_db) / 20)
         louder_S: Floats = (voice_S * (gain / max(peak, 1e-4))).astype(np.float32)
@@ -147,35 +149,3 @@ def read_corpus(data: Path) -> tuple[list[Floats], list[Floats]]:
 
 def _is_long_enough(speech_S: Floats) -> bool:
     return len(speech_S) >= _SHORTEST_FRAMES * SAMPLES_PER_FRAME
-
-
-def _coloured(speech_S: Floats, random: np.random.Generator, *, decibels: float) -> Floats:
-    """Through a random smooth equaliser."""
-    bins_hz_W = rfftfreq(len(speech_S), 1 / SAMPLE_RATE)
-    corners_hz = np.geomspace(80.0, SAMPLE_RATE / 2, 7)
-    gains_W = np.interp(np.log(np.maximum(bins_hz_W, 1.0)), np.log(corners_hz), random.normal(0, decibels, 7))
-    filtered_S: Floats = irfft(rfft(speech_S) * 10 ** (gains_W / 20), len(speech_S))
-    return filtered_S
-
-
-def _in_a_room(speech_S: Floats, random: np.random.Generator, *, decay_s: float) -> Floats:
-    """With a diffuse echo that fades by 60 dB in `decay_s`, behind the direct sound."""
-    length = round(decay_s * SAMPLE_RATE)
-    tail_S = random.normal(size=length) * 10 ** (-3.0 * np.arange(length) / length)
-    tail_S *= random.uniform(0.1, 0.6) / np.sqrt(np.sum(tail_S**2))
-    tail_S[0] += 1.0
-    tail_S = tail_S.astype(np.float32)
-    size = next_fast_len(len(speech_S) + length, real=True)
-    echoed_S = np.asarray(irfft(rfft(speech_S, size) * rfft(tail_S, size), size), dtype=np.float32)
-    return echoed_S[: len(speech_S)]
-
-
-def _noise(speech_S: Floats, random: np.random.Generator, *, decibels: float) -> Floats:
-    """Noise between white and brown, so many decibels below the speech."""
-    bins_W = np.maximum(rfftfreq(len(speech_S), 1 / SAMPLE_RATE), 40.0)
-    spectrum_W = rfft(random.standard_normal(len(speech_S), dtype=np.float32)) * bins_W ** -random.uniform(
-        0.0, 1.0
-    )
-    noise_S = irfft(spectrum_W, len(speech_S))
-    loudness = float(np.sqrt(np.mean(speech_S**2)) / np.sqrt(np.mean(noise_S**2)))
-    return np.asarray(noise_S * loudness * 10 ** (-decibels / 20), dtype=np.float32)

@@ -18,9 +18,7 @@ from stages.speech.compact import FRONT_HEADS, AttentionBlock, CompactNetwork
 from stages.speech.whisper import WhisperEncoder, WhisperLayer
 
 
-def start_from_whisper(
-    network: CompactNetwork, whisper: WhisperEncoder, mels_BFK: Sequence[Tensor]
-) -> None:
+def start_from_whisper(network: CompactNetwork, whisper: WhisperEncoder, mels_BFK: Sequence[Tensor]) -> None:
     """Give the network's stem and front Whisper's weights, in place.
 
     Args:
@@ -41,7 +39,8 @@ def start_from_whisper(
         unplaced = [x_BLC + offset_C for x_BLC in placed]
         placed = [x_BLC + whisper.positions_KD[: x_BLC.shape[1]] for x_BLC in placed]
         for block, layer in zip(network.front, whisper.layers[: len(network.front)], strict=True):
-            assert isinstance(block, AttentionBlock) and isinstance(layer, WhisperLayer)
+            assert isinstance(block, AttentionBlock)
+            assert isinstance(layer, WhisperLayer)
             _copy(block, layer)
             with_places = torch.stack([_by_distance(layer, x_BLC, block.reach) for x_BLC in placed]).mean(0)
             without = torch.stack([_by_distance(layer, x_BLC, block.reach) for x_BLC in unplaced]).mean(0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.geometry.landmarks import EYES
 from stages.moda.blinks import blink_track, lid_opening
+from stages.moda.lip_contact import resting_on_each_other
 from stages.moda.network import Moda
 from stages.moda.noise import frame_noise
 from stages.moda.residual_motion import HEAD_AND_TORSO, residual_track
@@ -67,4 +68,8 @@ def window_motion(
         frame_count=frames,
         opening=float(lid_opening(template.mesh_N3[None, EYES])[0]),
     )
-    return replace(motion, eyes_TN3=motion.eyes_TN3 + blinks_TN3)
+    return replace(
+        motion,
+        mouth_TN3=resting_on_each_other(motion.mouth_TN3, template_N3=template.mesh_N3),
+        eyes_TN3=motion.eyes_TN3 + blinks_TN3,
+    )

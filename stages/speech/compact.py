@@ -1,8 +1,8 @@
 """Our own speech encoder: small, local, and taught to hear what Whisper-base hears.
 
-Convolutions or attention at 50 Hz, then attention at 25 Hz, that reach a second at most to either side. So inside a window with its
-context a frame's row does not depend on where the window was cut, and there are no positions for MODA to see
-through: Whisper's rows carry their place in the window, ours do not.
+Convolutions or attention at 50 Hz, then attention at 25 Hz, that reach a second at most to either side. So inside a
+window with its context a frame's row does not depend on where the window was cut, and there are no positions for MODA
+to see through: Whisper's rows carry their place in the window, ours do not.
 
 Legend: B batch, S samples, F mel bands, K spectral frames at 100 Hz, L rows at 50 Hz, T frames at 25 Hz, C width,
 N heads, D feature width.

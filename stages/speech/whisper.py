@@ -39,6 +39,7 @@ class WhisperLayer(nn.Module):
         self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x_1KD: Tensor) -> Tensor:
+        """(1, K, 512) rows to as many."""
         heads = [
             part.unflatten(-1, (_HEADS, WIDTH // _HEADS)).transpose(1, 2)
             for part in self.qkv(self.attention_norm(x_1KD)).chunk(3, dim=-1)

@@ -20,6 +20,7 @@ from stages.training.motion_trainer import MotionTrainer
 from stages.training.renderer_config import Losses, Preset, RendererTraining
 from stages.training.renderer_data import RendererClip
 from stages.training.renderer_trainer import RendererTrainer
+from stages.training.sound_variety import sounds_without_speech
 from stages.training.trainer import Trainer, Workers
 from stages.training.warped_config import WarpedTraining
 from stages.training.warped_data import WarpedClip
@@ -183,12 +184,13 @@ def _motion(request: TrainingRequest, workers: Workers, device: str) -> Trainer:
     )
     return MotionTrainer(
         config,
-        [motion_clip(folder, encoder) for folder in request.clips],
+        [motion_clip(folder, encoder, voices=config.voices) for folder in request.clips],
         [motion_clip(folder, encoder) for folder in request.held_out],
         encoder=encoder.name,
         workers=workers,
         device=device,
         start_from=request.start_from,
+        sounds=sounds_without_speech(encoder) if config.rests else (),
     )
 
 

@@ -25,6 +25,8 @@ class MotionTraining:
         frames_a_batch: frames a step over all windows and workers.
         feature_noise: standard deviation of the noise on speech features.
         warm_up: steps over which the divergence gains its weight.
+        voices: other voices that every clip is heard in.
+        rests: share of windows in which a sound without speech is heard, and lips rest.
     """
 
     steps: int = 300
@@ -36,6 +38,8 @@ class MotionTraining:
     frames_a_batch: int = 1200
     feature_noise: float = 0.15
     warm_up: int = 100
+    voices: int = 0
+    rests: float = 0.0
     seed: int = 0
     weights: MotionLossWeights = field(default_factory=MotionLossWeights)
     network: ModaConfig = field(default_factory=ModaConfig)
@@ -70,7 +74,7 @@ class MotionTraining:
                 band=4,
                 dropout=0.1,
             )
-            config = cls(weights=MotionLossWeights.in_px(), network=network)
+            config = cls(steps=700, voices=4, rests=0.05, weights=MotionLossWeights.in_px(), network=network)
         if losses == "paper":
             return replace(config, weights=_WITHOUT_VELOCITY)
         if losses == "released":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,14 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stages.errors import SubjectError
-from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS
+from stages.faco.paste import paste_parts
+from stages.metrics.landmarks import mouth_opening
+from stages.payloads import FRAMES_PER_SECOND, MOTION_CHANNELS, Motion
 from stages.speech.context import WINDOW_FRAMES
 from stages.speech.encoder import SpeechEncoder, encode_speech
 from stages.subject.template import Template
 from stages.subject.tracks import ClipTracks, clip_folder
 from stages.training.motion_config import MotionTraining
+from stages.training.motion_losses import MOUTH
 from stages.training.parallel import share_of
 from stages.training.randomness import Stream, step_random
+from stages.training.sound_variety import VOICES_DIGEST, other_voices
 from stages.training.split import HELD_OUT_SHARE, training_frames
 from stages.training.trainer import Workers
 from stages.video.unfit import UnfitFrames, fit_runs
@@ -36,6 +40,9 @@ Floats = NDArray[np.float32]
 
 _SMALLEST_SHARE: Final = 0.3
 """Channels that hardly move are not blown up beyond this share of their group's spread."""
+
+_SHUT_SHARE: Final = 0.1
+"""The share of a clip's frames in which lips are nearest to being shut, and rest."""
 
 _GROUPS: Final = (
     slice(0, 120),
@@ -52,7 +59,7 @@ _GROUPS: Final = (
 class MotionClip:
     """One clip: features (T, D), displacement rows (T, 361), mesh displacements (T, 478, 3).
 
-    Nothing is to be learnt from the frames `unfit`.
+    Nothing is to be learnt from the frames `unfit`. `voices` are features (T, D) of the same words in other voices.
     """
 
     speaker: str
@@ -62,6 +69,7 @@ class MotionClip:
     template: Template
     torso_moves: bool
     unfit: tuple[UnfitFrames, ...] = ()
+    voices: tuple[Floats, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -76,23 +84,36 @@ class MotionClip:
         """The end of the clip, which it does not."""
         start = training_frames(self.frame_count)
         # A clip whose end is unfit throughout is judged by it all the same.
-        return self._runs(start, self.frame_count) or [self._cut(start, self.frame_count)]
+        return self._runs(start, self.frame_count) or [self.cut(start, self.frame_count)]
 
     def _runs(self, start: int, stop: int) -> list[MotionClip]:
-        return [self._cut(run.start, run.stop) for run in fit_runs(self.unfit, start=start, stop=stop)]
+        return [self.cut(run.start, run.stop) for run in fit_runs(self.unfit, start=start, stop=stop)]
 
-    def _cut(self, start: int, stop: int) -> MotionClip:
+    def cut(self, start: int, stop: int) -> MotionClip:
+        """The frames from `start` to before `stop`."""
         return replace(
             self,
             features_TD=self.features_TD[start:stop],
             rows_TC=self.rows_TC[start:stop],
             mesh_TN3=self.mesh_TN3[start:stop],
             unfit=(),
+            voices=tuple(voice_TD[start:stop] for voice_TD in self.voices),
         )
 
+    def resting_lips(self) -> Floats:
+        """Mean displacements (120,) of the lips where they are nearest to being shut."""
+        motion = Motion.from_rows(np.ascontiguousarray(self.rows_TC))
+        meshes_TN3 = paste_parts(self.template.mesh_N3, mouth_TN3=motion.mouth_TN3, eyes_TN3=motion.eyes_TN3)
+        opening_T = mouth_opening(meshes_TN3)
+        shut_T = opening_T <= np.quantile(opening_T, _SHUT_SHARE)
+        mean_C: Floats = self.rows_TC[shut_T, MOUTH].mean(axis=0)
+        return mean_C
 
-def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:
+
+def motion_clip(folder: Path, encoder: SpeechEncoder | None, *, voices: int = 0) -> MotionClip:
     """A prepared clip with its features, which are kept on disk per encoder; without an encoder, (T, 0) of them.
+
+    With an encoder it may be heard in so many other `voices`, too.
 
     Its template is the mean of the part that training sees (section 15, row 20).
 
@@ -110,17 +131,38 @@ def motion_clip(folder: Path, encoder: SpeechEncoder | None) -> MotionClip:
         template=template,
         torso_moves=tracks.facts.torso_moves,
         unfit=tracks.facts.unfit,
+        voices=() if encoder is None else _voices(folder, tracks, encoder, voices),
     )
 
 
+def _voices(folder: Path, tracks: ClipTracks, encoder: SpeechEncoder, count: int) -> tuple[Floats, ...]:
+    if not count:
+        return ()
+    seed = int.from_bytes(hashlib.sha256(tracks.speech_S.tobytes()).digest()[:4])
+    kept_VTD = _kept(
+        folder,
+        f"{_file_name(encoder)}-{count}-voices-{VOICES_DIGEST}.npy",
+        lambda: np.stack(other_voices(encoder, tracks.speech_S, count=count, seed=seed)),
+    )
+    return tuple(kept_VTD)
+
+
 def _features(folder: Path, tracks: ClipTracks, encoder: SpeechEncoder) -> Floats:
-    home = clip_folder(folder)
-    cached = home / f"{re.sub(r'[^A-Za-z0-9.-]', '_', encoder.name)}-{_fingerprint(encoder)}.npy"
+    return _kept(folder, f"{_file_name(encoder)}.npy", lambda: encode_speech(encoder, tracks.speech_S))
+
+
+def _kept(folder: Path, name: str, compute: Callable[[], Floats]) -> Floats:
+    """What is computed once a clip and kept beside its tracks, in half precision."""
+    cached = clip_folder(folder) / name
     if not cached.is_file():
         # Several workers may come here at once: each writes a file of its own, the last rename stands.
         with written_whole(cached) as partial, partial.open("xb") as file:
-            np.save(file, encode_speech(encoder, tracks.speech_S).astype(np.float16))
+            np.save(file, compute().astype(np.float16))
     return np.asarray(np.load(cached), dtype=np.float32)
+
+
+def _file_name(encoder: SpeechEncoder) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9.-]', '_', encoder.name)}-{_fingerprint(encoder)}"
 
 
 def _fingerprint(encoder: SpeechEncoder) -> str:
@@ -178,9 +220,15 @@ class MotionBatch:
 class MotionSampler:
     """Draws windows of one of several lengths, so that short clips take part; balanced over clips by length."""
 
-    def __init__(self, clips: Sequence[MotionClip], *, config: MotionTraining) -> None:
-        """Raises SubjectError when every clip is shorter than the shortest window."""
-        self._clips, self._config = list(clips), config
+    def __init__(
+        self, clips: Sequence[MotionClip], *, config: MotionTraining, sounds: Sequence[Floats] = ()
+    ) -> None:
+        """Clips, and features (300, D) of sounds without speech, at which lips rest in a share of the windows.
+
+        Raises SubjectError when every clip is shorter than the shortest window.
+        """
+        self._clips, self._config, self._sounds = list(clips), config, list(sounds)
+        self._resting = [clip.resting_lips() for clip in clips] if self._sounds else []
         longest = max((clip.frame_count for clip in self._clips), default=0)
         self._lengths = [length for length in config.lengths if length <= longest]
         if not self._lengths:
@@ -195,33 +243,48 @@ class MotionSampler:
         """This worker's share of a step's windows, all of one length."""
         random = step_random(seed=self._config.seed, step=step, stream=Stream.BATCH)
         length = int(random.choice(self._lengths))
-        able = [clip for clip in self._clips if clip.frame_count >= length]
+        able = [number for number, clip in enumerate(self._clips) if clip.frame_count >= length]
         # The square root keeps the longest speaker from drowning the rest.
-        shares = np.sqrt(np.array([clip.frame_count for clip in able], dtype=np.float64))
+        shares = np.sqrt(np.array([self._clips[number].frame_count for number in able], dtype=np.float64))
         count = max(2 * workers.count, self._config.frames_a_batch // length)
         chosen = [able[int(pick)] for pick in random.choice(len(able), size=count, p=shares / shares.sum())]
-        starts = [int(random.integers(clip.frame_count - length + 1)) for clip in chosen]
-        mine = share_of(list(zip(chosen, starts, strict=True)), workers)
-        return _collate(mine, length)
+        starts = [int(random.integers(self._clips[number].frame_count - length + 1)) for number in chosen]
+        windows = [
+            self._window(number, start, start + length, random)
+            for number, start in zip(chosen, starts, strict=True)
+        ]
+        return _collate(share_of(windows, workers))
+
+    def _window(self, number: int, start: int, stop: int, random: np.random.Generator) -> MotionClip:
+        """Frames of a clip in one of its voices, or with a sound at which its lips rest."""
+        window = self._clips[number].cut(start, stop)
+        if self._sounds and random.random() < self._config.rests:
+            sound_TD = self._sounds[int(random.integers(len(self._sounds)))][: window.frame_count]
+            rows_TC = window.rows_TC.copy()
+            rows_TC[:, MOUTH] = self._resting[number]
+            return replace(window, features_TD=sound_TD, rows_TC=rows_TC)
+        if window.voices:
+            which = int(random.integers(1 + len(window.voices)))
+            return replace(window, features_TD=(window.features_TD, *window.voices)[which])
+        return window
 
 
 def validation_windows(clips: Sequence[MotionClip]) -> list[MotionBatch]:
     """Every clip from its start, in windows of up to 300 frames; pieces under a second are left out."""
     return [
-        _collate([(clip, start)], min(WINDOW_FRAMES, clip.frame_count - start))
+        _collate([clip.cut(start, min(start + WINDOW_FRAMES, clip.frame_count))])
         for clip in clips
         for start in range(0, clip.frame_count, WINDOW_FRAMES)
         if clip.frame_count - start >= FRAMES_PER_SECOND
     ]
 
 
-def _collate(picks: Sequence[tuple[MotionClip, int]], length: int) -> MotionBatch:
-    cuts = [(clip, slice(start, start + length)) for clip, start in picks]
+def _collate(windows: Sequence[MotionClip]) -> MotionBatch:
     return MotionBatch(
-        features_BTD=torch.from_numpy(np.stack([clip.features_TD[cut] for clip, cut in cuts])),
-        template_BM=torch.from_numpy(np.stack([clip.template.network_mesh_M for clip, _ in cuts])),
-        rows_BTC=torch.from_numpy(np.stack([clip.rows_TC[cut] for clip, cut in cuts])),
-        torso_B=torch.tensor([float(clip.torso_moves) for clip, _ in cuts]),
+        features_BTD=torch.from_numpy(np.stack([window.features_TD for window in windows])),
+        template_BM=torch.from_numpy(np.stack([window.template.network_mesh_M for window in windows])),
+        rows_BTC=torch.from_numpy(np.stack([window.rows_TC for window in windows])),
+        torso_B=torch.tensor([float(window.torso_moves) for window in windows]),
     )
 
 

@@ -51,7 +51,7 @@ class MotionLossWeights:
 
         It is what is looked at: a point that moves far weighs more, one that is far off no more than by its distance.
         """
-        return cls(mouth=0.0, mouth_velocity=0.0, lips=2.0, lips_velocity=2.0, divergence=0.2)
+        return cls(mouth=0.0, mouth_velocity=0.0, lips=2.0, lips_velocity=2.0, closures=0.15, divergence=0.2)
 
     @classmethod
     def released(cls) -> MotionLossWeights:
@@ -95,7 +95,8 @@ def motion_losses(
     terms["lips"] = _distance(off_px_BTC)
     terms["lips_velocity"] = _distance(off_px_BTC.diff(dim=1))
     openings = [
-        _opening(rows_BTC[..., MOUTH] * scale_C[MOUTH], template_BM) for rows_BTC in (predicted_BTC, truth_BTC)
+        _opening(rows_BTC[..., MOUTH] * scale_C[MOUTH], template_BM)
+        for rows_BTC in (predicted_BTC, truth_BTC)
     ]
     touching_BT = torch.sigmoid((_TOUCH_PX - openings[1]) / _TOUCH_SOFTNESS_PX)
     terms["closures"] = (touching_BT * (openings[0] - openings[1]).abs()).mean()

@@ -20,6 +20,7 @@ from stages.payloads import FRAMES_PER_SECOND
 from stages.training.learn_blinks import learn_blinks
 from stages.training.motion_config import MotionTraining
 from stages.training.motion_data import (
+    Floats,
     MotionBatch,
     MotionClip,
     MotionSampler,
@@ -58,13 +59,17 @@ class MotionTrainer(KeptParts):
         workers: Workers,
         device: str,
         start_from: Path | None = None,
+        sounds: Sequence[Floats] = (),
     ) -> None:
-        """Raises WeightsError when `start_from` is another network, or no clip shows a blink."""
+        """`sounds` are features (300, D) of what is no speech, at which lips are to rest.
+
+        Raises WeightsError when `start_from` is another network, or no clip shows a blink.
+        """
         seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
         self.config, self.workers, self.device = config, workers, torch.device(device)
         self.clips = [part for clip in clips for part in clip.training_parts()]
         self.encoder = encoder
-        self.sampler = MotionSampler(self.clips, config=config)
+        self.sampler = MotionSampler(self.clips, config=config, sounds=sounds)
         self._windows = validation_windows(
             held_out or [part for clip in clips for part in clip.held_out_parts()]
         )

@@ -103,7 +103,13 @@ class SomeoneWithALayer(SomeoneWhoHears):
 def test_a_front_is_held_to_the_layer_and_begins_as_it_is_told():
     whisper = SomeoneWithALayer()
     network = CompactConfig(
-        width=16, heads=2, attention_blocks=1, features=WIDTH, front_blocks=1, front_width=FRONT, front_reach=3
+        width=16,
+        heads=2,
+        attention_blocks=1,
+        features=WIDTH,
+        front_blocks=1,
+        front_width=FRONT,
+        front_reach=3,
     )
     config = Distillation(
         steps=60, windows=2, frames=FRAMES, learning_rate=3e-3, front_rate=1.0, warm_up=2, network=network

@@ -48,5 +48,5 @@ def test_what_places_do_to_attention_becomes_a_bias_by_distance(whisper: Whisper
 
 def test_a_front_of_more_blocks_than_layers_is_refused(whisper: WhisperEncoder):
     network = CompactNetwork(CompactConfig(front_blocks=3, attention_blocks=1))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="shorter"):
         start_from_whisper(network, whisper, [a_spectrum(0)])

@@ -51,7 +51,7 @@ def spoken(
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
-        file.writeframes((np.clip(sound_S, -1, 1) * 32_767).astype("<i2").tobytes())
+        file.writeframes(np.rint(np.clip(sound_S, -1, 1) * 32_767).astype("<i2").tobytes())
     samples_S = read_levelled(folder / "sound.wav").samples_S
     frames = len(samples_S) // SAMPLES_PER_FRAME
     windows = {
@@ -79,14 +79,37 @@ def test_words_open_the_mouth_alike_at_every_level(stage, subject, tmp_path: Pat
     assert other_T.std() == pytest.approx(plain_T.std(), rel=0.05)
 
 
-def test_lips_rest_in_silence_and_do_not_talk_in_noise(stage, subject, tmp_path: Path, words):
+def hiss(times_S: np.ndarray) -> np.ndarray:
+    return 0.1 * np.random.default_rng(0).normal(size=len(times_S))
+
+
+def chord(times_S: np.ndarray) -> np.ndarray:
+    notes = (196.0, 246.9, 293.7, 392.0)
+    return 0.05 * np.sum([np.sin(2 * np.pi * note * times_S) for note in notes], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("sound", "share"),
+    [(np.zeros_like, 0.1), (chord, 0.1), (hiss, 0.3)],
+    ids=["silence", "music", "noise"],
+)
+@pytest.mark.parametrize("name", ["actor-a", "actor-b", "actor-c"])
+def test_lips_rest_nearly_shut_while_nobody_speaks(
+    stage, tmp_path: Path, words, sound, share: float, name: str
+):
+    subject = SubjectPackage.load(builtin_subject(name))
     talking_T = opening(subject, spoken(stage, subject, tmp_path, words))
-    count = 6 * SAMPLE_RATE
-    noise_S = 0.1 * np.random.default_rng(0).normal(size=count)
-    for sound_S, share in ((np.zeros(count), 0.1), (noise_S, 0.4)):
-        still_T = opening(subject, spoken(stage, subject, tmp_path, sound_S))
-        assert still_T.std() < share * talking_T.std()
-        assert np.abs(np.diff(still_T)).mean() < 0.2 * np.abs(np.diff(talking_T)).mean()
+    sound_S = sound(np.arange(6 * SAMPLE_RATE) / SAMPLE_RATE)
+    still_T = opening(subject, spoken(stage, subject, tmp_path, sound_S))
+    assert still_T.mean() < share * talking_T.mean()
+    assert still_T.std() < 0.4 * talking_T.std()
+    assert np.abs(np.diff(still_T)).mean() < 0.2 * np.abs(np.diff(talking_T)).mean()
+
+
+def test_lips_touch_now_and_then_while_they_talk(stage, subject, tmp_path: Path, words):
+    talking_T = opening(subject, spoken(stage, subject, tmp_path, words))
+    # Those of the study's speakers touch in a tenth of the frames, of the corpus's held-out ones in a fifth.
+    assert 0.05 < (talking_T < 1.5).mean() < 0.5
 
 
 def test_takes_differ_in_the_head_and_have_the_same_lips(stage, subject, tmp_path: Path, words):

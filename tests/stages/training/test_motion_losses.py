@@ -23,9 +23,7 @@ def losses(
         truth_BTC = torch.randn(error_BTC.shape, generator=torch.Generator().manual_seed(0)).double()
     scale_C = torch.full((361,), unit)
     template_BM = torch.zeros(len(error_BTC), 478 * 3)
-    terms = motion_losses(
-        truth_BTC + error_BTC, truth_BTC, torso_B, scale_C=scale_C, template_BM=template_BM
-    )
+    terms = motion_losses(truth_BTC + error_BTC, truth_BTC, torso_B, scale_C=scale_C, template_BM=template_BM)
     return {name: float(term) for name, term in terms.items()}
 
 
