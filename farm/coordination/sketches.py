@@ -145,7 +145,7 @@ def _shown(farm: CoordinatorState, run: JobRun, result: tuple[_ShownTake, ...] |
             expires_after=farm.rules.choice,
         )
     )
-    farm.watcher.note(run.name, f"{run.plan.takes} takes can be looked at: farm choose {run.name} TAKE")
+    farm.watcher.note(run.name, f"{run.plan.takes} takes are drawn: one of them can be chosen")
 
 
 def _measured_s(farm: CoordinatorState, run: JobRun) -> float | None:

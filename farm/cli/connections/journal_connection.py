@@ -87,7 +87,7 @@ class JournalConnection:
         waiting = asking.waiting_submits(self._journal)
         known = self._known()
         shown = [
-            _view(job, store=self._settings.store)
+            view_of(job, store=self._settings.store)
             for job in known.values()
             if everything or not job.is_over_for_good
         ]
@@ -104,7 +104,7 @@ class JournalConnection:
                 return _waiting_view(name, waiting[name])
         if known is None:
             raise asking.refusal_of(self._journal, name) or unknown_job(name)
-        return _view(known, store=self._settings.store)
+        return view_of(known, store=self._settings.store)
 
     def submit(self, specs: Sequence[Path], terms: SubmitTerms) -> Sequence[SubmittedView]:
         """See `FarmConnection`."""
@@ -263,7 +263,13 @@ def _choice(job: LedgerJob, *, store: str) -> ChoiceView | None:
     return ChoiceView.of(job.sketched, store=store.rstrip("/"), expires_at=expires_at)
 
 
-def _view(job: LedgerJob, *, store: str) -> JobView:
+def view_of(job: LedgerJob, *, store: str) -> JobView:
+    """What commands show of a job that a farm took in.
+
+    Args:
+        job: As the journal tells it.
+        store: Address of the farm's store.
+    """
     reason, code = (str(job.reason), job.reason.code) if job.reason else ("", "")
     obstacle = None
     if job.waits is not None:
@@ -300,6 +306,7 @@ def _view(job: LedgerJob, *, store: str) -> JobView:
             folder=job.folder,
             plan_hash=job.plan_hash,
             segments_per_take=job.segments_per_take,
+            rendered_takes=job.rendered_takes,
             tries=job.tries,
             quarantined=list(job.segments.numbers(SegmentState.QUARANTINED)),
             waived=list(job.segments.numbers(SegmentState.WAIVED)),

@@ -161,13 +161,15 @@ class FactsOfMachine:
     """What concerns the machines of a farm, and is told to whoever has its journal.
 
     Attributes:
-        quarantined, waived: Segments, counted on through all takes.
+        rendered_takes: Their numbers.
+        quarantined, waived: Segments, counted on through all takes that are rendered.
         bundles: Folders of replay bundles, by segment.
     """
 
     folder: str
     plan_hash: str
     segments_per_take: int
+    rendered_takes: Sequence[int]
     tries: int
     quarantined: Sequence[int]
     waived: Sequence[int]
@@ -187,7 +189,9 @@ class FactsOfMachine:
 
     def _place(self, segment: int) -> dict[str, int]:
         """Take from 1, place in the take from 0."""
-        return {"take": segment // self.segments_per_take + 1, "segment": segment % self.segments_per_take}
+        take, index = divmod(segment, self.segments_per_take)
+        # Of a take that is not chosen yet nothing but its place is known.
+        return {"take": self.rendered_takes[take] if self.rendered_takes else take + 1, "segment": index}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ from fake_stages import FIRST_FACE, Fault
 from PIL import Image
 from small_farm import SmallFarm
 
+from farm.cli.connections.journal_connection import view_of
 from farm.ledger import Ledger, LedgerJob, load_ledger
 from jobs.farm_requests import (
     CancelRequest,
@@ -256,3 +258,21 @@ def test_the_journal_tells_the_whole_story_of_a_choice(farm: SmallFarm) -> None:
     folded = Ledger.fold([event_from_json(each.body) for each in entries], at=[each.at for each in entries])
     assert folded == load_ledger(farm.journal)[0]
     assert Ledger.from_json(folded.to_json()) == folded
+
+
+def test_a_segment_of_the_chosen_take_that_is_given_up_is_told_by_its_take(tmp_path: Path) -> None:
+    farm = SmallFarm(tmp_path, faults=(Fault(stage="render", frame=50, kind="raise", times=9),))
+    name = asked(farm, scheduling={"on_quarantine": "hold"})
+    farm.ask(ChooseRequest(job=name, take=2))
+    farm.run()
+    job = farm.job(name)
+    assert (job.state, job.counts()[SegmentState.QUARANTINED]) == (JobState.HELD, 1)
+    view = view_of(job, store="")
+    assert view.facts is not None
+    assert view.facts.as_record()["quarantined"] == [{"take": 2, "segment": 1}]
+    # A wait for another word is none for a choice.
+    again = farm.ask(ChooseRequest(job=name, take=2))
+    farm.stages = replace(farm.stages, faults=())
+    farm.ask(RetryRequest(job=name))
+    farm.run()
+    assert (refusal(farm, again), farm.job(name).state) == ("", JobState.SUCCEEDED)
