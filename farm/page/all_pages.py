@@ -17,6 +17,7 @@ from farm.page import (
     login_page,
     new_job_page,
     subjects_page,
+    watch_panel,
     webhook_page,
 )
 from farm.page.protection import ProtectedPage
@@ -27,6 +28,7 @@ _FAMILIES: Final = (
     login_page,
     job_list_page,
     job_page,
+    watch_panel,
     new_job_page,
     subjects_page,
     farm_page,

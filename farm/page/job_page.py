@@ -25,6 +25,7 @@ from farm.page.segment_grid import SegmentGrid, cells_of, frames_of, grids_of
 from farm.page.segment_history import history_of
 from farm.page.sessions import Form, OwnForm, ReadingVisitor, Visitor, WritingVisitor
 from farm.page.templates import filled
+from farm.page.watch_panel import watch_panel
 from farm.page.words import SEGMENT_WORDS, SegmentWords
 from jobs.errors import InputNotFound
 from jobs.lifecycle import JobEvent, JobState, SegmentState
@@ -199,7 +200,8 @@ async def _look(
     jobs = StudioJobs(context, visitor.key.studio)
     told = await jobs.one(job)
     known = context.followed.jobs.get(job)
-    view = _view(told, known if known is not None and known.studio == visitor.key.studio else None)
+    known = known if known is not None and known.studio == visitor.key.studio else None
+    view = _view(told, known)
     shown = {
         "job-head": filled("job_head.html", view=view, job=told, visitor=visitor),
         "job-legend": filled("job_legend.html", view=view, job=told),
@@ -211,13 +213,15 @@ async def _look(
     }
     if told.choice is not None and told.choice.takes:
         shown["job-takes"] = filled("takes.html", job=job, choice=told.choice, visitor=visitor)
-    shown |= {f"master-{each.take}": filled("master.html", job=told, master=each) for each in told.masters}
+    panel = watch_panel(told, known)
+    if panel is not None:
+        shown["watch-side"] = filled("watch_side.html", panel=panel, job=told)
     shown["job-facts"] = filled(
         "job_facts.html", job=told, facts=_facts(told), document=told.document, visitor=visitor
     )
 
     def whole() -> Markup:
-        return filled("job_live.html", view=view, job=told, shown=shown, segment=segment)
+        return filled("job_live.html", view=view, job=told, shown=shown, panel=panel, segment=segment)
 
     presence = await jobs.presence()
     return LivePart(

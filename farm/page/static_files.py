@@ -28,6 +28,12 @@ class VendoredFile:
 
 
 VENDORED: Final = {
+    "hls.min.js": VendoredFile(
+        package="hls.js@1.7.4",
+        path="dist/hls.min.js",
+        licence="Apache-2.0",
+        sha256="cfc70cc9e9fc63d071919e087670abc760c8fd1bc889b88588026e4d22193bbe",
+    ),
     "htmx.min.js": VendoredFile(
         package="htmx.org@4.0.1",
         path="dist/htmx.min.js",

@@ -25,13 +25,17 @@ def chromium() -> str:
     return found
 
 
-def entered(context: Any, address: str, key: str) -> Any:
-    """A page of a context that has logged in; it keeps what the console says."""
+def entered(context: Any, address: str, key: str, *, expects: str = "") -> Any:
+    """A page of a context that has logged in; it keeps what the console says, not of addresses with `expects`."""
     page = context.new_page()
     page.said = []
-    page.on(
-        "console", lambda told: page.said.append(told.text) if told.type in ("error", "warning") else None
-    )
+
+    def listen(told: Any) -> None:
+        is_expected = expects and expects in told.location.get("url", "")
+        if told.type in ("error", "warning") and not is_expected:
+            page.said.append(told.text)
+
+    page.on("console", listen)
     page.on("pageerror", lambda error: page.said.append(str(error)))
     page.on("dialog", lambda dialog: page.said.append(f"dialog: {dialog.message}") or dialog.dismiss())
     page.goto(f"{address}/login")

@@ -10,6 +10,7 @@ import pytest
 
 # Plain modules beside the tests, not part of any package.
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "api"))
 
 from page_client import RunningPage, running_page
 from written_farm import WrittenFarm

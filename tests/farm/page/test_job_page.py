@@ -168,7 +168,15 @@ def test_another_studios_job_is_not_there(page: RunningPage, farm: WrittenFarm, 
     farm.commit(job, *range(6))
     farm.finish(job, master)
     with page.visitor() as client:
-        for path in ("", "/live", "/segments/0", "/segments/0-3", "/masters/1", "/masters/1/manifest"):
+        for path in (
+            "",
+            "/live",
+            "/segments/0",
+            "/segments/0-3",
+            "/masters/1",
+            "/masters/1/manifest",
+            "/hls/1/main.m3u8",
+        ):
             theirs, nobodys = client.get(f"/jobs/{job}{path}"), client.get(f"/jobs/nothing-77{path}")
             assert (theirs.status_code, nobodys.status_code) == (404, 404)
             assert theirs.text.replace(job, "J").count("unknown_job") == nobodys.text.count("unknown_job") > 0
@@ -192,6 +200,30 @@ def test_a_master_is_played_and_kept(page: RunningPage, farm: WrittenFarm, maste
         assert client.get(f"/jobs/{job}/masters/2").status_code == 404
 
 
+def test_what_can_be_watched_of_each_take_is_told(page: RunningPage, farm: WrittenFarm, master: Path) -> None:
+    job = farm.receive(takes=2)
+    with page.visitor() as client:
+        assert "The picture begins with the first segment." in client.get(f"/jobs/{job}").text
+        farm.start(job, *range(8))
+        farm.commit(job, 0, 1, 3, 6, 7)
+        html = client.get(f"/jobs/{job}").text
+        # The third of the first take is missing, so the fourth cannot be watched.
+        assert "4 of about 12 s can be watched" in html
+        assert f'data-pieces="2" data-ended="no" data-stream="/jobs/{job}/hls/1/main.m3u8"' in html
+        assert f'data-pieces="2" data-ended="no" data-stream="/jobs/{job}/hls/2/main.m3u8"' in html
+        farm.commit(job, 2, 4, 5)
+        assert "All of it can be watched; its master is being made" in client.get(f"/jobs/{job}").text
+        farm.deliver(job, master, take=1)
+        html = client.get(f"/jobs/{job}").text
+        assert f'src="/jobs/{job}/masters/1"' in html
+        assert f"{master.stat().st_size} bytes" in html
+        farm.move(job, JobEvent.CANCEL_ASKED, reason=USER)
+        farm.move(job, JobEvent.QUIET)
+        html = client.get(f"/jobs/{job}").text
+        assert "4 s of it were rendered" in html
+        assert 'data-ended="no"' not in html
+
+
 def test_the_page_is_told_of_each_segment_that_changes(
     page: RunningPage, farm: WrittenFarm, master: Path
 ) -> None:
@@ -209,8 +241,8 @@ def test_the_page_is_told_of_each_segment_that_changes(
         farm.commit(job, 0, 1, 2)
         farm.finish(job, master)
         seen = ""
-        while "<video" not in seen or "succeeded" not in seen:
-            seen = next(data for name, data in stream if not name)
+        while f'data-file="/jobs/{job}/masters/1"' not in seen or "succeeded" not in seen:
+            seen += next(data for name, data in stream if not name)
 
 
 def test_it_says_why_it_waits_and_what_was_found_in_the_recording(
