@@ -59,16 +59,30 @@ def test_from_a_recording_to_a_master_that_plays(tmp_path: Path) -> None:
         page.wait_for_url("**/jobs/hello-1")
         expect(page.locator(".cells .cell")).to_have_count(6, timeout=RENDERED_MS)
         expect(page.locator(".cells .is-committed").first).to_be_visible(timeout=RENDERED_MS)
+        video = page.locator("video")
+        expect(video).to_be_visible(timeout=RENDERED_MS)
+        video.evaluate("each => { each.muted = true; return each.play(); }")
+        for _ in range(300):
+            if video.evaluate("each => each.currentTime") > 0.2:
+                break
+            page.wait_for_timeout(100)
+        assert video.evaluate("each => each.currentTime") > 0.2
+        expect(page.locator("#job-head .state")).to_have_text("running")
         expect(page.locator(".cells .is-committed")).to_have_count(6, timeout=RENDERED_MS)
         expect(page.locator("#job-head .state")).to_have_text("succeeded", timeout=RENDERED_MS)
-        video = page.locator("video")
-        expect(video).to_be_visible()
-        for _ in range(50):
-            if video.evaluate("each => each.readyState >= 2"):
+        for _ in range(300):
+            if video.evaluate("each => each.ended"):
                 break
-            page.wait_for_timeout(200)
-        assert video.evaluate("each => each.duration") == pytest.approx(10.76, abs=0.05)
-        assert video.evaluate("each => [each.videoWidth, each.videoHeight]") == [256, 256]
+            page.wait_for_timeout(100)
+        for _ in ("the stream, to its end", "the master, on a page that is opened anew"):
+            assert video.evaluate("each => each.duration") == pytest.approx(10.76, abs=0.05)
+            assert video.evaluate("each => [each.videoWidth, each.videoHeight]") == [256, 256]
+            page.reload()
+            expect(video).to_have_attribute("src", "/jobs/hello-1/masters/1")
+            for _ in range(50):
+                if video.evaluate("each => each.readyState >= 2"):
+                    break
+                page.wait_for_timeout(200)
         page.get_by_role("link", name="Segment 3: done").click()
         expect(page.locator("#segment")).to_contain_text("How its pictures were judged")
 
