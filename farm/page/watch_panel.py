@@ -62,9 +62,7 @@ def watch_panel(told: JobAnswer, known: LedgerJob | None) -> WatchPanel | None:
     if known is None or not known.is_planned or not known.rendered_takes:
         return None
     masters: Mapping[int, MasterAnswer] = {each.take: each for each in told.masters}
-    takes = tuple(
-        _shown(watched_take(known, number), masters.get(number)) for number in known.rendered_takes
-    )
+    takes = tuple(_shown(watched_take(known, number), masters.get(number)) for number in known.rendered_takes)
     first = next((each for each in takes if each.file), None) or next(
         (each for each in takes if each.pieces), takes[0]
     )
