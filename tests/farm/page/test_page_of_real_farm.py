@@ -90,7 +90,7 @@ def test_from_a_recording_to_a_master_that_plays(tmp_path: Path) -> None:
         page.get_by_text("The job as it was handed in").click()
         page.get_by_role("link", name="Make another like it").click()
         page.get_by_label("Seed").fill("8")
-        page.get_by_label("Takes").fill("9")
+        page.get_by_label("Takes", exact=True).fill("9")
         page.get_by_role("button", name="Hand it in").click()
         page.wait_for_url("**/jobs/hello-2")
         page.get_by_role("button", name="Cancel").click()
