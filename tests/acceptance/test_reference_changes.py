@@ -39,6 +39,7 @@ def test_the_largest_step_at_a_change_of_reference_is_one_that_motion_alone_make
     found = steps_of(face, subject=subject)
     whole = found["picture"]
     assert whole.changed_T.sum() > 20
-    assert whole.drawn_T[whole.changed_T].max() <= whole.kept_T.max()
+    # The largest movement of all may meet a change: then the change may add a hundredth, which nobody sees.
+    assert whole.drawn_T[whole.changed_T].max() <= 1.01 * whole.kept_T.max()
     for part, steps in found.items():
-        assert steps.alone_T.max() < 0.6 * steps.kept_T.max(), part
+        assert steps.alone_T.max() < 0.4 * steps.kept_T.max(), part
