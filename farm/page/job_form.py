@@ -45,6 +45,16 @@ MAIN: Final = (
         if_empty="The subject's own",
     ),
     FieldWords(
+        path="spec.output.form",
+        label="How the renderer computes",
+        help="The quicker ones need processors that have them.",
+        choices={
+            "exact": "In single precision, as it was trained",
+            "bf16": "In 16 bits: quicker",
+            "int8": "In 8 bits: quickest",
+        },
+    ),
+    FieldWords(
         path="spec.takes", label="Takes", help="Variants of the same words; each moves in its own way."
     ),
     FieldWords(

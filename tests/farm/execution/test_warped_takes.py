@@ -22,6 +22,7 @@ from farm.config import PoolSizes
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.stages import FaceComposer, RealStages
 from infra.cluster import connected_cluster
+from infra.hardware import kind_computing
 from infra.settings import FarmSettings
 from jobs.framerate import Span
 from stages.geometry.canonical import straightened
@@ -149,6 +150,8 @@ def render_cut(
             stages=stages,
             pools=pools or PoolSizes(),
             settings=FarmSettings(store=str(tmp_path / name), cache=tmp_path / "cache", ray_auth="disabled"),
+            # The networks are real, and so is what they compute on.
+            device_kind=kind_computing("cpu"),
             **changes,
         )
         return report.takes[0].sha256, stages.pictures()
