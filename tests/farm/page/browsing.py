@@ -14,6 +14,8 @@ import pytest
 WIDTHS = {390: 844, 1024: 768, 1920: 1080}
 SCHEMES = ("light", "dark")
 
+_PATIENCE_MS = 30_000
+
 
 def chromium() -> str:
     """Where Chromium is; the test is skipped where it is not, or nothing can drive it."""
@@ -22,6 +24,10 @@ def chromium() -> str:
     found = shutil.which("chromium")
     if found is None:
         pytest.skip(f"there is no chromium: {reason}")
+    from playwright.sync_api import expect
+
+    # Other tests may take the processor meanwhile: five seconds were too few.
+    expect.set_options(timeout=_PATIENCE_MS)
     return found
 
 
