@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from stages.speech.compact import FRONT_HEADS, AttentionBlock, CompactNetwork
 from stages.speech.whisper import WhisperEncoder, WhisperLayer
@@ -32,7 +31,7 @@ def start_from_whisper(network: CompactNetwork, whisper: WhisperEncoder, mels_BF
     with torch.no_grad():
         network.stem.load_state_dict(whisper.conv1.state_dict())
         network.halve.load_state_dict(whisper.conv2.state_dict())
-        placed = [_stem(whisper, mel_BFK) for mel_BFK in mels_BFK]
+        placed = [whisper.stem(mel_BFK) for mel_BFK in mels_BFK]
         rows = min(x_BLC.shape[1] for x_BLC in placed)
         offset_C = whisper.positions_KD[:rows].mean(0)
         network.front_offset_C.copy_(offset_C)
@@ -47,11 +46,6 @@ def start_from_whisper(network: CompactNetwork, whisper: WhisperEncoder, mels_BF
             block.bias_NR.copy_(with_places - without)
             placed = [layer(x_BLC) for x_BLC in placed]
             unplaced = [block(x_BLC) for x_BLC in unplaced]
-
-
-def _stem(whisper: WhisperEncoder, mel_BFK: Tensor) -> Tensor:
-    x_BCL = functional.gelu(whisper.conv2(functional.gelu(whisper.conv1(mel_BFK))))
-    return x_BCL.transpose(1, 2)
 
 
 def _copy(block: AttentionBlock, layer: WhisperLayer) -> None:

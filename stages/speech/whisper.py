@@ -85,16 +85,21 @@ class WhisperEncoder(nn.Module):
 
     def hidden_after(self, mel_1FK: Tensor, layers: Sequence[int]) -> Tensor:
         """The like after each of some layers, side by side: (1, K, 512 each). Raises ValueError for more than 30 s."""
-        x_1DK = functional.gelu(self.conv2(functional.gelu(self.conv1(mel_1FK))))
-        if x_1DK.shape[-1] > len(self.positions_KD):
+        x_1KD = self.stem(mel_1FK)
+        if x_1KD.shape[1] > len(self.positions_KD):
             raise ValueError("Whisper hears at most 30 s at once")
-        x_1KD: Tensor = x_1DK.transpose(1, 2) + self.positions_KD[: x_1DK.shape[-1]]
+        x_1KD = x_1KD + self.positions_KD[: x_1KD.shape[1]]
         after: list[Tensor] = []
         for number, layer in enumerate(self.layers, start=1):
             x_1KD = layer(x_1KD)
             if number in layers:
                 after.append(x_1KD)
         return torch.cat(after, dim=-1)
+
+    def stem(self, mel_1FK: Tensor) -> Tensor:
+        """(1, 80, 2 K) log-mel to the (1, K, 512) rows that the layers read, before their places are added."""
+        x_1DK = functional.gelu(self.conv2(functional.gelu(self.conv1(mel_1FK))))
+        return x_1DK.transpose(1, 2)
 
     def encode(self, samples_S: Floats) -> Floats:
         """(640 T,) samples of up to 30 s to (T, 512) rows."""
