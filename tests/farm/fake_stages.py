@@ -53,12 +53,14 @@ class Fault:
             for ever), ``raise``, ``interrupt``, ``gpu-memory`` and ``gpu-sticky`` (what CUDA says in such cases), or a
             flaw of the segment's pictures: ``black``, ``frozen`` or ``not-finite``.
         times: How often it strikes, over all processes.
+        after_s: How long the stage works before it strikes.
     """
 
     stage: str
     frame: int
     kind: str
     times: int = 1
+    after_s: float = 0.0
 
 
 FLAWS = ("black", "frozen", "not-finite")
@@ -192,6 +194,7 @@ class FakeStages:
                 continue
             if self.note(f"fault-{fault.kind}-{stage}-{frame}") >= fault.times:
                 continue
+            time.sleep(fault.after_s)
             if fault.kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if fault.kind == "segv":

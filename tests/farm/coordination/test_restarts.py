@@ -196,15 +196,13 @@ def test_what_cannot_have_happened_is_not_written(farm: SmallFarm) -> None:
 
 
 def test_a_raised_budget_and_what_failed_tries_cost_outlive_the_farm(tmp_path: Path) -> None:
-    # Late enough in its segment to have cost something.
-    trips = Fault(stage="render", frame=40, kind="raise")
-    farm = SmallFarm(tmp_path / "farm", faults=(trips,), seconds_per_segment=0.2)
+    trips = Fault(stage="render", frame=0, kind="raise", after_s=0.4)
+    farm = SmallFarm(tmp_path / "farm", faults=(trips,), replicas=1)
     farm.rules = FarmSpec(pool=FarmPool(first_cost=0.2))
     name = farm.submit(scheduling={"max_gpu_seconds": 0.5})
     farm.run()
     assert farm.job(name).state is JobState.HELD
-    committed = sum(1 for state in farm.job(name).segments if state is SegmentState.COMMITTED)
-    assert farm.job(name).seconds > 0.2 * committed + 0.15, "the try that tripped is paid for too"
+    assert farm.job(name).seconds >= 0.4, "the try that tripped is paid for too"
     farm.ask(ResumeRequest(job=name, max_gpu_seconds=600.0))
     farm.run(until=lambda: farm.job(name).state is JobState.RUNNING)
     farm.run()
