@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from farm.destinations import write_whole
 from farm.execution.stages import Subject
@@ -22,9 +22,11 @@ from farm.render_report import FinishedTake
 from farm.translation import translated
 from infra.delivery import deliver
 from infra.storage import ObjectStore
+from jobs.captions_spec import captions_location
 from jobs.errors import Cancelled, DiskFull, RenderError, SegmentDivergence
 from jobs.locations import is_s3, manifest_location, take_location
 from jobs.manifest import (
+    CaptionsRecord,
     FilledRecord,
     Manifest,
     MasterRecord,
@@ -35,6 +37,7 @@ from jobs.manifest import (
 )
 from jobs.parse import LoadedJob
 from jobs.plan import RenderPlan
+from stages.encode.captions import Captions
 from stages.encode.fill import still_segment
 from stages.encode.profile import VideoProfile
 from stages.encode.stitch import StitchedMaster, stitch
@@ -46,6 +49,7 @@ logger = logging.getLogger(__name__)
 _SCRATCH = ".moda-farm-scratch-"
 # No master takes a day to join and deliver; what is older was left by a process that was killed.
 _LEFTOVER_AGE_S = 24 * 3600
+_CAPTIONS_TYPES: Final = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,12 @@ class Finisher:
                     output=path,
                     fps=self.plan.fps,
                     metadata=self._metadata(take),
+                    captions=self._captions(),
                     when_whole=partial(self._keep, take=take, filled=filled),
                 )
             if is_s3(location):
                 deliver(path, location, content_type="video/mp4")
+        self._deliver_captions(take)
         master = MasterRecord(
             uri=location if is_s3(location) else self._as_written(take),
             sha256=made.sha256,
@@ -103,7 +109,7 @@ class Finisher:
         manifest = self._manifest(
             take=take, segments=segments, filled=pieces.records(), master=master
         ).to_json()
-        _deliver_manifest(manifest, manifest_location(location))
+        _deliver_data(manifest, manifest_location(location), content_type="application/json")
         _keep_manifest(manifest, key=self.plan.manifest_key(take=take, filled=filled), store=self.store)
         return FinishedTake(
             take=take,
@@ -111,6 +117,7 @@ class Finisher:
             manifest=manifest_location(location),
             sha256=made.sha256,
             size_bytes=made.size_bytes,
+            captions=self.loaded.delivered_captions(take=take),
         )
 
     def _keep(self, path: Path, made: StitchedMaster, *, take: int, filled: Collection[int]) -> None:
@@ -121,7 +128,33 @@ class Finisher:
             where = self.loaded.master(take=take)
             raise Cancelled("it was stopped before its master was delivered", where=where)
         # Only now: somebody may have put a file there since the job was planned.
-        check_master(self.loaded, take=take, known=lambda: {made.sha256: made.size_bytes})
+        words = self.cast.captions
+        ours = {made.sha256: made.size_bytes} | ({} if words is None else {words.sha256: len(words.data)})
+        check_master(self.loaded, take=take, known=lambda: ours)
+
+    def _captions(self) -> Captions | None:
+        """The captions as the master's track has them."""
+        words = self.cast.captions
+        return None if words is None else words.within(frame_count=self.plan.frame_count, fps=self.plan.fps)
+
+    def _deliver_captions(self, take: int) -> None:
+        """Put the captions beside a take's master, as they were handed in."""
+        location, words = self.loaded.delivered_captions(take=take), self.cast.captions
+        if location is not None and words is not None:
+            _deliver_data(words.data, location, content_type=_CAPTIONS_TYPES[words.form])
+
+    def _captions_record(self, master: MasterRecord) -> CaptionsRecord | None:
+        asked, words = self.loaded.job.spec.output.captions, self.cast.captions
+        if asked is None or words is None:
+            return None
+        return CaptionsRecord(
+            uri=captions_location(master.uri, asked.known_form),
+            sha256=words.sha256,
+            size_bytes=len(words.data),
+            form=words.form,
+            language=words.language,
+            cue_count=len(words.cues),
+        )
 
     def _manifest(
         self,
@@ -159,6 +192,7 @@ class Finisher:
             segments=list(segments),
             filled=list(filled),
             master=master,
+            captions=self._captions_record(master),
         )
 
     def _metadata(self, take: int) -> dict[str, str]:
@@ -191,14 +225,14 @@ def _local_place(location: str) -> Iterator[Path]:
         yield folder / "master.mp4"
 
 
-def _deliver_manifest(data: bytes, location: str) -> None:
+def _deliver_data(data: bytes, location: str, *, content_type: str) -> None:
     if not is_s3(location):
         write_whole(Path(location), data, where=location)
         return
     with scratch() as folder:
-        path = folder / "manifest.json"
+        path = folder / "data"
         path.write_bytes(data)
-        deliver(path, location, content_type="application/json")
+        deliver(path, location, content_type=content_type)
 
 
 @contextmanager

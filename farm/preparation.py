@@ -29,6 +29,7 @@ from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
 from jobs.plan import DEFAULT_STUDIO, Identities, RenderPlan, plan_render
 from jobs.spec import InspectionPolicy, Profile
+from stages.encode.captions import Captions, read_captions
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
 
@@ -49,6 +50,7 @@ class Cast:
         weights: Weights that all subjects share.
         context: Frames that the stages want to see beside their own.
         profile: Settings of the encoder.
+        captions: What the master is captioned with.
     """
 
     speech: Path
@@ -59,6 +61,7 @@ class Cast:
     weights: SharedWeights
     context: ContextFrames
     profile: VideoProfile
+    captions: Captions | None = None
 
 
 def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast:
@@ -70,6 +73,7 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     # The cheapest first: a wrong path is told at once, not after libraries have loaded.
     check_places(loaded.places())
     speech = fetch_file(loaded.speech, cache=cache, where="spec.speech")
+    captions = read_job_captions(loaded, cache=cache)
     folder = subject_folder(loaded.subject, stages=stages, cache=cache)
     with translated("shared weights"):
         weights = stages.shared_weights()
@@ -88,7 +92,23 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         weights=weights,
         context=context,
         profile=profile,
+        captions=captions,
     )
+
+
+def read_job_captions(loaded: LoadedJob, *, cache: Path) -> Captions | None:
+    """The captions of a job; None where it has none.
+
+    Raises:
+        InputNotFound: They may not be read.
+        InputError: They are broken.
+    """
+    asked, location = loaded.job.spec.output.captions, loaded.captions
+    if asked is None or location is None:
+        return None
+    path = fetch_file(location, cache=cache, where="spec.output.captions")
+    with translated("spec.output.captions"):
+        return read_captions(path, form=asked.known_form.value, language=asked.language or "")
 
 
 def _profile_of(loaded: LoadedJob, *, drawn: int) -> VideoProfile:
@@ -143,6 +163,7 @@ def make_plan(
         motion_context=cast.context.motion,
         face_context=cast.context.faces,
         owner=owner,
+        captions="" if cast.captions is None else cast.captions.identity,
     )
 
 
@@ -159,6 +180,7 @@ class Preparation:
         records: The record of every segment that an earlier run of the plan committed or found, by take and index.
         flagged: What is not good about these.
         places: What it reads and writes.
+        notes: What a person should know of its captions.
     """
 
     loaded: LoadedJob
@@ -169,6 +191,7 @@ class Preparation:
     records: dict[tuple[int, int], SegmentRecord]
     flagged: list[SegmentRejected]
     places: FoundPlaces
+    notes: tuple[str, ...] = ()
 
 
 def prepare_job(
@@ -204,10 +227,13 @@ def prepare_job(
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
+    notes = _notes_of_captions(plan, cast)
     plan = plan if chosen is None else plan.choose(chosen)
     if is_new:
         for take in plan.rendered_takes or plan.take_numbers:
-            check_master(loaded, take=take, known=partial(_kept_master, plan, take=take, store=store))
+            check_master(
+                loaded, take=take, known=partial(_kept_master, plan, take=take, store=store, cast=cast)
+            )
     records = committed_segments(plan, store=store)
     policy = loaded.job.spec.inspection.policy
     missing = plan.segment_count - len(records)
@@ -230,24 +256,39 @@ def prepare_job(
         records=records,
         flagged=flagged_before(records, policy=policy),
         places=places,
+        notes=notes,
     )
 
 
+def _notes_of_captions(plan: RenderPlan, cast: Cast) -> tuple[str, ...]:
+    """What to tell of captions that are held against the length of the master.
+
+    Raises:
+        InputError: They are those of another speech.
+    """
+    if cast.captions is None:
+        return ()
+    with translated("spec.output.captions"):
+        told = cast.captions.check_length(frame_count=plan.frame_count, fps=plan.fps)
+    return tuple(f"the captions: {sentence}" for sentence in told)
+
+
 def check_master(loaded: LoadedJob, *, take: int, known: Callable[[], Mapping[str, int]]) -> None:
-    """See that nothing but the farm's own lies where a take's master and its manifest go, or that it may be replaced.
+    """See that nothing but the farm's own lies where a take's master and the files beside it go, or may be replaced.
 
     Args:
         loaded: The job.
         take: Number of the take.
-        known: Asked for sizes, by SHA-256, of masters that may be replaced although no manifest names them.
+        known: Asked for sizes, by SHA-256, of files that may be replaced although no manifest names them.
 
     Raises:
         OutputRefused: There is a file that the farm did not write.
         OutputUnwritable: The place cannot be looked at.
     """
-    location = loaded.master(take=take)
+    location, beside = loaded.master(take=take), loaded.delivered_captions(take=take)
+    files = [location, *([] if beside is None else [beside])]
     check_replaceable(
-        [Place(location=location, field="spec.output.uri")],
+        [Place(location=each, field="spec.output.uri") for each in files],
         manifest=Place(location=manifest_location(location), field="spec.output.uri"),
         overwrite=loaded.overwrite,
         known=known,
@@ -290,11 +331,14 @@ def check_room(loaded: LoadedJob, *, plan: RenderPlan, store: ObjectStore, missi
     store.refuses_second_copies(below=plan.segment_folder)
 
 
-def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore) -> dict[str, int]:
-    """The masters that earlier runs of the plan made: one may lie there before its manifest does."""
+def _kept_master(plan: RenderPlan, *, take: int, store: ObjectStore, cast: Cast) -> dict[str, int]:
+    """The masters that earlier runs of the plan made, and its captions: they may lie there before a manifest does."""
     keys = store.list(plan.master_key(take=take).removesuffix(".mp4"))
     found = [facts for key in keys if (facts := store.head(key)) is not None]
-    return {facts.sha256: facts.size_bytes for facts in found}
+    words = cast.captions
+    return {facts.sha256: facts.size_bytes for facts in found} | (
+        {} if words is None else {words.sha256: len(words.data)}
+    )
 
 
 def _with_store(loaded: LoadedJob, *, name: str, cast: Cast, store: str) -> JobPlaces:

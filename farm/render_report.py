@@ -24,6 +24,7 @@ class FinishedTake:
         manifest: Path or URI of its manifest.
         sha256: Hash of the video.
         size_bytes: Size of the video.
+        captions: Path or URI of the captions beside it; None where there are none.
     """
 
     take: int
@@ -31,6 +32,7 @@ class FinishedTake:
     manifest: str
     sha256: str
     size_bytes: int
+    captions: str | None = None
 
     def as_record(self) -> dict[str, Any]:
         """The take as plain data."""
@@ -40,6 +42,7 @@ class FinishedTake:
             "manifest": self.manifest,
             "sha256": self.sha256,
             "size_bytes": self.size_bytes,
+            **({} if self.captions is None else {"captions": self.captions}),
         }
 
 

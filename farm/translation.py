@@ -12,6 +12,7 @@ from jobs.errors import (
     FarmError,
     FormUnavailable,
     InfrastructureError,
+    InputError,
     InputNotFound,
     NotSpeech,
     OutputUnwritable,
@@ -21,10 +22,11 @@ from jobs.errors import (
     WeightsMismatch,
 )
 from jobs.spelling import hint_where_missing
-from stages.errors import EncodeError, SpeechError, StageError, SubjectError, WeightsError
+from stages.errors import CaptionsError, EncodeError, SpeechError, StageError, SubjectError, WeightsError
 
 # Codes that belong to another family than their class says; everything else goes by class.
 _BY_CODE: dict[str, type[FarmError]] = {
+    "captions_unreadable": InputNotFound,
     "speech_not_found": InputNotFound,
     "speech_unreadable": InputNotFound,
     "clip_not_found": InputNotFound,
@@ -41,6 +43,7 @@ _BY_CLASS: tuple[tuple[type[StageError], type[FarmError]], ...] = (
     (SpeechError, NotSpeech),
     (SubjectError, SubjectRefused),
     (WeightsError, WeightsMismatch),
+    (CaptionsError, InputError),
     (EncodeError, SegmentFailed),
     (StageError, SegmentFailed),
 )

@@ -139,7 +139,7 @@ class AccountNoted(JournalEvent):
 
 
 class TakeDelivered(JournalEvent):
-    """A master lies where the job wants it."""
+    """A master lies where the job wants it; so do its captions, where it has any."""
 
     kind: Literal["take delivered"] = "take delivered"
     job: str
@@ -148,6 +148,7 @@ class TakeDelivered(JournalEvent):
     manifest: str
     sha256: str
     size_bytes: int
+    captions: str | None = None
 
 
 class SketchedTake(BaseModel):

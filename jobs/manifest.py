@@ -143,6 +143,26 @@ class MasterRecord(ManifestModel):
     size_px: PositiveCount
 
 
+class CaptionsRecord(ManifestModel):
+    """The captions that go with a master.
+
+    Attributes:
+        uri: Where they lie beside the master, spelled as the master is in the job.
+        sha256: Hash of the file, which is as it was handed in.
+        size_bytes: Size of the file.
+        form: ``srt`` or ``vtt``.
+        language: Tag of their language; empty where nobody said.
+        cue_count: Number of cues.
+    """
+
+    uri: str
+    sha256: Sha256
+    size_bytes: PositiveCount
+    form: str
+    language: str = ""
+    cue_count: PositiveCount
+
+
 class Manifest(ManifestModel):
     """``manifest.json`` of one take.
 
@@ -165,6 +185,7 @@ class Manifest(ManifestModel):
         segments: In order; with those that are filled, they tile the master.
         filled: Segments that were given up or waived, in order; none in most masters.
         master: The finished video.
+        captions: What is a track of it, and a file beside it; None where there are none.
     """
 
     schema_version: Literal["farm.manifest/v2", "farm.manifest/v1"] = "farm.manifest/v2"
@@ -183,6 +204,7 @@ class Manifest(ManifestModel):
     segments: Annotated[list[SegmentRecord], Field(min_length=1)]
     filled: Annotated[list[FilledRecord], Field(default_factory=list)]
     master: MasterRecord
+    captions: CaptionsRecord | None = None
 
     def to_json(self) -> bytes:
         """The manifest as it is stored: UTF-8, two spaces of indentation, a line feed at the end."""
@@ -262,6 +284,7 @@ class _AnyManifest(BaseModel):
 
     schema_version: Annotated[str, Field(pattern=r"^farm\.(manifest|written)/")]
     master: _Hashed | None = None
+    captions: _Hashed | None = None
     files: list[_Hashed] = []
 
 
@@ -271,5 +294,5 @@ def files_in_manifest(data: bytes) -> dict[str, int] | None:
         found = _AnyManifest.model_validate_json(data)
     except ValidationError:
         return None
-    written = [*found.files, *([] if found.master is None else [found.master])]
+    written = [*found.files, *(each for each in (found.master, found.captions) if each is not None)]
     return {each.sha256: each.size_bytes for each in written}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs.captions_spec import captions_location
 from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
 from jobs.evaluate_spec import PLOTS_FOLDER, REPORT_FILES, EvaluateJob
@@ -53,6 +54,17 @@ class LoadedJob:
         """Absolute path or ``s3://`` URI of a take's master; takes count from 1."""
         return take_location(resolve_location(self.job.master_uri, folder=self.folder), take=take)
 
+    @property
+    def captions(self) -> str | None:
+        """Absolute path or ``s3://`` URI of the captions; None where there are none."""
+        captions = self.job.spec.output.captions
+        return None if captions is None else resolve_location(captions.uri, folder=self.folder)
+
+    def delivered_captions(self, *, take: int) -> str | None:
+        """Absolute path or ``s3://`` URI of the captions beside a take's master; None where there are none."""
+        captions = self.job.spec.output.captions
+        return None if captions is None else captions_location(self.master(take=take), captions.known_form)
+
     def places(self, *, name: str = "") -> JobPlaces:
         """What it reads and writes.
 
@@ -60,6 +72,8 @@ class LoadedJob:
             name: What to call the job beside others.
         """
         reads = [Place(location=self.speech, field="spec.speech"), *_own_file(self.file)]
+        if self.captions is not None:
+            reads.append(Place(location=self.captions, field="spec.output.captions"))
         if builtin_name(self.subject) is None:
             reads.append(Place(location=self.subject, field="spec.subject", is_folder=True))
         given = self.job.spec.output.uri is not None
@@ -72,6 +86,8 @@ class LoadedJob:
                 Place(location=master, field=said),
                 Place(location=manifest_location(master), field=f"{said} (manifest)"),
             ]
+            if (beside := self.delivered_captions(take=take)) is not None:
+                writes.append(Place(location=beside, field=f"{said} (captions)"))
         return JobPlaces(job=name, reads=tuple(reads), writes=tuple(writes))
 
 

@@ -84,6 +84,7 @@ class RenderPlan:
         windows: In order of time; predicted once for each take.
         segments: In order of time; they tile the video.
         plan_hash: SHA-256 of all that decides the bytes of the segments, apart from the number of the take.
+        captions: Hash of the captions that go into its masters, which no segment holds; empty for none.
     """
 
     owner: str
@@ -102,6 +103,7 @@ class RenderPlan:
     windows: tuple[Window, ...]
     segments: tuple[Segment, ...]
     plan_hash: str
+    captions: str = ""
 
     @property
     def prefix(self) -> str:
@@ -180,12 +182,16 @@ class RenderPlan:
         return link_key(self.prefix, take=take, index=index)
 
     def master_key(self, *, take: int, filled: Collection[int] = ()) -> str:
-        """Where a take's master is kept in the store; one with gaps that are filled is another master."""
-        return f"{self.prefix}/take-{take:02d}/master{_gaps(filled)}.mp4"
+        """Where a take's master is kept in the store; with other captions, or gaps that are filled, it is another."""
+        return f"{self.prefix}/take-{take:02d}/master{self._words}{_gaps(filled)}.mp4"
 
     def manifest_key(self, *, take: int, filled: Collection[int] = ()) -> str:
         """Where a take's manifest is kept in the store."""
-        return f"{self.prefix}/take-{take:02d}/manifest{_gaps(filled)}.json"
+        return f"{self.prefix}/take-{take:02d}/manifest{self._words}{_gaps(filled)}.json"
+
+    @property
+    def _words(self) -> str:
+        return f".captions-{self.captions[:16]}" if self.captions else ""
 
     def as_record(self) -> dict[str, Any]:
         """The plan as plain data, for ``farm plan --json``."""
@@ -222,6 +228,7 @@ def plan_render(
     face_context: int,
     owner: str = DEFAULT_STUDIO,
     fps: Fraction = FRAME_RATE,
+    captions: str = "",
 ) -> RenderPlan:
     """Plan a job.
 
@@ -234,6 +241,7 @@ def plan_render(
         face_context: Frames of posed faces that drawing a segment needs on either side.
         owner: The studio whose job it is.
         fps: Frames per second.
+        captions: Hash of the captions that go into its masters; empty for none.
 
     Raises:
         ValueError: There is no frame to render, or a context is negative.
@@ -260,6 +268,7 @@ def plan_render(
         windows=windows,
         segments=tuple(plan_segments(frame_count, motion_context=motion_context, face_context=face_context)),
         plan_hash=_plan_hash(job, profile, frame_count, identities, (motion_context, face_context), fps),
+        captions=captions,
     )
 
 
@@ -313,9 +322,9 @@ def _plan_hash(
     """Hash of what decides the bytes of a master's pictures.
 
     The job's name, its owner, its project and the places of its files are left out: they change where things lie, not
-    what is in them. So is the number of takes, and which of them is chosen: asking for a second take must not render
-    the first again. So is the inspection, which looks at pictures and changes none, and the scheduling, which only says
-    when.
+    what is in them. So are its captions, which no picture shows, and the number of takes, and which of them is chosen:
+    asking for a second take must not render the first again. So is the inspection, which looks at pictures and changes
+    none, and the scheduling, which only says when.
     """
     return sha256_of_record(
         {

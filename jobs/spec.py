@@ -10,7 +10,7 @@
       takes: 4
       choose: ask                  # or the number of one of them; without it, all are rendered
       motion: {head: 1.0, blink: 1.0, torso: 1.0}
-      output: {uri: ../out/hello.mp4, form: exact}
+      output: {uri: ../out/hello.mp4, form: exact, captions: hello.srt}
       inspection: {policy: retry}
       scheduling: {tier: normal, on_quarantine: fail}
 
@@ -27,6 +27,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_serializer
 from pydantic_core import PydanticKnownError
 
+from jobs.captions_spec import CaptionsInput, checked_captions
 from jobs.forms import NetworkForm
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
 from jobs.scheduling_spec import Scheduling
@@ -145,12 +146,17 @@ class Output(SpecModel):
         form: How exactly the renderer's network is computed: ``exact``, ``bf16`` or ``int8``; see
             ``docs/performance.md``. Each has bytes of its own.
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
+        captions: Cues that go with the master: a track of it, and a file beside it.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
     profile: Annotated[Profile | None, Field(strict=False), BeforeValidator(_checked_profile)] = None
     form: Annotated[NetworkForm, Field(strict=False)] = NetworkForm.EXACT
     uri: MasterLocation | None = None
+    captions: Annotated[
+        CaptionsInput | None,
+        BeforeValidator(checked_captions, json_schema_input_type=str | CaptionsInput | None),
+    ] = None
 
 
 class Inspection(SpecModel):

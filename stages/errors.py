@@ -4,6 +4,7 @@
     ├── SpeechError     the recording cannot be read, or holds no usable speech
     ├── SubjectError    the subject package or a clip to prepare one from is unusable
     ├── WeightsError    weights do not fit the network they are meant for
+    ├── CaptionsError   a file of captions is broken, or belongs to another speech
     └── EncodeError     a segment or a master cannot be written, or is not what was asked for
 
 Each error carries four plain strings, so that it survives pickling between processes and a caller can show it in
@@ -50,6 +51,10 @@ class SubjectError(StageError):
 
 class WeightsError(StageError):
     """Weights do not fit the network they are meant for."""
+
+
+class CaptionsError(StageError):
+    """A file of captions is broken, or belongs to another speech."""
 
 
 class EncodeError(StageError):

@@ -53,13 +53,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Master:
-    """A master that is delivered."""
+    """A master that is delivered; `captions_url` is None where it has none."""
 
     take: int
     url: str
     manifest_url: str
     sha256: str
     size_bytes: int
+    captions_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +74,7 @@ class Client:
         return known(KeyFacts, self._ask("GET", "/v1/key"))
 
     def upload(self, recording: Path) -> Upload:
-        """Upload a recording; the same bytes are the same upload.
+        """Upload a recording, or captions; the same bytes are the same upload.
 
         Raises:
             FarmRefused, FarmUnreachable: As every call.
@@ -207,10 +208,10 @@ class Client:
         return job
 
     def download(self, name: str, *, folder: Path) -> list[Path]:
-        """Fetch every master of a job that is delivered; one that is there already, with the same bytes, is left alone.
+        """Fetch every master of a job that is delivered, and its captions; what is there already is left alone.
 
         Returns:
-            The files: ``hello-7.mp4``, ``hello-7.take2.mp4``.
+            The files: ``hello-7.mp4``, ``hello-7.captions.srt``, ``hello-7.take2.mp4``.
 
         Raises:
             FileExistsError: A file of that name holds something else.
@@ -223,7 +224,29 @@ class Client:
             path = folder / f"{name}{suffix}.mp4"
             self.fetch(master, path)
             paths.append(path)
+            if master.captions_url is not None:
+                paths.append(self._fetch_captions(master.captions_url, folder / f"{name}{suffix}.captions"))
         return paths
+
+    def captions(self, master: Master) -> bytes:
+        """The captions of a master, as they were handed in.
+
+        Raises:
+            FarmRefused: With code ``no_captions`` where it has none; or as every call.
+            FarmUnreachable: As every call.
+        """
+        url = master.captions_url or f"{master.url}/captions"
+        return self._insist(lambda: self._http.get(url)).content
+
+    def _fetch_captions(self, url: str, stem: Path) -> Path:
+        answer = self._insist(lambda: self._http.get(url))
+        is_vtt = answer.headers["content-type"].startswith("text/vtt")
+        path = stem.with_name(stem.name + (".vtt" if is_vtt else ".srt"))
+        if not path.exists():
+            path.write_bytes(answer.content)
+        elif path.read_bytes() != answer.content:
+            raise FileExistsError(errno.EEXIST, "holds something else", str(path))
+        return path
 
     def fetch(self, master: Master, path: Path, *, replace: bool = False) -> None:
         """Fetch one master; what was cut off before goes on where it was.

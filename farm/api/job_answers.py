@@ -47,13 +47,14 @@ class ProgressAnswer(BaseModel):
 
 
 class MasterAnswer(BaseModel):
-    """A master that is delivered, and where to fetch it."""
+    """A master that is delivered, and where to fetch it; `captions_url` is missing where it has none."""
 
     take: int
     url: str
     manifest_url: str
     sha256: str
     size_bytes: int
+    captions_url: str | None = None
 
 
 class SketchAnswer(BaseModel):
@@ -306,4 +307,5 @@ def _master(job: LedgerJob, take: int) -> MasterAnswer:
         manifest_url=f"{url}/manifest",
         sha256=delivered.sha256,
         size_bytes=delivered.size_bytes,
+        captions_url=None if delivered.captions is None else f"{url}/captions",
     )

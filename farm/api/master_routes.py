@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from farm.api.access import Reader
@@ -18,15 +18,21 @@ from farm.api.problems import documented
 from farm.api.studio_jobs import StudioJobs
 from farm.ledger import LedgerJob
 from jobs.errors import InputChanged, InputNotFound
-from jobs.identity import sha256_of_file
+from jobs.identity import sha256_of_bytes, sha256_of_file
 from jobs.journal_events import TakeDelivered
 from jobs.locations import is_s3
+from jobs.manifest import Manifest
 
 router = APIRouter(prefix="/v1/jobs/{job}/masters", tags=["masters"])
 
 _VIDEO: Final[Mapping[int | str, dict[str, Any]]] = {
     200: {"content": {"video/mp4": {}}, "description": "The master"},
     206: {"content": {"video/mp4": {}}, "description": "The part that Range asks for"},
+}
+
+_CAPTIONS_TYPES: Final[Mapping[str, str]] = {"srt": "application/x-subrip", "vtt": "text/vtt"}
+_CAPTIONS: Final[Mapping[int | str, dict[str, Any]]] = {
+    200: {"content": {each: {} for each in _CAPTIONS_TYPES.values()}, "description": "The captions"}
 }
 
 
@@ -52,7 +58,44 @@ async def manifest(job: str, take: int, context: Context, key: Reader) -> dict[s
     record: dict[str, Any] = await to_thread.run_sync(_manifest_of, found)
     record["job"] = context.files.public_document(record["job"])
     record["master"]["uri"] = f"/v1/jobs/{job}/masters/{take}"
+    if record.get("captions"):
+        record["captions"]["uri"] = f"/v1/jobs/{job}/masters/{take}/captions"
     return record
+
+
+@router.get("/{take}/captions", responses={**_CAPTIONS, **documented(404, 410)}, response_class=Response)
+async def captions(job: str, take: int, context: Context, key: Reader) -> Response:
+    """The captions of a take's master, as they were handed in."""
+    found = _delivered(await StudioJobs(context, key.studio).known(job), take)
+    record = Manifest.from_json(
+        json.dumps(await to_thread.run_sync(_manifest_of, found)).encode(), where=f"take {take}"
+    ).captions
+    if record is None or found.captions is None:
+        raise InputNotFound(
+            "has no captions",
+            where=f"take {take}",
+            code="no_captions",
+            hint="spec.output.captions names them",
+        )
+    data = await to_thread.run_sync(_unchanged_captions, Path(found.captions), record.sha256, take)
+    name = f"{job}.captions.{record.form}" if take == 1 else f"{job}.take{take}.captions.{record.form}"
+    disposition = {"Content-Disposition": f'inline; filename="{name}"'}
+    return Response(data, media_type=_CAPTIONS_TYPES[record.form], headers=disposition)
+
+
+def _unchanged_captions(path: Path, sha256: str, take: int) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        data = b""
+    if sha256_of_bytes(data) != sha256:
+        raise InputChanged(
+            "its captions are no longer what was delivered",
+            where=f"take {take}",
+            code="master_changed",
+            hint="submit the job again: what is committed is not rendered again",
+        )
+    return data
 
 
 def _delivered(job: object, take: int) -> TakeDelivered:

@@ -17,11 +17,14 @@ from typing import Any, Final
 
 from infra.storage.base import ObjectFacts, PutOutcome
 from infra.storage.folder import FolderStore
+from jobs.captions_spec import CaptionsForm
 from jobs.documents import dotted
 from jobs.errors import InputNotFound, SpecError, SpecMistake
 from jobs.identity import sha256_of_file
 from jobs.locations import builtin_name, is_s3
 from jobs.parse import parse_job
+from stages.encode.captions import is_vtt, read_captions
+from stages.errors import CaptionsError
 
 UPLOAD_PREFIX: Final = "upload:"
 _UPLOAD: Final = re.compile(r"upload:([0-9a-f]{32})", re.ASCII)
@@ -86,6 +89,11 @@ class StudioFiles:
         loaded = parse_job(text, folder=self.folder(studio), where="the body", json_only=json_only)
         job = loaded.job
         mistakes = list(self._mistakes(job.spec.speech.uri, job.spec.subject, job.spec.output.uri, studio))
+        captions = job.spec.output.captions
+        form = None
+        if captions is not None:
+            form = captions.form or self._form_of(studio, captions.uri)
+            mistakes += self._mistakes_in_captions(captions.uri, form, studio)
         if mistakes:
             raise SpecError(mistakes=mistakes, where="the body")
         document = job.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -93,6 +101,10 @@ class StudioFiles:
         uploaded = f"uploads/{upload}/speech"
         spec["speech"] = uploaded if isinstance(spec["speech"], str) else {**spec["speech"], "uri": uploaded}
         spec["output"] = {**spec.get("output", {}), "uri": f"masters/{place}/{job.metadata.name}.mp4"}
+        if captions is not None and form is not None:
+            uploaded = f"uploads/{captions.uri.removeprefix(UPLOAD_PREFIX)}/speech"
+            named = {} if captions.language is None else {"language": captions.language}
+            spec["output"]["captions"] = {"uri": uploaded, "form": form.value, **named}
         return document
 
     def public_document(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +118,11 @@ class StudioFiles:
         spec["subject"] = _public_location(spec["subject"])
         output = spec.get("output", {})
         output.pop("uri", None)
+        captions = output.get("captions")
+        if isinstance(captions, dict):
+            captions["uri"] = _public_location(captions["uri"])
+        elif captions is not None:
+            output["captions"] = _public_location(captions)
         if not output:
             spec.pop("output", None)
         return shown
@@ -114,6 +131,29 @@ class StudioFiles:
         """What the farm says of a job, without the folders of its machines."""
         text = text.replace(f"{self.folder(studio)}/", "")
         return without_folders(_UPLOADED.sub(rf"{UPLOAD_PREFIX}\1", text))
+
+    def _form_of(self, studio: str, uri: str) -> CaptionsForm:
+        """How captions that were uploaded are written; any form where there are none."""
+        found = _UPLOAD.fullmatch(uri)
+        if found is None or self._store.head(key := _key(studio, found[1])) is None:
+            return CaptionsForm.VTT
+        with (self._root / key).open("rb") as file:
+            return CaptionsForm.VTT if is_vtt(file.read(16)) else CaptionsForm.SRT
+
+    def _mistakes_in_captions(self, uri: str, form: CaptionsForm, studio: str) -> Iterator[SpecMistake]:
+        """What is wrong with captions, cue by cue; how long the master is shows when the job is planned."""
+        found = _UPLOAD.fullmatch(uri)
+        if found is None:
+            yield _mistake("output", "not_an_upload", "must be upload:ID over the network", _HINT, "captions")
+            return
+        key = _key(studio, found[1])
+        if self._store.head(key) is None:
+            yield _mistake("output", "unknown_upload", "there is no such upload", _HINT, "captions")
+            return
+        try:
+            read_captions(self._root / key, form=form.value)
+        except CaptionsError as error:
+            yield _mistake("output", error.code, error.what, error.hint, "captions")
 
     def _mistakes(self, speech: str, subject: str, output: str | None, studio: str) -> Iterator[SpecMistake]:
         found = _UPLOAD.fullmatch(speech)

@@ -20,8 +20,8 @@ router = APIRouter(prefix="/v1/jobs/{job}/hls", tags=["watching"])
 
 _FILES: Final[Mapping[int | str, dict[str, Any]]] = {
     200: {
-        "content": {"application/vnd.apple.mpegurl": {}, "video/mp4": {}, "audio/mp4": {}},
-        "description": "A playlist, or a piece of the picture or the sound",
+        "content": {"application/vnd.apple.mpegurl": {}, "video/mp4": {}, "audio/mp4": {}, "text/vtt": {}},
+        "description": "A playlist, or a piece of the picture, the sound or the captions",
     }
 }
 _WORTH_PACKING: Final = 400  # bytes

@@ -17,8 +17,10 @@ from farm.cli.connections.choosing import LONG_PATIENCE_S, opened_farm
 from farm.cli.guarding import Run, argument, command, flag, option
 from farm.cli.output import Terminal
 from farm.cli.overview import JobArgument
+from farm.destinations import write_whole
 from jobs.errors import Cancelled, ExitCode, FarmError, InputNotFound, NotEnded, OutputRefused
-from jobs.identity import sha256_of_file
+from jobs.identity import sha256_of_bytes, sha256_of_file
+from stages.encode.captions import is_vtt
 
 if TYPE_CHECKING:
     from farm.cli.connections.connection import FarmConnection
@@ -184,16 +186,31 @@ class Download:
         path = self._folder / f"{job}{'' if master.take == 1 else f'.take{master.take}'}.mp4"
         is_there = path.exists() and path.is_file() and sha256_of_file(path) == master.sha256
         if not is_there:
-            if path.exists() and not (self._overwrite and path.is_file()):
-                raise OutputRefused(
-                    "holds something else",
-                    where=str(path),
-                    code="output_exists",
-                    hint="choose another folder with --out, or give --overwrite",
-                )
+            self._check_free(path)
             self._farm.fetch(master, path)
             self._terminal.note(f"{path}  {master.size_bytes / 1e6:.2f} MB")
         self.files.append({"job": job, "take": master.take, "path": str(path), "sha256": master.sha256})
+        if master.captions is not None:
+            self._fetch_captions(job, master, beside=path)
+
+    def _fetch_captions(self, job: str, master: MasterView, *, beside: Path) -> None:
+        data = self._farm.captions(master)
+        path = beside.with_name(f"{beside.stem}.captions.{'vtt' if is_vtt(data) else 'srt'}")
+        is_there = path.is_file() and path.read_bytes() == data
+        if not is_there:
+            self._check_free(path)
+            write_whole(path, data, where=str(path))
+        sha256 = sha256_of_bytes(data)
+        self.files.append({"job": job, "take": master.take, "path": str(path), "sha256": sha256})
+
+    def _check_free(self, path: Path) -> None:
+        if path.exists() and not (self._overwrite and path.is_file()):
+            raise OutputRefused(
+                "holds something else",
+                where=str(path),
+                code="output_exists",
+                hint="choose another folder with --out, or give --overwrite",
+            )
 
 
 def wait_for_jobs(

@@ -181,4 +181,6 @@ def _answering(handing: _Handing, *, secret: str) -> type[BaseHTTPRequestHandler
 def _media_type(name: str) -> str:
     if name.endswith(LIST_ENDING):
         return "application/vnd.apple.mpegurl"
+    if name.startswith("captions"):
+        return "text/vtt"
     return "audio/mp4" if name.startswith("sound") else "video/mp4"

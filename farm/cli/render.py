@@ -134,7 +134,7 @@ def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) 
         is_missing = found < plan.segment_count
         # Where all is committed, no replica starts.
         notices = _tried(prepared, settings=settings, stages=stages) if is_missing else []
-    notes = [*notices, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
+    notes = [*notices, *prepared.notes, *(f"{error.where}: {error.message}" for error in prepared.flagged)]
     media = media_record(speech)
     record: dict[str, Any] = {
         "plan": plan.as_record(),
@@ -157,6 +157,8 @@ def _show_report(report: RenderReport, terminal: Terminal) -> None:
         terminal.out.print(f"{take.master}", style="bold", markup=False)
         terminal.out.print(f"  sha256 {take.sha256}  {take.size_bytes / 1e6:.2f} MB", markup=False)
         terminal.out.print(f"  {take.manifest}", markup=False)
+        if take.captions is not None:
+            terminal.out.print(f"  {take.captions}", markup=False)
     speech_s = float(report.speech_seconds)
     spoken_s = speech_s * len(report.takes)
     takes = "" if len(report.takes) == 1 else f" x {len(report.takes)} takes"
@@ -224,6 +226,7 @@ def _plan_facts(
         ("speech", f"{loaded.speech}  {_short(identities.speech_sha256)}"),
         *(("the speech", sentence) for sentence in told),
         ("subject", f"{loaded.subject}  {_short(identities.subject_sha256)}"),
+        *([] if loaded.captions is None else [("captions", loaded.captions)]),
         (
             "frames",
             f"{plan.frame_count} at {plan.fps} per second, {float(plan.frame_count / plan.fps):.2f} s",

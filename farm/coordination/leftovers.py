@@ -58,7 +58,8 @@ def _places(jobs: Iterable[LoadedJob]) -> Iterable[str]:
     for loaded in jobs:
         for take in range(1, loaded.job.spec.takes + 1):
             master = loaded.master(take=take)
-            yield from (master, manifest_location(master))
+            beside = loaded.delivered_captions(take=take)
+            yield from (master, manifest_location(master), *([] if beside is None else [beside]))
 
 
 def _remove(folder: Path, known: _Known) -> None:

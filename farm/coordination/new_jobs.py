@@ -107,6 +107,7 @@ def new_run(name: str, prepared: Preparation) -> JobRun:
         places=prepared.places,
         notes=[
             *(f"the speech: {sentence}" for sentence in prepared.speech.media.sentences()),
+            *prepared.notes,
             *(f"{error.where}: {error.message}" for error in prepared.flagged),
         ],
     )

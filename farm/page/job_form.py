@@ -13,6 +13,7 @@ from jobs.spec_mistake import SpecMistake
 
 SPEECH: Final = "spec.speech"
 SUBJECT: Final = "spec.subject"
+CAPTIONS: Final = "spec.output.captions"
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
@@ -89,6 +90,11 @@ MORE: Final = (
         path="spec.speech.gain_db", label="Gain, in dB", help="Empty: the level that motion was learned from."
     ),
     FieldWords(
+        path="spec.output.captions.language",
+        label="Language of the captions",
+        help="A tag such as en or pt-BR; players show it.",
+    ),
+    FieldWords(
         path="spec.inspection.policy",
         label="A segment whose pictures are not good",
         choices={
@@ -126,7 +132,16 @@ MORE: Final = (
         path="spec.scheduling.weight", label="Weight", help="Its share among your jobs of the same urgency."
     ),
 )
-LEFT_OUT: Final = frozenset({"apiVersion", "kind", "spec.output.uri", "spec.speech.uri"})
+LEFT_OUT: Final = frozenset(
+    {
+        "apiVersion",
+        "kind",
+        "spec.output.uri",
+        "spec.output.captions.uri",
+        "spec.output.captions.form",
+        "spec.speech.uri",
+    }
+)
 """Fields of the schema that nobody chooses: they are given, or the farm's own."""
 
 
@@ -241,14 +256,14 @@ def mistakes_of(path: str, mistakes: Iterable[SpecMistake]) -> tuple[str, ...]:
     return tuple(
         f"{each.message}{f'; {each.hint}' if each.hint else ''}"
         for each in mistakes
-        if each.path == path or (path == SPEECH and each.path == f"{SPEECH}.uri")
+        if each.path == path or (path in {SPEECH, CAPTIONS} and each.path == f"{path}.uri")
     )
 
 
 def document_in(form: Form) -> dict[str, Any]:
     """The job that a form describes. What is no number stays a text, and the reader of jobs says so."""
     document: dict[str, Any] = {"apiVersion": "farm/v1", "kind": "RenderJob", "metadata": {}, "spec": {}}
-    paths = [SPEECH, SUBJECT, *(each.path for each in (*MAIN, *MOTION, *MORE))]
+    paths = [SPEECH, SUBJECT, CAPTIONS, *(each.path for each in (*MAIN, *MOTION, *MORE))]
     for path in paths:
         text = form.text(path)
         limits = LIMITS.get(path, FieldLimits(kind="text"))
@@ -270,8 +285,9 @@ def values_in(document: Mapping[str, Any]) -> dict[str, str]:
                 found[here] = f"{value:g}" if isinstance(value, float) else str(value)
 
     walk(document, "")
-    if f"{SPEECH}.uri" in found:
-        found[SPEECH] = found.pop(f"{SPEECH}.uri")
+    for path in (SPEECH, CAPTIONS):
+        if f"{path}.uri" in found:
+            found[path] = found.pop(f"{path}.uri")
     return found
 
 
@@ -290,7 +306,7 @@ def _put(document: dict[str, Any], path: str, value: Any) -> None:
     place = document
     for name in above:
         below = place.setdefault(name, {})
-        if not isinstance(below, dict):  # the short form of the speech, of which more is said now
+        if not isinstance(below, dict):  # a short form, of which more is said now
             below = place[name] = {"uri": below}
         place = below
     place[last] = value

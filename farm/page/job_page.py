@@ -176,6 +176,12 @@ async def master(job: str, take: int, context: Context, visitor: ReadingVisitor)
     return await master_routes.master(job, take, context, visitor.key)
 
 
+@router.get("/masters/{take}/captions", response_class=Response)
+async def captions(job: str, take: int, context: Context, visitor: ReadingVisitor) -> Response:
+    """Its captions."""
+    return await master_routes.captions(job, take, context, visitor.key)
+
+
 @router.get("/takes/{take}/sheet", response_class=FileResponse)
 async def sheet(job: str, take: int, context: Context, visitor: ReadingVisitor) -> FileResponse:
     """Moments of a take that can be chosen."""

@@ -18,6 +18,7 @@ from farm.api.problems import ErrorAnswer, status_of, told_of
 from farm.api.studio_jobs import StudioJobs
 from farm.page.frame import page_of
 from farm.page.job_form import (
+    CAPTIONS,
     MAIN,
     MORE,
     MOTION,
@@ -117,6 +118,8 @@ async def _form(
         more=fields_of(MORE, values, told),
         speech=values.get(SPEECH, ""),
         speech_mistakes=mistakes_of(SPEECH, told),
+        captions=values.get(CAPTIONS, ""),
+        captions_mistakes=mistakes_of(CAPTIONS, told),
         subjects=subjects,
         # One that does not ship is not taken over the network: whoever wrote it is told so.
         subject=chosen or subjects[0],
@@ -129,7 +132,7 @@ async def _form(
 
 
 def _links(mistakes: Iterable[SpecMistake]) -> list[MistakeLink]:
-    fields = {each.path for each in (*MAIN, *MOTION, *MORE)} | {SPEECH, SUBJECT}
+    fields = {each.path for each in (*MAIN, *MOTION, *MORE)} | {SPEECH, SUBJECT, CAPTIONS}
     return [
         MistakeLink(text=str(each), element=element_of(path) if path in fields else "")
         for each in mistakes

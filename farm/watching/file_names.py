@@ -8,7 +8,9 @@ from typing import Final
 MAIN: Final = "main.m3u8"
 """The file that a player opens."""
 
-FILE_NAME: Final = r"^(main\.m3u8|(picture|sound)(\.m3u8|-init\.mp4|-[0-9]{5,7}\.m4s))$"
+FILE_NAME: Final = (
+    r"^(main\.m3u8|(picture|sound)(\.m3u8|-init\.mp4|-[0-9]{5,7}\.m4s)|captions(\.m3u8|-[0-9]{5,7}\.vtt))$"
+)
 """All names."""
 
 LIST_ENDING: Final = ".m3u8"

@@ -37,6 +37,8 @@ class StreamedQuality:
         width, height: Pixels.
         fps: Frames per second.
         channel_count: Of the sound.
+        captions: Name of the playlist of captions, beside the others; empty where there are none.
+        language: Tag of the language of the captions; empty where nobody says.
     """
 
     codecs: tuple[str, ...]
@@ -45,6 +47,8 @@ class StreamedQuality:
     height: int
     fps: Fraction
     channel_count: int
+    captions: str = ""
+    language: str = ""
 
 
 def multivariant_playlist(quality: StreamedQuality, *, pictures: str, sound: str) -> str:
@@ -69,6 +73,7 @@ def multivariant_playlist(quality: StreamedQuality, *, pictures: str, sound: str
         f"RESOLUTION={quality.width}x{quality.height}",
         f"FRAME-RATE={float(quality.fps):.3f}",
         'AUDIO="sound"',
+        *(['SUBTITLES="captions"'] if quality.captions else []),
         "CLOSED-CAPTIONS=NONE",
     ]
     return _text(
@@ -80,10 +85,23 @@ def multivariant_playlist(quality: StreamedQuality, *, pictures: str, sound: str
             "#EXT-X-START:TIME-OFFSET=0",
             f'#EXT-X-SESSION-DATA:DATA-ID="org.moda-farm.synthetic",LANGUAGE="en",VALUE="{SYNTHETIC_MARK}"',
             f"#EXT-X-MEDIA:{','.join(media)}",
+            *([f"#EXT-X-MEDIA:{','.join(_captions(quality))}"] if quality.captions else []),
             f"#EXT-X-STREAM-INF:{','.join(stream)}",
             pictures,
         ]
     )
+
+
+def _captions(quality: StreamedQuality) -> list[str]:
+    return [
+        "TYPE=SUBTITLES",
+        'GROUP-ID="captions"',
+        'NAME="Captions"',
+        "DEFAULT=NO",
+        "AUTOSELECT=YES",
+        *([f'LANGUAGE="{quality.language}"'] if quality.language else []),
+        f'URI="{quality.captions}"',
+    ]
 
 
 def media_playlist(
@@ -93,7 +111,7 @@ def media_playlist(
 
     Args:
         pieces: In order, without a gap.
-        header: Name of the file that begins every piece.
+        header: Name of the file that begins every piece; empty where pieces need none.
         longest_s: Seconds that no piece exceeds when it is rounded; the same as long as the list grows.
         began_at: The moment that the beginning of the first piece stands for.
         is_ended: Nothing more comes.
@@ -107,7 +125,7 @@ def media_playlist(
         "#EXT-X-PLAYLIST-TYPE:EVENT",
         "#EXT-X-INDEPENDENT-SEGMENTS",
         "#EXT-X-START:TIME-OFFSET=0",
-        f'#EXT-X-MAP:URI="{header}"',
+        *([f'#EXT-X-MAP:URI="{header}"'] if header else []),
         f"#EXT-X-PROGRAM-DATE-TIME:{moment}",
     ]
     for piece in pieces:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
+from farm.preparation import read_job_captions
 from farm.translation import translated
 from farm.watching.file_names import MAIN, TakeFile
 from farm.watching.playlists import Piece, StreamedQuality, media_playlist, multivariant_playlist
@@ -26,6 +27,7 @@ from jobs.identity import sha256_of_record
 from jobs.parse import parse_job
 from jobs.plan import SEGMENT_FRAMES, link_key, sound_key
 from jobs.segment_link import SegmentLink
+from stages.encode.captions import Captions
 from stages.encode.fill import still_segment
 from stages.encode.fragments import (
     SOUND_CODEC,
@@ -41,6 +43,7 @@ from stages.whole_files import written_whole
 
 _PARTS: Final = re.compile(
     r"(picture|sound)(?:(?P<list>\.m3u8)|(?P<header>-init\.mp4)|-(?P<piece>[0-9]{5,7})\.m4s)"
+    r"|captions(?:(?P<words>\.m3u8)|-(?P<cues>[0-9]{5,7})\.vtt)"
 )
 _PLAYLIST: Final = "application/vnd.apple.mpegurl"
 _MEDIA: Final = {"picture": "video/mp4", "sound": "audio/mp4"}
@@ -51,7 +54,7 @@ _BITS_PER_PIXEL: Final = 0.8
 # Headers of pieces, and packets that are larger than the mean.
 _SOUND_ROOM: Final = 1.25
 
-Rendition = Literal["picture", "sound"]
+Rendition = Literal["picture", "sound", "captions"]
 
 
 class TakeFiles:
@@ -83,6 +86,8 @@ class TakeFiles:
         parts = _PARTS.fullmatch(name)
         if parts is None:
             raise _unknown_file(name)
+        if parts[1] is None:
+            return self._captions_file(view, name, piece=parts["cues"])
         rendition: Rendition = "picture" if parts[1] == "picture" else "sound"
         if parts["list"]:
             text = self._playlist(view, rendition)
@@ -98,9 +103,32 @@ class TakeFiles:
             content = _part(path, pieces.header if parts["header"] else pieces.media[index])
         return TakeFile(content=content, media_type=_MEDIA[rendition], is_list=False)
 
+    def _captions_file(self, view: WatchedTake, name: str, *, piece: str | None) -> TakeFile:
+        """The list of captions, or those that are shown during one segment."""
+        _, sound = self._sound(view)
+        captions = self._captions(view, sound)
+        if captions is None:
+            raise _unknown_file(name)
+        if piece is None:
+            text = self._playlist(view, "captions")
+            return TakeFile(content=text.encode(), media_type=_PLAYLIST, is_list=True)
+        index = int(piece)
+        if index >= view.listed or name != _name("captions", index):
+            raise _unknown_file(name)
+        first, stop = index * SEGMENT_FRAMES, index * SEGMENT_FRAMES + _frame_count(index, view, sound)
+        text = captions.as_vtt(start_ms=int(first * 1000 / FRAME_RATE), stop_ms=int(stop * 1000 / FRAME_RATE))
+        return TakeFile(content=text.encode(), media_type="text/vtt", is_list=False)
+
+    def _captions(self, view: WatchedTake, sound: SoundPieces) -> Captions | None:
+        """The captions of the job's masters; None where there are none."""
+        loaded = parse_job(view.document_json, folder=Path(view.job_folder), where=view.job)
+        captions = read_job_captions(loaded, cache=self._cache)
+        return None if captions is None else captions.within(frame_count=sound.frame_count, fps=FRAME_RATE)
+
     def _main(self, view: WatchedTake) -> str:
         first = self._picture(view, 0)
         _, sound = self._sound(view)
+        captions = self._captions(view, sound)
         picture_bits = _BITS_PER_PIXEL * first.width * first.height * FRAME_RATE
         quality = StreamedQuality(
             codecs=(first.codec, SOUND_CODEC),
@@ -109,6 +137,8 @@ class TakeFiles:
             height=first.height,
             fps=FRAME_RATE,
             channel_count=sound.channel_count,
+            captions="" if captions is None else "captions.m3u8",
+            language="" if captions is None else captions.language,
         )
         return multivariant_playlist(quality, pictures="picture.m3u8", sound="sound.m3u8")
 
@@ -121,7 +151,7 @@ class TakeFiles:
             durations = tuple(Fraction(count) / FRAME_RATE for count in frames)
         return media_playlist(
             (Piece(name=_name(rendition, index), duration=each) for index, each in enumerate(durations)),
-            header=f"{rendition}-init.mp4",
+            header="" if rendition == "captions" else f"{rendition}-init.mp4",
             longest_s=_LONGEST_S,
             began_at=datetime.fromtimestamp(view.began_at, UTC),
             is_ended=view.is_ended,
@@ -216,7 +246,7 @@ def _frame_count(index: int, view: WatchedTake, sound: SoundPieces) -> int:
 
 
 def _name(rendition: Rendition, index: int) -> str:
-    return f"{rendition}-{index:05d}.m4s"
+    return f"{rendition}-{index:05d}.{'vtt' if rendition == 'captions' else 'm4s'}"
 
 
 def _part(path: Path, span: range) -> bytes:

@@ -19,6 +19,8 @@ import av
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
+from stages.encode.caption_track import CaptionTrack
+from stages.encode.captions import Captions
 from stages.encode.coded_pictures import bad_segment, coded_pictures, opened_segment
 from stages.encode.sound import MasterSound, add_voice
 from stages.errors import EncodeError
@@ -69,6 +71,7 @@ def stitch(
     fps: Fraction,
     metadata: Mapping[str, str],
     heard: HeardSound | None = None,
+    captions: Captions | None = None,
     when_whole: Callable[[Path, StitchedMaster], None] | None = None,
 ) -> StitchedMaster:
     """Join segments and speech into the master.
@@ -82,6 +85,7 @@ def stitch(
         fps: Frames per second of the segments.
         metadata: Shown in the file: title, comment and so on; `SYNTHETIC_MARK` is always added.
         heard: What of the recording the motion was made from; None: as `read_speech` hears it, which reads it twice.
+        captions: Shown as a track of their own; none of them lasts longer than the picture.
         when_whole: Called with the whole master before it gets its name; what it raises leaves nothing behind.
 
     Raises:
@@ -99,6 +103,7 @@ def stitch(
             partial=partial,
             fps=fps,
             metadata=_described(metadata),
+            captions=captions,
         )
         if when_whole is not None:
             when_whole(partial, made)
@@ -113,6 +118,7 @@ def _write(
     partial: Path,
     fps: Fraction,
     metadata: Mapping[str, str],
+    captions: Captions | None,
 ) -> StitchedMaster:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with (
@@ -123,12 +129,14 @@ def _write(
         sound = MasterSound(source, downmix=heard.downmix, fps=fps)
         picture: VideoStream | None = None
         voice: AudioStream | None = None
+        words: CaptionTrack | None = None
         frame_count = 0
         for data in segments:
             with opened_segment(data) as (segment, segment_stream):
                 if picture is None:
                     picture = master.add_stream_from_template(segment_stream)
                     voice = add_voice(master, sound)
+                    words = None if captions is None else CaptionTrack(master, captions, fps=fps)
                 assert voice is not None  # made together with the picture
                 _refuse_other_settings(picture, segment_stream)
                 for packet in coded_pictures(segment, segment_stream, first=frame_count, fps=fps):
@@ -138,6 +146,9 @@ def _write(
             # In step with the picture, so that nothing waits in memory for its neighbour.
             for frame in sound.until(frame_count):
                 master.mux(voice.encode(frame))
+            if words is not None:
+                for packet_of_words in words.until(frame_count):
+                    master.mux(packet_of_words)
         if picture is None or voice is None:
             raise EncodeError(code="encode_no_frames", what="there are no segments to stitch")
         for frame in sound.finish(frame_count):

@@ -128,3 +128,11 @@ class FarmConnection(Protocol):
             FarmError: It cannot be read, is no longer what was delivered, or cannot be written.
         """
         ...
+
+    def captions(self, master: MasterView) -> bytes:
+        """The captions of a master that has some.
+
+        Raises:
+            FarmError: They cannot be read, or are no longer what was delivered.
+        """
+        ...

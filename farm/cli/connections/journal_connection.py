@@ -165,6 +165,12 @@ class JournalConnection:
         files = TakeFiles(open_store(self._settings.store), cache=self._settings.cache)
         return files.file(watched_take(known, take), file).content
 
+    def captions(self, master: MasterView) -> bytes:
+        """See `FarmConnection`."""
+        where = f"take {master.take}"
+        path = fetch_file(master.captions or "", cache=self._settings.cache, where=where)
+        return path.read_bytes()
+
     def fetch(self, master: MasterView, path: Path) -> None:
         """See `FarmConnection`."""
         source = fetch_file(master.location, cache=self._settings.cache, where=f"take {master.take}")
@@ -296,6 +302,7 @@ def view_of(job: LedgerJob, *, store: str) -> JobView:
                 manifest=each.manifest,
                 sha256=each.sha256,
                 size_bytes=each.size_bytes,
+                captions=each.captions,
             )
             for each in job.delivered.values()
         ],

@@ -1,4 +1,4 @@
-"""A job's file as a server takes it: the recording is uploaded, and nothing names a place on this machine."""
+"""A job's file as a server takes it: recording and captions are uploaded, and nothing names a place on this machine."""
 
 from __future__ import annotations
 
@@ -23,19 +23,25 @@ class NetworkJob:
     Attributes:
         spec: Its file.
         recording: The speech on this machine; None where it is uploaded already.
+        captions: The captions on this machine; None where there are none, or they are uploaded already.
         written: As it is written in the file.
     """
 
     spec: Path
     recording: Path | None
+    captions: Path | None
     written: dict[str, Any]
 
     def document(self, upload: Callable[[Path], str]) -> dict[str, Any]:
-        """The job with its speech uploaded; `upload` returns what a job calls it."""
+        """The job with its speech and captions uploaded; `upload` returns what a job calls a file."""
         document = deepcopy(self.written)
         if self.recording is not None:
             spec, uri = document["spec"], upload(self.recording)
             spec["speech"] = uri if isinstance(spec["speech"], str) else {**spec["speech"], "uri": uri}
+        if self.captions is not None:
+            output, uri = document["spec"]["output"], upload(self.captions)
+            written = output["captions"]
+            output["captions"] = uri if isinstance(written, str) else {**written, "uri": uri}
         return document
 
 
@@ -55,6 +61,7 @@ def network_job(spec: Path) -> NetworkJob:
     return NetworkJob(
         spec=spec,
         recording=None if is_uploaded else recording_of(loaded),
+        captions=captions_of(loaded),
         written=loaded.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
     )
 
@@ -69,11 +76,25 @@ def recording_of(loaded: LoadedJob) -> Path:
     return fetch_file(loaded.speech, cache=Path(), where="spec.speech")
 
 
+def captions_of(loaded: LoadedJob) -> Path | None:
+    """The job's captions on this machine; None where there are none to upload.
+
+    Raises:
+        InputNotFound: There is no such file, or it may not be read.
+    """
+    written = loaded.job.spec.output.captions
+    if written is None or loaded.captions is None or written.uri.startswith(UPLOADED):
+        return None
+    return fetch_file(loaded.captions, cache=Path(), where="spec.output.captions")
+
+
 def only_local(loaded: LoadedJob) -> Iterator[SpecMistake]:
     """What of a job works beside the farm alone."""
     written = loaded.job.spec
     if is_s3(written.speech.uri):
         yield _mistake("spec.speech", "not_an_upload", "lies in a bucket, which no server reads")
+    if written.output.captions is not None and is_s3(written.output.captions.uri):
+        yield _mistake("spec.output.captions", "not_an_upload", "lie in a bucket, which no server reads")
     if builtin_name(written.subject) is None:
         yield _mistake("spec.subject", "not_builtin", "must be builtin:NAME where a server renders it")
     if written.output.uri is not None:

@@ -86,6 +86,16 @@ def _check(job: LoadedJob) -> None:
         SpecError: It may not, or there is no such recording.
     """
     mistakes = list(only_local(job))
+    captions = job.job.spec.output.captions
+    if captions is not None and not captions.uri.startswith(UPLOADED):
+        mistakes.append(
+            SpecMistake(
+                path="spec.output.captions",
+                code="not_an_upload",
+                message="must be upload:ID in a batch that a server takes",
+                hint="upload them first: POST /v1/uploads",
+            )
+        )
     if not mistakes and not job.job.spec.speech.uri.startswith(UPLOADED):
         try:
             recording_of(job)

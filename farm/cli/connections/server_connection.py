@@ -148,15 +148,23 @@ class ServerConnection:
         with told(self._address):
             return self._client.watched_file(name, file, take=take)
 
-    def fetch(self, master: MasterView, path: Path) -> None:
-        """See `FarmConnection`; what was cut off goes on where it was."""
-        wanted = Master(
+    def captions(self, master: MasterView) -> bytes:
+        """See `FarmConnection`."""
+        with told(self._address):
+            return self._client.captions(self._master_of(master))
+
+    def _master_of(self, master: MasterView) -> Master:
+        return Master(
             take=master.take,
             url=master.location.removeprefix(self._address),
             manifest_url=master.manifest.removeprefix(self._address),
             sha256=master.sha256,
             size_bytes=master.size_bytes,
         )
+
+    def fetch(self, master: MasterView, path: Path) -> None:
+        """See `FarmConnection`; what was cut off goes on where it was."""
+        wanted = self._master_of(master)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with told(self._address):
@@ -232,6 +240,7 @@ class ServerConnection:
                     manifest=f"{self._address}{master.manifest_url}",
                     sha256=master.sha256,
                     size_bytes=master.size_bytes,
+                    captions=None if master.captions_url is None else f"{self._address}{master.captions_url}",
                 )
                 for master in job.masters
             ],

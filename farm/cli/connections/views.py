@@ -24,7 +24,7 @@ class MasterView:
 
     Attributes:
         location: Path, ``s3://`` URI or address of the server.
-        manifest: The same of its manifest.
+        manifest, captions: The same of its manifest, and of its captions where it has any.
     """
 
     take: int
@@ -32,6 +32,7 @@ class MasterView:
     manifest: str
     sha256: str
     size_bytes: int
+    captions: str | None = None
 
     def as_record(self) -> dict[str, Any]:
         """As plain data."""
@@ -40,6 +41,7 @@ class MasterView:
             "master": self.location,
             "manifest": self.manifest,
             "sha256": self.sha256,
+            **({} if self.captions is None else {"captions": self.captions}),
         }
 
 

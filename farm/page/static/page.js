@@ -125,10 +125,10 @@
   function upload(picker) {
     const file = picker.files[0];
     const field = document.getElementById(picker.dataset.uploads);
-    const progress = document.getElementById("upload-progress");
-    const state = document.getElementById("upload-state");
+    const progress = document.getElementById(`${picker.dataset.told}-progress`);
+    const state = document.getElementById(`${picker.dataset.told}-state`);
     const send = field.form.querySelector(".send button");
-    const name = field.form.elements["metadata.name"];
+    const name = "names" in picker.dataset ? field.form.elements["metadata.name"] : null;
     if (!file) return;
     const told = (text, isBad) => {
       state.textContent = text;

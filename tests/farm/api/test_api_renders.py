@@ -25,6 +25,7 @@ from farm.execution.opening import opened_inline
 from farm.shared_farm import run_farm
 from infra.settings import FarmSettings
 from jobs.farm_spec import FarmSpec
+from moda_client import Client
 
 
 @contextmanager
@@ -101,6 +102,72 @@ def test_a_recording_becomes_a_master(
             assert kept.status_code == 206
         assert client.get(f"/v1/jobs/{job}/masters/3").json()["code"] == "unknown_master"
         assert str(tmp_path) not in client.get(f"/v1/jobs/{job}").text
+
+
+WORDS = b"1\n00:00:00,200 --> 00:00:01,000\nGood morning.\n\n2\n00:00:02,100 --> 00:00:04,000\nGood night.\n"
+
+
+def test_captions_go_in_by_an_upload_and_come_out_beside_the_master_and_in_the_stream(
+    api: Api, tmp_path: Path, write_speech: Any, stages: FakeStages
+) -> None:
+    recording = write_speech(seconds=4.2)
+    with serving_farm(api.settings, stages), api.client() as client:
+        upload, words = uploaded(client, recording.read_bytes()), uploaded(client, WORDS)
+        output = {"captions": {"uri": words, "language": "en"}}
+        job = client.post("/v1/jobs", json=document(upload, output=output)).json()["job"]
+        found = ended(client, job)
+        assert found["state"] == "succeeded"
+        assert found["document"]["spec"]["output"]["captions"]["uri"] == words
+        (master,) = found["masters"]
+        answer = client.get(master["captions_url"])
+        assert (answer.content, answer.headers["content-type"]) == (WORDS, "application/x-subrip")
+        told = client.get(master["manifest_url"]).json()
+        assert (told["captions"]["cue_count"], told["captions"]["uri"]) == (2, master["captions_url"])
+        assert told["job"]["spec"]["output"]["captions"]["uri"] == words
+        stream = f"/v1/jobs/{job}/hls/1"
+        main = client.get(f"{stream}/main.m3u8").text
+        assert (
+            'TYPE=SUBTITLES,GROUP-ID="captions",NAME="Captions",DEFAULT=NO,AUTOSELECT=YES,LANGUAGE="en"'
+            in main
+        )
+        names = [each for each in client.get(f"{stream}/captions.m3u8").text.split() if each.endswith(".vtt")]
+        assert names == ["captions-00000.vtt", "captions-00001.vtt", "captions-00002.vtt"]
+        texts = [client.get(f"{stream}/{name}").text for name in names]
+        assert ["morning" in text for text in texts] == [True, False, False]
+        assert ["00:00:02.100 --> 00:00:04.000\nGood night." in text for text in texts] == [
+            False,
+            True,
+            False,
+        ]
+        with Client(api.server.address, key=api.key()) as farm:
+            assert [path.name for path in farm.download(job, folder=tmp_path / "got")] == [
+                f"{job}.mp4",
+                f"{job}.captions.srt",
+            ]
+        (path,) = api.settings.studios.glob("north/masters/*/hello.captions.srt")
+        path.write_text("changed")
+        assert client.get(master["captions_url"]).json()["code"] == "master_changed"
+
+
+def test_captions_that_are_broken_are_mistakes_of_the_request(api: Api) -> None:
+    with api.client() as client, api.client("south") as south:
+        upload, theirs = uploaded(client, b"a recording"), uploaded(south, WORDS)
+        broken = uploaded(client, WORDS.replace(b"00:00:02,100", b"00:00:00,100"))
+        wanted = {broken: "captions_out_of_order", theirs: "unknown_upload", "words.srt": "not_an_upload"}
+        for captions, code in wanted.items():
+            body = document(upload, output={"captions": captions})
+            (mistake,) = client.post("/v1/jobs", json=body).json()["mistakes"]
+            assert (mistake["path"], mistake["code"]) == ("spec.output.captions", code)
+
+
+def test_a_master_without_captions_has_none_to_fetch(api: Api, write_speech: Any, stages: FakeStages) -> None:
+    with serving_farm(api.settings, stages), api.client() as client:
+        upload = uploaded(client, write_speech(seconds=2.2).read_bytes())
+        job = client.post("/v1/jobs", json=document(upload)).json()["job"]
+        (master,) = ended(client, job)["masters"]
+        assert master["captions_url"] is None
+        assert client.get(f"{master['url']}/captions").json()["code"] == "no_captions"
+        assert client.get(f"/v1/jobs/{job}/hls/1/captions.m3u8").json()["code"] == "unknown_fragment"
 
 
 def test_the_same_job_of_two_studios_has_the_same_bytes_and_two_places(

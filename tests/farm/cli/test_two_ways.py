@@ -80,6 +80,18 @@ def test_a_job_from_its_file_to_the_file_of_its_master(
     assert [each.name for each in out.iterdir()] == ["hello-2.mp4"]
 
 
+def test_captions_go_with_the_job(way: Way, farm: StandInFarm, write_spec: Any, tmp_path: Path) -> None:
+    words = b"1\n00:00:00,200 --> 00:00:01,000\nGood morning.\n"
+    spec = write_spec(output={"captions": {"uri": "hello.srt", "language": "en"}})
+    (spec.parent / "hello.srt").write_bytes(words)
+    assert way.run("submit", spec) == ExitCode.OK, way.err
+    (request,) = farm.requests
+    assert isinstance(request, SubmitRequest)
+    captions = request.document["spec"]["output"]["captions"]
+    assert captions["language"] == "en"
+    assert Path(request.folder, captions["uri"]).read_bytes() == words
+
+
 def test_every_change_reaches_the_farm(way: Way, farm: StandInFarm, write_spec: Any) -> None:
     way.run("submit", write_spec())
     for arguments in (

@@ -321,3 +321,29 @@ def test_of_several_takes_the_chosen_one_alone_is_watched(farm: SmallFarm, tmp_p
     with pytest.raises(InputNotFound, match="take 2 was chosen") as other:
         watched_take(farm.job(job), 1)
     assert other.value.code == "nothing_to_watch"
+
+
+def test_captions_are_a_rendition_that_plays_with_the_times_of_the_master(
+    farm: SmallFarm, tmp_path: Path
+) -> None:
+    words = "WEBVTT\n\n00:01.000 --> 00:03.000 line:0\nOver two <i>segments</i>\n\n00:04.100 --> 00:09.000\nCut.\n"
+    (farm.folder / "hello.vtt").write_text(words)
+    job = farm.submit(output={"uri": "out/hello.mp4", "captions": "hello.vtt"})
+    farm.run()
+    path = saved(files_of(farm), farm, job, tmp_path / "played")
+    assert sorted(each.name for each in path.parent.glob("*.vtt")) == [
+        f"captions-{k:05d}.vtt" for k in range(3)
+    ]
+    assert 'SUBTITLES="captions"' in path.read_text()
+    spans = []
+    for each in sorted(path.parent.glob("*.vtt")):
+        with av.open(str(each)) as container:
+            spans.append(
+                [(cue.pts, cue.pts + cue.duration) for cue in container.demux() if cue.pts is not None]
+            )
+    assert spans == [[(1000, 3000)], [(1000, 3000)], [(4100, 4680)]]
+    with av.open(str(path), options={"live_start_index": "0"}) as container:
+        kinds = {stream.type for stream in container.streams}
+    assert kinds == {"video", "audio", "subtitle"}
+    times, _, _ = played(path)
+    assert len(times) == 117
