@@ -193,6 +193,7 @@ class Finisher:
             filled=list(filled),
             master=master,
             captions=self._captions_record(master),
+            draft=bool(self.plan.extras.draft),
         )
 
     def _metadata(self, take: int) -> dict[str, str]:
@@ -204,6 +205,7 @@ class Finisher:
             "take": str(take),
             "plan": self.plan.plan_hash[:16],
             "engine": f"moda-farm {self.plan.identities.engine_version}",
+            **({"draft": "true"} if self.plan.extras.draft else {}),
         }
 
     def _as_written(self, take: int) -> str:

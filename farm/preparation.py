@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from farm.captions import notes_of_captions, read_job_captions
 from farm.destinations import check_destination
 from farm.engine import engine_identity
 from farm.execution.calls import ReplicaSetup
@@ -27,9 +28,10 @@ from jobs.locations import builtin_name, is_s3, manifest_location
 from jobs.manifest import MediaRecord, SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
-from jobs.plan import DEFAULT_STUDIO, Identities, RenderPlan, plan_render
+from jobs.plan import DEFAULT_STUDIO, Identities, PictureExtras, RenderPlan, plan_render
 from jobs.spec import InspectionPolicy, Profile
-from stages.encode.captions import Captions, read_captions
+from stages.encode.captions import Captions
+from stages.encode.draft_mark import DRAFT_MARK
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
 
@@ -96,21 +98,6 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     )
 
 
-def read_job_captions(loaded: LoadedJob, *, cache: Path) -> Captions | None:
-    """The captions of a job; None where it has none.
-
-    Raises:
-        InputNotFound: They may not be read.
-        InputError: They are broken.
-    """
-    asked, location = loaded.job.spec.output.captions, loaded.captions
-    if asked is None or location is None:
-        return None
-    path = fetch_file(location, cache=cache, where="spec.output.captions")
-    with translated("spec.output.captions"):
-        return read_captions(path, form=asked.known_form.value, language=asked.language or "")
-
-
 def _profile_of(loaded: LoadedJob, *, drawn: int) -> VideoProfile:
     """The job's, or the largest that shows pictures of `drawn` px; where none does, the smaller is refused."""
     asked = loaded.job.spec.output.profile
@@ -164,6 +151,7 @@ def make_plan(
         face_context=cast.context.faces,
         owner=owner,
         captions="" if cast.captions is None else cast.captions.identity,
+        extras=PictureExtras(draft=DRAFT_MARK if loaded.job.spec.output.draft else ""),
     )
 
 
@@ -227,7 +215,7 @@ def prepare_job(
     """
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
-    notes = _notes_of_captions(plan, cast)
+    notes = notes_of_captions(cast.captions, frame_count=plan.frame_count, fps=plan.fps)
     plan = plan if chosen is None else plan.choose(chosen)
     if is_new:
         for take in plan.rendered_takes or plan.take_numbers:
@@ -243,16 +231,7 @@ def prepare_job(
         cast=cast,
         speech=speech,
         plan=plan,
-        setup=ReplicaSetup(
-            weights=cast.weights,
-            subject=cast.subject_folder,
-            store=store.uri,
-            profile=cast.profile.name,
-            fps=plan.fps,
-            inspection=policy,
-            form=loaded.job.spec.output.form,
-            device_kind=device_kind,
-        ),
+        setup=_setup_of(loaded, cast=cast, plan=plan, store=store),
         records=records,
         flagged=flagged_before(records, policy=policy),
         places=places,
@@ -260,17 +239,18 @@ def prepare_job(
     )
 
 
-def _notes_of_captions(plan: RenderPlan, cast: Cast) -> tuple[str, ...]:
-    """What to tell of captions that are held against the length of the master.
-
-    Raises:
-        InputError: They are those of another speech.
-    """
-    if cast.captions is None:
-        return ()
-    with translated("spec.output.captions"):
-        told = cast.captions.check_length(frame_count=plan.frame_count, fps=plan.fps)
-    return tuple(f"the captions: {sentence}" for sentence in told)
+def _setup_of(loaded: LoadedJob, *, cast: Cast, plan: RenderPlan, store: ObjectStore) -> ReplicaSetup:
+    return ReplicaSetup(
+        weights=cast.weights,
+        subject=cast.subject_folder,
+        store=store.uri,
+        profile=cast.profile.name,
+        fps=plan.fps,
+        inspection=loaded.job.spec.inspection.policy,
+        form=loaded.job.spec.output.form,
+        device_kind=plan.identities.device_kind,
+        draft=loaded.job.spec.output.draft,
+    )
 
 
 def check_master(loaded: LoadedJob, *, take: int, known: Callable[[], Mapping[str, int]]) -> None:

@@ -186,6 +186,7 @@ class Manifest(ManifestModel):
         filled: Segments that were given up or waived, in order; none in most masters.
         master: The finished video.
         captions: What is a track of it, and a file beside it; None where there are none.
+        draft: Every picture carries the word DRAFT.
     """
 
     schema_version: Literal["farm.manifest/v2", "farm.manifest/v1"] = "farm.manifest/v2"
@@ -205,6 +206,7 @@ class Manifest(ManifestModel):
     filled: Annotated[list[FilledRecord], Field(default_factory=list)]
     master: MasterRecord
     captions: CaptionsRecord | None = None
+    draft: bool = False
 
     def to_json(self) -> bytes:
         """The manifest as it is stored: UTF-8, two spaces of indentation, a line feed at the end."""

@@ -10,12 +10,13 @@ segments a plan uses is written down in its folder (`jobs.segment_link`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 from jobs.framerate import FRAME_RATE, Span
 from jobs.identity import sha256_of_record
+from jobs.picture_extras import PictureExtras as PictureExtras
 from jobs.plan_identities import Identities as Identities
 from jobs.spec import MotionAmplitudes, Profile, RenderJob
 
@@ -85,6 +86,7 @@ class RenderPlan:
         segments: In order of time; they tile the video.
         plan_hash: SHA-256 of all that decides the bytes of the segments, apart from the number of the take.
         captions: Hash of the captions that go into its masters, which no segment holds; empty for none.
+        extras: What is done to its pictures after they were rendered.
     """
 
     owner: str
@@ -104,6 +106,7 @@ class RenderPlan:
     segments: tuple[Segment, ...]
     plan_hash: str
     captions: str = ""
+    extras: PictureExtras = field(default_factory=PictureExtras)
 
     @property
     def prefix(self) -> str:
@@ -169,6 +172,7 @@ class RenderPlan:
                 "engine": identities.engine_version,
                 "device": identities.device_kind,
                 **identities.form_record,
+                **self.extras.as_record(),
             }
         )
         return f"{self.segment_folder}/{digest[:2]}/{digest}.mp4"
@@ -229,6 +233,7 @@ def plan_render(
     owner: str = DEFAULT_STUDIO,
     fps: Fraction = FRAME_RATE,
     captions: str = "",
+    extras: PictureExtras | None = None,
 ) -> RenderPlan:
     """Plan a job.
 
@@ -242,6 +247,7 @@ def plan_render(
         owner: The studio whose job it is.
         fps: Frames per second.
         captions: Hash of the captions that go into its masters; empty for none.
+        extras: What is done to its pictures after they were rendered; None for nothing.
 
     Raises:
         ValueError: There is no frame to render, or a context is negative.
@@ -251,6 +257,8 @@ def plan_render(
     if min(motion_context, face_context) < 0:
         raise ValueError(f"contexts cannot be {motion_context} and {face_context} frames")
     windows = tuple(plan_windows(frame_count))
+    extras = extras or PictureExtras()
+    contexts = (motion_context, face_context)
     return RenderPlan(
         owner=owner,
         project=job.metadata.project,
@@ -267,8 +275,9 @@ def plan_render(
         identities=identities,
         windows=windows,
         segments=tuple(plan_segments(frame_count, motion_context=motion_context, face_context=face_context)),
-        plan_hash=_plan_hash(job, profile, frame_count, identities, (motion_context, face_context), fps),
+        plan_hash=_plan_hash(job, profile, frame_count, identities, contexts, fps, extras),
         captions=captions,
+        extras=extras,
     )
 
 
@@ -318,6 +327,7 @@ def _plan_hash(
     identities: Identities,
     contexts: tuple[int, int],
     fps: Fraction,
+    extras: PictureExtras,
 ) -> str:
     """Hash of what decides the bytes of a master's pictures.
 
@@ -338,6 +348,7 @@ def _plan_hash(
             "identities": identities.as_record(),
             # What the job does not name, the recording decides.
             **({"speech": job.spec.speech.choices} if job.spec.speech.choices else {}),
+            **extras.as_record(),
         }
     )
 

@@ -147,6 +147,7 @@ class Output(SpecModel):
             ``docs/performance.md``. Each has bytes of its own.
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
         captions: Cues that go with the master: a track of it, and a file beside it.
+        draft: Whether every picture carries the word DRAFT.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
@@ -157,6 +158,7 @@ class Output(SpecModel):
         CaptionsInput | None,
         BeforeValidator(checked_captions, json_schema_input_type=str | CaptionsInput | None),
     ] = None
+    draft: bool = False
 
 
 class Inspection(SpecModel):

@@ -116,6 +116,7 @@ class Job:
         why: None once it is over.
         progress: None until it is planned.
         choice: None where every take is rendered.
+        draft: Its pictures carry the word DRAFT.
         error: What ended it, or what it waits for: ``code``, ``message``, ``where``, ``hint``, ``retry``.
         document: As it was handed in; None in lists.
     """
@@ -135,6 +136,7 @@ class Job:
     told: tuple[str, ...]
     document: Mapping[str, Any] | None
     choice: Choice | None = None
+    draft: bool = False
 
     @property
     def is_over(self) -> bool:

@@ -14,6 +14,7 @@ from farm.ledger import LedgerJob
 from jobs.errors import ExitCode, FarmError, Retry
 from jobs.farm_requests import SubmitRequest
 from jobs.lifecycle import JobState, SegmentState
+from jobs.picture_extras import is_draft
 from jobs.standings import Standing, Standings
 
 WAITING: Final = "waiting"
@@ -114,6 +115,7 @@ class JobAnswer(BaseModel):
         progress: Missing until it is planned.
         choice: Missing where every take is rendered.
         error: What ended it, or what it waits for.
+        draft: Its pictures carry the word DRAFT.
         told: What there is to know of the speech's file.
         document: The job as it was handed in, every default filled in.
     """
@@ -128,6 +130,7 @@ class JobAnswer(BaseModel):
     why: WhyAnswer | None = None
     progress: ProgressAnswer | None = None
     takes: int
+    draft: bool = False
     seconds: float = 0.0
     choice: ChoiceAnswer | None = None
     masters: list[MasterAnswer] = []
@@ -186,6 +189,7 @@ class JobShower:
             why=self.why(job),
             progress=progress_of(job),
             takes=document["spec"].get("takes", 1),
+            draft=is_draft(document),
             seconds=round(job.seconds, 3),
             choice=_choice(job),
             masters=[_master(job, take) for take in sorted(job.delivered)],
@@ -205,6 +209,7 @@ class JobShower:
             state=WAITING,
             why=self._unseen(),
             takes=request.document["spec"].get("takes", 1),
+            draft=is_draft(request.document),
             document=self.files.public_document(request.document),
         )
 

@@ -84,6 +84,7 @@ def _rows(job: JobView) -> list[tuple[str, str]]:
         ("hint", error.hint if error else ""),
         *(("the speech", sentence) for sentence in job.told),
         ("takes", str(job.takes or "")),
+        ("draft", "its pictures carry the word DRAFT" if job.draft else ""),
         *(job.choice.rows() if job.choice else []),
         ("segments", ", ".join(f"{count} {state}" for state, count in job.segment_states.items())),
         ("tries", str(facts.get("tries") or "")),
@@ -92,6 +93,7 @@ def _rows(job: JobView) -> list[tuple[str, str]]:
         ("waived", _places(facts.get("waived", []))),
         *(("bundle", place) for place in list(facts.get("bundles", {}).values())[:_MOST_SHOWN]),
         *(("master", each.location) for each in job.masters),
+        *(("captions", each.captions) for each in job.masters if each.captions),
         ("plan", facts.get("plan_hash", "")[:16]),
         ("folder", facts.get("folder", "")),
     ]

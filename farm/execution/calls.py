@@ -33,6 +33,7 @@ class ReplicaSetup:
         inspection: What happens to segments whose pictures are not good.
         form: How exactly the renderer's network is computed.
         device_kind: Kind of processor that the plan names, on which alone its segments are rendered; empty: on any.
+        draft: Every picture carries a mark that says so.
     """
 
     weights: SharedWeights
@@ -43,6 +44,7 @@ class ReplicaSetup:
     inspection: InspectionPolicy = InspectionPolicy.RETRY
     form: NetworkForm = NetworkForm.EXACT
     device_kind: str = ""
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

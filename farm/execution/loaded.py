@@ -32,6 +32,7 @@ from jobs.identity import sha256_of_bytes
 from jobs.manifest import SegmentRecord
 from jobs.segment_link import SegmentLink
 from jobs.spec import InspectionPolicy
+from stages.encode.draft_mark import marked
 from stages.encode.profile import VideoProfile, profile_named
 from stages.encode.reduction import reduced
 from stages.encode.segment import encode_segment, verify_segment
@@ -149,6 +150,9 @@ class LoadedRender:
         frames = watch.counted(rendered)
         # Looked at as they are drawn: a subject's limits are those of its renderer, whatever the profile.
         pictures = reduced(inspection.watch(frames), size=self.profile.size)
+        if setup.draft:
+            # Behind the inspection, which knows no such letters.
+            pictures = marked(pictures, size=self.profile.size)
         data = encode_segment(pictures, fps=setup.fps, profile=self.profile)
         verify_segment(data, frame_count=call.frame_count, size=self.profile.size)
         not_finite = self.renderer.not_finite_frames - not_finite_before

@@ -15,6 +15,7 @@ SPEECH: Final = "spec.speech"
 SUBJECT: Final = "spec.subject"
 CAPTIONS: Final = "spec.output.captions"
 
+_TRUTHS: Final = ("false", "true")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 
@@ -54,6 +55,11 @@ MAIN: Final = (
             "bf16": "In 16 bits: quicker",
             "int8": "In 8 bits: quickest",
         },
+    ),
+    FieldWords(
+        path="spec.output.draft",
+        label="Draft",
+        choices={"false": "No", "true": "Yes: every picture carries the word DRAFT"},
     ),
     FieldWords(
         path="spec.takes", label="Takes", help="Variants of the same words; each moves in its own way."
@@ -150,7 +156,7 @@ class FieldLimits:
     """What the schema says of a field.
 
     Attributes:
-        kind: ``text``, ``integer``, ``number`` or ``choice``.
+        kind: ``text``, ``integer``, ``number``, ``choice`` or ``truth``, which is a choice of two.
         default: As people write it; empty where there is none.
     """
 
@@ -217,15 +223,24 @@ def _limits_of_schema() -> dict[str, FieldLimits]:
     return found
 
 
+def _written(value: Any) -> str:
+    """A value as people write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _limits(node: Mapping[str, Any], *, is_required: bool) -> FieldLimits:
-    kind = {"integer": "integer", "number": "number"}.get(node.get("type", ""), "text")
+    kind = {"integer": "integer", "number": "number", "boolean": "truth"}.get(node.get("type", ""), "text")
     default = node.get("default")
+    if kind == "truth":
+        return FieldLimits(kind=kind, default=_written(default), choices=_TRUTHS, is_required=is_required)
     choices = (node["const"],) if "const" in node else tuple(node.get("enum", ()))
     return FieldLimits(
         kind="choice" if choices else kind,
         least=node.get("minimum", node.get("exclusiveMinimum")),
         most=node.get("maximum"),
-        default="" if default is None else f"{default:g}" if isinstance(default, float) else str(default),
+        default="" if default is None else _written(default),
         choices=choices,
         is_required=is_required,
     )
@@ -282,7 +297,7 @@ def values_in(document: Mapping[str, Any]) -> dict[str, str]:
             if isinstance(value, Mapping):
                 walk(value, here)
             elif value is not None:
-                found[here] = f"{value:g}" if isinstance(value, float) else str(value)
+                found[here] = _written(value)
 
     walk(document, "")
     for path in (SPEECH, CAPTIONS):
@@ -294,6 +309,8 @@ def values_in(document: Mapping[str, Any]) -> dict[str, str]:
 def _value(text: str, kind: str, path: str) -> Any:
     if kind == "integer" and _INTEGER.fullmatch(text):
         return int(text)
+    if kind == "truth" and text in _TRUTHS:
+        return text == "true"
     if kind == "number" and _NUMBER.fullmatch(text):
         return float(text)
     if path == f"{SPEECH}.track" and text.isascii() and text.isdecimal() and len(text) < 5:

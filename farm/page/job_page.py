@@ -68,12 +68,14 @@ class JobFacts:
 
     Attributes:
         profile: Empty where the subject decides.
+        draft: Its pictures carry the word DRAFT.
         max_gpu_seconds: None where there is no limit.
     """
 
     subject: str
     seed: int
     profile: str
+    draft: bool
     tier: str
     max_gpu_seconds: float | None
 
@@ -259,6 +261,7 @@ def _facts(job: JobAnswer) -> JobFacts:
         subject=spec.get("subject", ""),
         seed=spec.get("seed", 0),
         profile=output.get("profile") or "",
+        draft=job.draft,
         tier=scheduling.get("tier", Tier.NORMAL),
         max_gpu_seconds=scheduling.get("max_gpu_seconds"),
     )

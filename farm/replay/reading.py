@@ -63,6 +63,7 @@ class ReplayBundle:
                 fps=Fraction(record.fps),
                 inspection=record.inspection,
                 form=record.form,
+                draft=record.draft,
             ),
             call=SegmentCall(
                 face=self.face,

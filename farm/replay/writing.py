@@ -122,6 +122,7 @@ def _fill(
         fps=str(task.setup.fps),
         inspection=task.setup.inspection,
         form=task.setup.form,
+        draft=task.setup.draft,
         subject=subject,
         weights_sha256=weights,
         failure=failure,

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal
 
-from farm.preparation import read_job_captions
+from farm.captions import read_job_captions
 from farm.translation import translated
 from farm.watching.file_names import MAIN, TakeFile
 from farm.watching.playlists import Piece, StreamedQuality, media_playlist, multivariant_playlist

@@ -74,7 +74,13 @@ def test_yaml_and_json_give_the_same_job(tmp_path: Path) -> None:
 
 def test_the_record_of_a_job_is_a_job_again() -> None:
     record = parse(MINIMAL).job.as_record()
-    assert record["spec"]["output"] == {"profile": None, "form": "exact", "uri": "hello.mp4"}
+    assert record["spec"]["output"] == {
+        "profile": None,
+        "form": "exact",
+        "uri": "hello.mp4",
+        "captions": None,
+        "draft": False,
+    }
     assert parse(record).job.as_record() == record
 
 
@@ -122,7 +128,7 @@ spec:
         ("metadata.seed", "it belongs at spec.seed"),
         ("spec.head", "it belongs at spec.motion.head"),
         ("uri", "it belongs at spec.output.uri"),
-        ("spec.output.codec", "known fields: profile, form, uri"),
+        ("spec.output.codec", "known fields: profile, form, uri, captions, draft"),
     ],
 )
 def test_an_unknown_field_names_the_one_that_was_meant(path: str, hint: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.parse import parse_job
-from jobs.plan import Identities, RenderPlan, plan_render
+from jobs.plan import Identities, PictureExtras, RenderPlan, plan_render
 from jobs.spec import Profile
 
 FACES = "f" * 64
@@ -27,6 +27,7 @@ DECIDES: dict[str, Any] = {
     "profile": "full",
     "owner": "south",
     "face_context": 3,
+    "extras": PictureExtras(draft="draft-1"),
 }
 DECIDES_FACES_ALONE: dict[str, Any] = {
     "speech_sha256": "e" * 64,
@@ -54,6 +55,7 @@ def a_plan(
     seed: int = 7,
     motion: dict[str, float] | None = None,
     takes: int = 1,
+    extras: PictureExtras | None = None,
     **identities: Any,
 ) -> RenderPlan:
     document = {
@@ -87,6 +89,7 @@ def a_plan(
         face_context=face_context,
         owner=owner,
         fps=fps,
+        extras=extras,
     )
 
 

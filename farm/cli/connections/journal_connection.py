@@ -40,6 +40,7 @@ from jobs.farm_requests import SubmitRequest, WhyRequest
 from jobs.identity import sha256_of_file
 from jobs.lifecycle import SegmentState
 from jobs.parse import LoadedJob, load_job
+from jobs.picture_extras import is_draft
 from jobs.places import PlacesInHand, find_places
 from jobs.plan import DEFAULT_STUDIO
 from stages.whole_files import written_whole
@@ -295,6 +296,7 @@ def view_of(job: LedgerJob, *, store: str) -> JobView:
         segment_states={state.value: count for state, count in job.counts().items()},
         seconds=round(job.seconds, 3),
         told=job.told,
+        draft=is_draft(job.document),
         masters=[
             MasterView(
                 take=each.take,

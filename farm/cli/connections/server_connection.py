@@ -233,6 +233,7 @@ class ServerConnection:
             segment_states=progress.states if progress else {},
             seconds=job.seconds,
             told=job.told,
+            draft=job.draft,
             masters=[
                 MasterView(
                     take=master.take,

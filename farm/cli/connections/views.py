@@ -209,6 +209,7 @@ class JobView:
         error: What ended it.
         obstacle: What it waits for.
         choice: Where one of several takes is rendered.
+        draft: Its pictures carry the word DRAFT.
         facts: Where the farm's journal is at hand.
     """
 
@@ -227,6 +228,7 @@ class JobView:
     error: FarmError | None = None
     obstacle: Obstacle | None = None
     choice: ChoiceView | None = None
+    draft: bool = False
     facts: FactsOfMachine | None = None
 
     @property

@@ -12,6 +12,7 @@ from test_job_list_page import HOSTILE
 from written_farm import WrittenFarm
 
 from farm.page.job_form import (
+    CAPTIONS,
     LEFT_OUT,
     LIMITS,
     MAIN,
@@ -58,7 +59,7 @@ def submits(page: RunningPage) -> list[SubmitRequest]:
 
 def test_every_field_of_a_job_is_in_the_form_or_left_out_on_purpose(page: RunningPage) -> None:
     offered = {each.path for each in (*MAIN, *MOTION, *MORE)}
-    assert offered | LEFT_OUT | {SPEECH, SUBJECT} == set(LIMITS) | {SPEECH}
+    assert offered | LEFT_OUT | {SPEECH, SUBJECT, CAPTIONS} == set(LIMITS) | {SPEECH, CAPTIONS}
     for each in (*MAIN, *MOTION, *MORE):
         # Every choice of the schema has words, and there are no others.
         assert set(each.choices) == set(LIMITS[each.path].choices) - {"training"}, each.path
@@ -67,6 +68,7 @@ def test_every_field_of_a_job_is_in_the_form_or_left_out_on_purpose(page: Runnin
         assert set(re.findall(r'name="((?:metadata|spec)\.[a-z_.]+)"', html)) == offered | {
             SPEECH,
             SUBJECT,
+            CAPTIONS,
         }
 
 

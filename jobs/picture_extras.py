@@ -1,0 +1,27 @@
+"""What is done to the pictures of a job after they were rendered: part of every key of its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureExtras:
+    """What is done to pictures after they were rendered.
+
+    Attributes:
+        draft: The look of the mark that says that they are a draft; empty for none.
+    """
+
+    draft: str = ""
+
+    def as_record(self) -> dict[str, str]:
+        """The extras as plain data; nothing where there are none, as in all jobs before there were any."""
+        return {"draft": self.draft} if self.draft else {}
+
+
+def is_draft(document: Mapping[str, Any]) -> bool:
+    """Whether the pictures of a render job, as the journal has it, carry a mark that they are a draft."""
+    return bool((document["spec"].get("output") or {}).get("draft"))
