@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,7 +12,7 @@ from farm.cli.bars import StepBars, TrainingBars
 from farm.cli.guarding import ClipsOption, HeldOutOption, Run, option
 from farm.cli.output import Terminal, UsageError, libraries_quiet
 from farm.destinations import check_destination
-from farm.evaluation.ablations import TABLES, AblationRequest
+from farm.evaluation.ablations import TABLES, AblationRequest, judging_clips
 from farm.outputs import WRITTEN_MANIFEST, OutputFiles, check_replaceable
 from farm.training.progress import TrainingReport
 from farm.translation import translated
@@ -28,6 +29,7 @@ _RENDERER_STEPS: Final = 600
 """What two cores do in about forty minutes for all seven networks."""
 
 _TAKES: Final = 10
+_SEEDS: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,15 @@ class AblationOptions:
     ] = None
     clips: ClipsOption = None
     held_out: HeldOutOption = None
+    judged: Annotated[
+        list[str] | None,
+        option(
+            "--judged",
+            "DIR",
+            "With --ablations: a clip that judges the networks of Table 3 and has no part in choosing them. "
+            "Repeatable; default: those held out.",
+        ),
+    ] = None
     portrait: Annotated[
         Path | None,
         option(
@@ -72,6 +83,24 @@ class AblationOptions:
             least=1,
         ),
     ] = None
+    seeds: Annotated[
+        int | None,
+        option(
+            "--seeds",
+            "N",
+            f"With --ablations: how often each network is trained. Default: {_SEEDS}.",
+            least=1,
+        ),
+    ] = None
+    takes: Annotated[
+        int | None,
+        option(
+            "--takes",
+            "N",
+            f"With --ablations: over which Diverse is taken. Default: {_TAKES}.",
+            least=2,
+        ),
+    ] = None
 
     def check_alone(self, *, wanted: bool, videos: bool) -> None:
         """Whether the options belong to what is to be done: nobody should believe that one did something.
@@ -91,7 +120,8 @@ class AblationOptions:
             )
         if not wanted and any(astuple(self)):
             raise UsageError(
-                "--table, --clips, --held-out, --portrait, --motion-steps and --renderer-steps belong to --ablations",
+                "--table, --clips, --held-out, --judged, --portrait, --motion-steps, --renderer-steps, --seeds and "
+                "--takes belong to --ablations",
                 where="command line",
                 hint="add --ablations, or leave them out",
             )
@@ -101,12 +131,13 @@ class AblationOptions:
         return AblationRequest(
             clips=tuple(str(Path(clip).absolute()) for clip in self.clips or ()),
             held_out=tuple(str(Path(clip).absolute()) for clip in self.held_out or ()),
+            judged=tuple(str(Path(clip).absolute()) for clip in self.judged or ()),
             portrait=None if self.portrait is None else self.portrait.absolute(),
             tables=tuple(sorted(set(self.tables or ()))) or tuple(TABLES),
             motion_steps=self.motion_steps or _MOTION_STEPS,
             renderer_steps=self.renderer_steps or _RENDERER_STEPS,
-            takes=_TAKES,
-            seed=0,
+            takes=self.takes or _TAKES,
+            seeds=self.seeds or _SEEDS,
             out=(out or Path("ablations")).absolute(),
             overwrite=overwrite,
         )
@@ -159,10 +190,16 @@ def _report_files(request: AblationRequest) -> OutputFiles:
         found = find_clips(request.clips, held_out=request.held_out)
         clips += [(clip, "--clips") for clip in found.training]
         clips += [(clip, "--held-out") for clip in found.held_out]
+        clips += [
+            (clip, "--judged") for clip in _strangers(request, known=(*found.training, *found.held_out))
+        ]
     reads = [Place(location=str(clip), field=field, is_folder=True) for clip, field in clips]
     writes = [Place(location=str(request.out / name), field="--out") for name in (*names, WRITTEN_MANIFEST)]
     weights = {
-        str(request.weights_of(variant)): variant for table in request.tables for variant in TABLES[table]
+        str(request.weights_of(variant, seed)): None
+        for table in request.tables
+        for variant in TABLES[table]
+        for seed in range(request.seeds)
     }
     for path in weights:
         writes += [Place(location=place, field="--out") for place in (path, weights_manifest(path))]
@@ -185,6 +222,20 @@ def _report_files(request: AblationRequest) -> OutputFiles:
     return report
 
 
+def _strangers(request: AblationRequest, *, known: Sequence[Path]) -> tuple[Path, ...]:
+    """The clips of --judged. Raises UsageError where training or the choice of a step sees one of them."""
+    if not request.judged:
+        return ()
+    judged = judging_clips(request)
+    if seen := [clip for clip in judged if clip in known]:
+        raise UsageError(
+            f"{seen[0].name} is to judge networks that learn from it or are chosen by it",
+            where="--judged",
+            hint="name clips that neither --clips nor --held-out names",
+        )
+    return judged
+
+
 class _Shown:
     """Tells what happens: one line for a training, which has bars of its own, and a bar for each judgement."""
 
@@ -192,10 +243,10 @@ class _Shown:
         self._terminal = terminal
         self._bars: StepBars | None = None
 
-    def training(self, label: str, *, table: int) -> None:
+    def training(self, label: str, *, table: int, seed: int) -> None:
         """See `farm.evaluation.ablations.AblationListener.training`."""
         self.close()
-        self._terminal.note(f"Table {table}: {label}")
+        self._terminal.note(f"Table {table}: {label}, seed {seed}")
 
     def judging(self, label: str, *, table: int, done: int, total: int) -> None:
         """See `farm.evaluation.ablations.AblationListener.judging`."""

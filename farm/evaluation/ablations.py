@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any, Final, Protocol
 
 from farm.evaluation.published import ABLATIONS
@@ -77,32 +78,34 @@ class AblationRequest:
 
     Attributes:
         clips: Absolute patterns of prepared clips that MODA learns from.
-        held_out: Absolute patterns of clips that judge it.
+        held_out: Absolute patterns of clips by which its best step is chosen.
+        judged: Absolute patterns of clips that judge it; empty where `held_out` shall, which flatters.
         portrait: Folder of the prepared clip whose first part the renderers learn, and whose end judges them.
         tables: Which tables.
         motion_steps, renderer_steps: The budget of each network; all of a table get the same.
         takes: Over which Diverse is taken.
-        seed: Of all runs.
+        seeds: How often each network is trained, with the seeds from 0 on.
         out: Folder for weights and report.
         overwrite: Whether files that the farm did not write may be replaced.
     """
 
     clips: tuple[str, ...]
     held_out: tuple[str, ...]
+    judged: tuple[str, ...]
     portrait: Path | None
     tables: tuple[int, ...]
     motion_steps: int
     renderer_steps: int
     takes: int
-    seed: int
+    seeds: int
     out: Path
     overwrite: bool = False
 
-    def weights_of(self, variant: Variant) -> Path:
+    def weights_of(self, variant: Variant, seed: int) -> Path:
         """Where a variant's weights go."""
-        return self.out / "weights" / variant.slug / f"{variant.stage}.safetensors"
+        return self.out / "weights" / f"{variant.slug}-{seed}" / f"{variant.stage}.safetensors"
 
-    def job_of(self, variant: Variant) -> LoadedTraining:
+    def job_of(self, variant: Variant, seed: int) -> LoadedTraining:
         """The train job of a variant. Raises SpecError when a value of the request is none that a job takes."""
         is_motion = variant.stage == "moda"
         steps = self.motion_steps if is_motion else self.renderer_steps
@@ -110,12 +113,12 @@ class AblationRequest:
             "stage": variant.stage,
             "clips": list(self.clips) if is_motion else [str(self.portrait)],
             "network": dict(variant.network),
-            "seed": self.seed,
+            "seed": seed,
             "steps": steps,
             # Judged often enough that the choice of the best weights is the same for all, and not a matter of luck.
             "validation": {"every": max(1, steps // 4)},
             "checkpoints": {"every": max(1, steps // 4), "keep": 1},
-            "output": {"uri": str(self.weights_of(variant))},
+            "output": {"uri": str(self.weights_of(variant, seed))},
         }
         if is_motion:
             spec["held_out"] = list(self.held_out)
@@ -125,7 +128,7 @@ class AblationRequest:
         document = {
             "apiVersion": "farm/v1",
             "kind": "TrainJob",
-            "metadata": {"name": f"ablation-{variant.slug}", "project": PROJECT},
+            "metadata": {"name": f"ablation-{variant.slug}-{seed}", "project": PROJECT},
             "spec": spec,
         }
         loaded = parse_training(json.dumps(document), folder=self.out, where=f"ablation {variant.label}")
@@ -135,7 +138,7 @@ class AblationRequest:
 class AblationListener(Protocol):
     """Watches the ablations; called in the process that started them."""
 
-    def training(self, label: str, *, table: int) -> None:
+    def training(self, label: str, *, table: int, seed: int) -> None:
         """A variant's training begins, or goes on."""
         ...
 
@@ -150,16 +153,19 @@ class AblationRow:
 
     Attributes:
         label: The variant; ``ground truth`` for the recording itself.
-        ours: Figures by name, see `stages.training.ablation_scores`.
+        ours: Figures by name, see `stages.training.ablation_scores`; means over the seeds.
         paper: The paper's.
-        steps, best_step: Of the training; None for the truth.
+        spread: Their standard deviations over the seeds; empty for a single one.
+        steps: Of each training; None for the truth.
+        best_steps: Whose weights were judged, for each seed.
     """
 
     label: str
     ours: Figures
     paper: Figures
+    spread: Figures = field(default_factory=dict)
     steps: int | None = None
-    best_step: int | None = None
+    best_steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +177,10 @@ class AblationTable:
 
     def as_record(self) -> dict[str, Any]:
         """As plain data for JSON: infinity is the text "inf", what is no number is null."""
-        rows = [asdict(row) | {"ours": _plain(row.ours), "paper": _plain(row.paper)} for row in self.rows]
+        rows = [
+            asdict(row) | {"ours": _plain(row.ours), "paper": _plain(row.paper), "spread": _plain(row.spread)}
+            for row in self.rows
+        ]
         return {"table": self.table, "rows": rows}
 
     def row(self, label: str) -> AblationRow:
@@ -196,24 +205,20 @@ def run_ablations(
         FarmError: See `farm.training.train_job.train`.
         StageError: A clip or weights cannot be used.
     """
-    trained: dict[str, TrainingReport] = {}
-    judged: dict[str, Figures] = {}
+    rows_by_slug: dict[str, AblationRow] = {}
     tables = []
     for table in request.tables:
         rows = []
         for variant in TABLES[table]:
-            if variant.slug not in trained:
-                listener.training(variant.label, table=table)
-                trained[variant.slug] = train(request.job_of(variant))
-                judged[variant.slug] = _judge(request, variant, table=table, listener=listener)
-            report = trained[variant.slug]
+            if variant.slug not in rows_by_slug:
+                rows_by_slug[variant.slug] = _row(
+                    request, variant, table=table, train=train, listener=listener
+                )
             rows.append(
-                AblationRow(
+                replace(
+                    rows_by_slug[variant.slug],
                     label=variant.label,
-                    ours=judged[variant.slug],
                     paper=ABLATIONS[table][variant.label],
-                    steps=report.steps,
-                    best_step=report.best_step,
                 )
             )
         truth = _judge_truth(request, table=table, listener=listener)
@@ -223,6 +228,37 @@ def run_ablations(
     return tables
 
 
+def _row(
+    request: AblationRequest,
+    variant: Variant,
+    *,
+    table: int,
+    train: Callable[[LoadedTraining], TrainingReport],
+    listener: AblationListener,
+) -> AblationRow:
+    """A variant, trained and judged once for each seed."""
+    reports, figures = [], []
+    for seed in range(request.seeds):
+        listener.training(variant.label, table=table, seed=seed)
+        reports.append(train(request.job_of(variant, seed)))
+        figures.append(_judge(request, variant, seed, table=table, listener=listener))
+    return AblationRow(
+        label=variant.label,
+        ours=_over_seeds(figures, fmean),
+        paper={},
+        spread=_over_seeds(figures, stdev) if len(figures) > 1 else {},
+        steps=reports[0].steps,
+        best_steps=tuple(report.best_step for report in reports),
+    )
+
+
+def _over_seeds(figures: Sequence[Figures], summary: Callable[[list[float]], float]) -> Figures:
+    """One figure of each name; None where a seed has none."""
+    columns = {name: [each[name] for each in figures] for name in figures[0]}
+    known = {name: [value for value in values if value is not None] for name, values in columns.items()}
+    return {name: summary(values) if len(values) == len(figures) else None for name, values in known.items()}
+
+
 def _plain(figures: Figures) -> dict[str, float | str | None]:
     return {
         name: None if value is None or math.isnan(value) else "inf" if math.isinf(value) else value
@@ -230,13 +266,15 @@ def _plain(figures: Figures) -> dict[str, float | str | None]:
     }
 
 
-def _judge(request: AblationRequest, variant: Variant, *, table: int, listener: AblationListener) -> Figures:
+def _judge(
+    request: AblationRequest, variant: Variant, seed: int, *, table: int, listener: AblationListener
+) -> Figures:
     from stages.training.ablation_scores import motion_figures, picture_figures
 
-    weights = request.weights_of(variant)
+    weights = request.weights_of(variant, seed)
     if variant.stage == "moda":
         listener.judging(variant.label, table=table, done=0, total=0)
-        return asdict(motion_figures(weights, _held_out(request), takes=request.takes))
+        return asdict(motion_figures(weights, judging_clips(request), takes=request.takes))
     assert request.portrait is not None
     figures = picture_figures(
         weights,
@@ -251,7 +289,7 @@ def _judge_truth(request: AblationRequest, *, table: int, listener: AblationList
     from stages.training.ablation_scores import true_motion_figures, true_picture_figures
 
     if TABLES[table][0].stage == "moda":
-        return asdict(true_motion_figures(_held_out(request)))
+        return asdict(true_motion_figures(judging_clips(request)))
     assert request.portrait is not None
     figures = true_picture_figures(
         request.portrait,
@@ -260,5 +298,8 @@ def _judge_truth(request: AblationRequest, *, table: int, listener: AblationList
     return asdict(figures)
 
 
-def _held_out(request: AblationRequest) -> tuple[Path, ...]:
-    return find_clips(request.clips, held_out=request.held_out).held_out
+def judging_clips(request: AblationRequest) -> tuple[Path, ...]:
+    """The clips that judge MODA's variants. Raises InputNotFound: a pattern matches no folder."""
+    if not request.judged:
+        return find_clips(request.clips, held_out=request.held_out).held_out
+    return find_clips(request.judged, held_out=()).training

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
-from farm.evaluation.ablations import AblationTable
+from farm.evaluation.ablations import AblationRow, AblationTable
 from farm.evaluation.records import EvaluationReport, PairRecord, PairRow
 from jobs.errors import FarmError
 from jobs.evaluate_spec import TRUTH
@@ -247,12 +247,18 @@ def _ablation_table(table: AblationTable) -> str:
     for row in table.rows:
         cells = [row.label]
         for column in columns:
-            cells.append(_written(row.ours.get(column.key), column.digits))
+            cells.append(_with_spread(row, column))
             if _is_published(table, column):
                 cells.append(_written(row.paper.get(column.key), 2 if column.key != "ssim" else 3))
-        cells.append("-" if row.best_step is None else f"{row.best_step} of {row.steps}")
+        chosen = ", ".join(str(step) for step in row.best_steps)
+        cells.append(f"{chosen} of {row.steps}" if chosen else "-")
         rows.append(cells)
     return markdown_table(headings, rows)
+
+
+def _with_spread(row: AblationRow, column: _AblationColumn) -> str:
+    figure, spread = (_written(of.get(column.key), column.digits) for of in (row.ours, row.spread))
+    return figure if row.spread.get(column.key) is None else f"{figure} ± {spread}"
 
 
 def conclusion(table: AblationTable) -> str:

@@ -32,8 +32,8 @@ class Heard:
         self.trained: list[str] = []
         self.judged: list[str] = []
 
-    def training(self, label: str, *, table: int) -> None:
-        self.trained.append(f"{table} {label}")
+    def training(self, label: str, *, table: int, seed: int) -> None:
+        self.trained.append(f"{table} {label} {seed}")
 
     def judging(self, label: str, *, table: int, done: int, total: int) -> None:
         if done == total:
@@ -48,12 +48,13 @@ def request_on_noise(tmp_path: Path) -> AblationRequest:
     return AblationRequest(
         clips=(str(clips[0]),),
         held_out=(str(clips[1]),),
+        judged=(),
         portrait=clips[0],
         tables=(3, 4, 5),
         motion_steps=1,
         renderer_steps=1,
         takes=2,
-        seed=0,
+        seeds=1,
         out=tmp_path / "out",
     )
 
@@ -97,14 +98,14 @@ def test_every_row_of_the_paper_is_a_job_that_leaves_out_what_it_says(
         "w/o TPE": ("temporal_encoding", False),
     }
     assert [variant.label for variant in TABLES[table]] == list(ABLATIONS[table])
-    jobs = [request_on_noise.job_of(variant).job.spec for variant in TABLES[table]]
+    jobs = [request_on_noise.job_of(variant, 3).job.spec for variant in TABLES[table]]
     whole = jobs[-1]
     for variant, spec in zip(TABLES[table][:-1], jobs[:-1], strict=True):
         name, value = left_out[variant.label]
         assert getattr(spec.network, name) == value
         assert getattr(whole.network, name) != value
         assert spec.steps == whole.steps
-        assert spec.seed == whole.seed
+        assert spec.seed == 3
         assert spec.renderer == whole.renderer == ("paper" if spec.stage == "renderer" else None)
 
 
@@ -114,13 +115,13 @@ def test_all_variants_are_trained_once_and_judged_beside_the_truth(request_on_no
     heard = Heard()
     tables = run_ablations(request_on_noise, train=train_here, listener=heard)
     assert heard.trained == [
-        "3 LSTM",
-        "3 w/o multimodal attention",
-        "3 w/o specific attention",
-        "3 final",
-        "4 w/o FaCo-Net",
-        "4 final",
-        "5 w/o TPE",
+        "3 LSTM 0",
+        "3 w/o multimodal attention 0",
+        "3 w/o specific attention 0",
+        "3 final 0",
+        "4 w/o FaCo-Net 0",
+        "4 final 0",
+        "5 w/o TPE 0",
     ]
     motion, faces, time = tables
     assert motion.row("ground truth").ours["lmd"] == 0.0
@@ -140,6 +141,30 @@ def test_a_table_without_its_clips_is_a_usage_error(capsys: pytest.CaptureFixtur
     assert "--clips, --held-out" in capsys.readouterr().err
     assert main(["evaluate", "--ablations", "--table", "5"]) == ExitCode.USAGE
     assert "--portrait" in capsys.readouterr().err
+
+
+def test_clips_that_judge_are_not_those_that_train_or_choose(
+    request_on_noise: AblationRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (learnt,), (chosen,) = request_on_noise.clips, request_on_noise.held_out
+    typed = ["evaluate", "--ablations", "--table", "3", "--clips", learnt, "--held-out", chosen]
+    for clip in (learnt, chosen):
+        out = str(request_on_noise.out)
+        assert main([*typed, "--judged", clip, "--out", out]) == ExitCode.USAGE
+        assert f"{Path(clip).name} is to judge" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_table_of_several_seeds_has_means_and_spreads(request_on_noise: AblationRequest) -> None:
+    heard = Heard()
+    three = replace(request_on_noise, tables=(3,), seeds=3)
+    (table,) = run_ablations(three, train=train_here, listener=heard)
+    assert heard.trained[:3] == ["3 LSTM 0", "3 LSTM 1", "3 LSTM 2"]
+    row = table.row("final")
+    assert (row.spread["lmd"] or 0) > 0
+    assert row.best_steps == (1, 1, 1)
+    assert f"{row.ours['lmd']:.3f} ± {row.spread['lmd']:.3f}" in ablations_page([table])
 
 
 def test_options_that_would_do_nothing_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
