@@ -3,7 +3,7 @@
 A regression answers with the mean of what it deems possible, so its mouth opens less than a real one and its head
 hardly turns. One factor makes up for the mouth, found on held-out speakers, whom the network has not seen. What head
 and shoulders lack is drawn: the spectrum that the clips of the corpus have and the network's takes have not becomes a
-filter on noise.
+filter on noise, whose quick part is louder where heads are livelier.
 
 Legend: T frames, F frequencies, Q components, C motion channels (361).
 """
@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from recipes.corpus import load_motion_clips
+from recipes.head_emphasis import HeadEmphasis, fit_emphasis
 from recipes.residual_spectrum import (
     Doubles,
     Spectrum,
@@ -69,11 +70,13 @@ class Calibration:
     Attributes:
         mouth: factor on displacements of the lips.
         residual_KQQ, residual_CQ: see `stages.moda.residual_motion`.
+        emphasis: see `stages.moda.emphasis`.
     """
 
     mouth: float
     residual_KQQ: Doubles
     residual_CQ: Doubles
+    emphasis: HeadEmphasis
 
     @property
     def gain_C(self) -> Rows:
@@ -100,13 +103,14 @@ def calibrate(network: Moda, *, strangers: Sequence[MotionClip], corpus: Sequenc
         mouth=mouth_gain(plain, long_enough(strangers)),
         residual_KQQ=head_residual(plain, long_enough(corpus), residual_CQ),
         residual_CQ=residual_CQ,
+        emphasis=fit_emphasis(long_enough(corpus)),
     )
 
 
 def uncalibrated(network: Moda) -> Moda:
     """A copy of the network in inference form, without what calibration adds."""
     plain = (
-        Moda(replace(network.config, calibrated=False))
+        Moda(replace(network.config, calibrated=False, emphasised=False))
         .to(network.scale_C.device)
         .eval()
         .requires_grad_(False)
@@ -118,13 +122,14 @@ def uncalibrated(network: Moda) -> Moda:
 
 def calibrated(network: Moda, calibration: Calibration) -> Moda:
     """A copy of the network, in inference form, that moves by the calibration and keeps it in its weights."""
-    other = (
-        Moda(replace(network.config, calibrated=True)).to(network.scale_C.device).eval().requires_grad_(False)
-    )
+    config = replace(network.config, calibrated=True, emphasised=True)
+    other = Moda(config).to(network.scale_C.device).eval().requires_grad_(False)
     added = {
         "gain_C": torch.from_numpy(calibration.gain_C),
         "residual_KQQ": torch.from_numpy(calibration.residual_KQQ.astype(np.float32)),
         "residual_CQ": torch.from_numpy(calibration.residual_CQ.astype(np.float32)),
+        "emphasis_D": torch.from_numpy(calibration.emphasis.weights_D.astype(np.float32)),
+        "emphasis_bias": torch.tensor(calibration.emphasis.bias, dtype=torch.float32),
     }
     other.load_state_dict({**network.state_dict(), **added})
     return other
@@ -223,8 +228,9 @@ def main() -> None:
         corpus=load_motion_clips(options.work, encoder, held_out=False),
     )
     logger.info("mouth %.2f", calibration.mouth)
-    fields = {**asdict(header), "sizes": asdict(replace(network.config, calibrated=True))}
-    save_weights(options.out, calibrated(network, calibration), WeightsHeader(**fields))
+    moving = calibrated(network, calibration)
+    fields = {**asdict(header), "sizes": asdict(moving.config)}
+    save_weights(options.out, moving, WeightsHeader(**fields))
 
 
 if __name__ == "__main__":

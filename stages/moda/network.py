@@ -48,6 +48,7 @@ class ModaConfig:
             recurrent networks in their place ("LSTM"). Only ProbAttn draws: without it every take is the same.
         calibrated: whether the weights hold a gain per channel, and how head and shoulders move beyond what speech
             tells, see `recipes.calibrate_motion`.
+        emphasised: whether they hold, too, how speech makes the head livelier, see `stages.moda.emphasis`.
     """
 
     speech_width: int = 768
@@ -63,6 +64,7 @@ class ModaConfig:
     dropout: float = 0.1
     attention: Attention = "dual"
     calibrated: bool = False
+    emphasised: bool = False
 
     @property
     def branches(self) -> int:
@@ -104,6 +106,12 @@ class Moda(nn.Module):
     residual_CQ: Tensor
     """What its components are on the channels of head and torso."""
 
+    emphasis_D: Tensor
+    """What each speech feature adds to the logarithm of the power of the head's quick motion."""
+
+    emphasis_bias: Tensor
+    """That logarithm where all features are zero."""
+
     blink_KC: Tensor
     """Eye displacements of one blink per px of lid opening, see `stages.moda.blinks`."""
 
@@ -136,6 +144,8 @@ class Moda(nn.Module):
         self.register_buffer(
             "residual_CQ", torch.zeros(RESIDUAL_CHANNELS, components), persistent=config.calibrated
         )
+        self.register_buffer("emphasis_D", torch.zeros(config.speech_width), persistent=config.emphasised)
+        self.register_buffer("emphasis_bias", torch.zeros(()), persistent=config.emphasised)
         self.register_buffer("blink_KC", torch.zeros(BLINK_FRAMES, 3 * EYE_POINTS))
         self.register_buffer("blink_rate", torch.zeros(()))
 

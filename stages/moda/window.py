@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.geometry.landmarks import EYES
 from stages.moda.blinks import blink_track, lid_opening
+from stages.moda.emphasis import QUICK_REACH, emphasis, quick_part
 from stages.moda.lip_contact import resting_on_each_other
 from stages.moda.network import Moda
 from stages.moda.noise import frame_noise
@@ -50,13 +51,8 @@ def window_motion(
     ):
         prediction = network(*inputs)
         rows_TC = network.displacements(prediction.rows_BTC[0].float()).cpu().numpy()
-    rows_TC[:, HEAD_AND_TORSO] += residual_track(
-        network.residual_KQQ.cpu().numpy(),
-        network.residual_CQ.cpu().numpy(),
-        seed=seed,
-        take=take,
-        first_frame=first_frame,
-        frame_count=frames,
+    rows_TC[:, HEAD_AND_TORSO] += _head_residual(
+        network, features_TD, first_frame=first_frame, seed=seed, take=take
     )
     motion = Motion.from_rows(rows_TC)
     blinks_TN3 = blink_track(
@@ -73,3 +69,19 @@ def window_motion(
         mouth_TN3=resting_on_each_other(motion.mouth_TN3, template_N3=template.mesh_N3),
         eyes_TN3=motion.eyes_TN3 + blinks_TN3,
     )
+
+
+def _head_residual(network: Moda, features_TD: Floats, *, first_frame: int, seed: int, take: int) -> Floats:
+    """What the network leaves out of head and torso (T, 61), as lively as the speech has it."""
+    drawn_TC = residual_track(
+        network.residual_KQQ.cpu().numpy(),
+        network.residual_CQ.cpu().numpy(),
+        seed=seed,
+        take=take,
+        first_frame=first_frame - QUICK_REACH,
+        frame_count=len(features_TD) + 2 * QUICK_REACH,
+    )
+    inside = slice(QUICK_REACH, QUICK_REACH + len(features_TD))
+    share_T = emphasis(features_TD, network.emphasis_D.cpu().numpy(), float(network.emphasis_bias))
+    livelier_TC: Floats = drawn_TC[inside] + (share_T - 1.0)[:, None] * quick_part(drawn_TC)[inside]
+    return livelier_TC

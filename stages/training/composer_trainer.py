@@ -82,7 +82,7 @@ class ComposerTrainer(KeptParts):
         """Raises WeightsError when `start_from` is another network."""
         seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
         self.config, self.workers, self.device = config, workers, torch.device(device)
-        self.clips = [part for clip in clips for part in clip.training_parts()]
+        self.clips = [part for clip in clips for part in clip.training_parts(whole=bool(held_out))]
         self._held_out = list(held_out) or [part for clip in clips for part in clip.held_out_parts()]
         self.network = FaCoNet(config.network).to(self.device)
         if start_from is not None:

@@ -76,9 +76,12 @@ class MotionClip:
         """Number of frames T."""
         return len(self.rows_TC)
 
-    def training_parts(self) -> list[MotionClip]:
-        """The frames that training sees: one part, or several with what is unfit between them."""
-        return self._runs(0, training_frames(self.frame_count))
+    def training_parts(self, *, whole: bool = False) -> list[MotionClip]:
+        """The frames that training sees, in one part, or several with what is unfit between them.
+
+        `whole` where other clips are held out: then the end of this one need not judge, and is learnt from too.
+        """
+        return self._runs(0, self.frame_count if whole else training_frames(self.frame_count))
 
     def held_out_parts(self) -> list[MotionClip]:
         """The end of the clip, which it does not."""

@@ -67,7 +67,7 @@ class MotionTrainer(KeptParts):
         """
         seed_torch(seed=config.seed, step=0, stream=Stream.INITIAL_WEIGHTS)
         self.config, self.workers, self.device = config, workers, torch.device(device)
-        self.clips = [part for clip in clips for part in clip.training_parts()]
+        self.clips = [part for clip in clips for part in clip.training_parts(whole=bool(held_out))]
         self.encoder = encoder
         self.sampler = MotionSampler(self.clips, config=config, sounds=sounds)
         self._windows = validation_windows(

@@ -16,8 +16,10 @@ from recipes.calibrate_motion import (
     mouth_gain,
     uncalibrated,
 )
+from recipes.head_emphasis import HeadEmphasis, fit_emphasis
 from stages.errors import SubjectError
 from stages.geometry.landmarks import INNER_LIP_TOP_BOTTOM
+from stages.moda.emphasis import emphasis, heard_around
 from stages.moda.network import Moda, ModaConfig
 from stages.moda.residual_motion import RESIDUAL_CHANNELS, RESIDUAL_COMPONENTS, RESIDUAL_TAPS
 from stages.moda.smoothing import smooth_motion
@@ -42,6 +44,7 @@ def a_calibration(*, mouth: float) -> Calibration:
         mouth=mouth,
         residual_KQQ=np.full((RESIDUAL_TAPS, RESIDUAL_COMPONENTS, RESIDUAL_COMPONENTS), 0.02),
         residual_CQ=np.eye(RESIDUAL_CHANNELS, RESIDUAL_COMPONENTS),
+        emphasis=HeadEmphasis(weights_D=np.full(CONFIG.speech_width, 0.1), bias=-0.1),
     )
 
 
@@ -118,6 +121,33 @@ def test_a_calibrated_copy_moves_by_it_and_the_original_as_before(network: Moda)
     np.testing.assert_array_equal(bare.as_rows(), before.as_rows())
     assert copy.config.calibrated
     assert not network.config.calibrated
+
+
+def test_heads_that_nod_where_speech_is_loud_are_learnt_to():
+    random = np.random.default_rng(0)
+    clips = []
+    for seed in range(4):
+        clip = moving_clip(frames=600, seed=seed)
+        loud_T = np.repeat(random.uniform(-1.0, 1.0, 40), 15)
+        rows_TC = clip.rows_TC.copy()
+        rows_TC[:, 300:303] = random.normal(size=(600, 3)) * np.exp(0.5 * loud_T)[:, None]
+        features_TD = random.normal(size=clip.features_TD.shape).astype(np.float32) * 0.1
+        features_TD[:, 1] = loud_T
+        clips.append(replace(clip, rows_TC=rows_TC, features_TD=features_TD))
+    found = fit_emphasis(clips)
+    share_T = emphasis(features_TD, found.weights_D.astype(np.float32), found.bias)
+    assert np.corrcoef(np.log(share_T), heard_around(features_TD)[:, 1])[0, 1] > 0.9
+    assert share_T.max() / share_T.min() > 1.3
+    assert np.square(share_T).mean() == pytest.approx(1.0, abs=0.15)
+
+
+def test_heads_that_move_alike_at_all_times_are_not_made_livelier():
+    clips = [moving_clip(frames=600, seed=seed) for seed in range(4)]
+    features_TD = clips[0].features_TD
+    found = fit_emphasis([replace(clip, features_TD=np.zeros_like(features_TD)) for clip in clips])
+    np.testing.assert_allclose(
+        emphasis(np.zeros_like(features_TD), found.weights_D.astype(np.float32), found.bias), 1.0, atol=0.1
+    )
 
 
 def test_only_long_clips_are_calibrated_on():
