@@ -92,9 +92,11 @@ def syllables(speech_S: NDArray[np.floating]) -> tuple[Doubles, Doubles]:
     octaves = _octaves(speech_S, len(decibel))
     usual = np.nanmedian(octaves) if np.isfinite(octaves).any() else 0.0
     highest = [_highest(octaves[max(0, peak - 8) : peak + 9], otherwise=usual) for peak in peaks]
-    louder = (decibel[peaks] - np.median(decibel[peaks])) / 6.0 if len(peaks) else np.empty(0)
-    higher = np.clip(np.array(highest) - usual, -0.5, 0.7) / 0.25
-    return peaks * (FRAMES_PER_SECOND * _HOP / SAMPLE_RATE), louder + higher
+    louder_P = (decibel[peaks] - np.median(decibel[peaks])) / 6.0 if len(peaks) else np.empty(0)
+    higher_P = np.clip(np.array(highest, dtype=np.float64) - usual, -0.5, 0.7) / 0.25
+    frames_P = peaks.astype(np.float64) * (FRAMES_PER_SECOND * _HOP / SAMPLE_RATE)
+    prominence_P: Doubles = louder_P + higher_P
+    return frames_P, prominence_P
 
 
 def _highest(octaves: Doubles, *, otherwise: float) -> float:

@@ -24,6 +24,7 @@ from benchmarks import (
     audio_offset,
     evaluate_motion,
     evaluate_renderer,
+    head_motion,
     journal_throughput,
     one_photo,
     reference_changes,
@@ -98,6 +99,24 @@ def test_motion_of_weights_and_its_references(printed, monkeypatch: pytest.Monke
     out = printed(evaluate_motion, "--work", "nowhere", "--moda", builtin_weights("moda"), "--takes", 2)
     assert out.count("| truth") == 2
     assert ", de (1) |" in out
+
+
+def test_heads_of_weights_and_the_truth(printed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    studied = tuple(CorpusClip(path=f"{name}.mp4", speaker=name) for name in "abcdef")
+    for entry in studied:
+        clip_tracks(frames=210).save(entry.folder(tmp_path))
+    monkeypatch.setattr(head_motion, "study_clips", lambda: studied)
+    monkeypatch.setattr(head_motion, "stressed_frames", lambda _: np.array([40, 90, 150]))
+    monkeypatch.setattr(
+        head_motion,
+        "load_study_clips",
+        lambda _, encoder: [
+            moving_clip(frames=210, seed=seed, speech_width=encoder.width) for seed in range(len(studied))
+        ],
+    )
+    out = printed(head_motion, "--work", tmp_path, "--moda", builtin_weights("moda"), "--takes", 2)
+    assert re.search(r"\| truth +\|", out)
+    assert len(out.splitlines()) == 4
 
 
 def test_pictures_of_a_renderer(printed, tmp_path: Path):

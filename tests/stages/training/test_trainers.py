@@ -197,6 +197,19 @@ def test_two_workers_share_one_batch():
     assert torch.equal(torch.cat([share.frames_B for share in shares]), whole.frames_B)
 
 
+def test_the_end_of_a_clip_is_learnt_from_where_other_clips_are_held_out():
+    clips, others = [a_blinking_clip(0)], [a_motion_clip(1)]
+    config = motion_trainer().config
+    learnt = {
+        bool(held_out): MotionTrainer(
+            config, clips, held_out, workers=ALONE, device="cpu", encoder="compact-1"
+        ).clips
+        for held_out in ([], others)
+    }
+    assert sum(part.frame_count for part in learnt[True]) == clips[0].frame_count
+    assert sum(part.frame_count for part in learnt[False]) == int(0.85 * clips[0].frame_count)
+
+
 def test_both_subjects_of_a_base_are_seen_equally_often():
     trainer = renderer_trainer()
     first, second = trainer.clips.values()
