@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from itertools import repeat
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -60,17 +61,17 @@ class Baseline(StrEnum):
 class BaselineStudio:
     """Draws one subject's baselines."""
 
-    def __init__(self, subject: SubjectPackage, *, own: SpokenEnd) -> None:
-        """Load the shipped networks and the subject's renderer.
+    def __init__(self, subject: SubjectPackage, *, own: SpokenEnd, moda: Path) -> None:
+        """Load the networks and the subject's renderer.
 
         Args:
             subject: who is shown.
             own: the subject's own clip, in whose seen part nearest mouths are looked up.
+            moda: weights of MODA: the shipped ones, or some that did not see the performance.
 
         Raises:
             WeightsError: weights are missing, or of another network.
         """
-        moda = builtin_weights("moda")
         self._encoder = load_encoder(read_header(moda).encoder, device=torch.device("cpu"))
         self._network = Moda(read_sizes(moda, ModaConfig)).eval().requires_grad_(False)
         load_weights(moda, self._network, expected={"architecture": "moda", "encoder": self._encoder.name})

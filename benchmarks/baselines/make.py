@@ -1,7 +1,7 @@
 """Videos for Table 1 of the end of a clip that no training saw.
 
 `python -m benchmarks.baselines.make --subject builtin:actor-a --clip DIR --other DIR --out DIR
-[--speech-of DIR] [--only NAME ...]`
+[--speech-of DIR] [--moda FILE] [--only NAME ...]`
 
 Writes DIR/BASELINE/NAME.mp4 with sound: the folders that an EvaluateJob takes. With `--speech-of` the subject says the
 end of another speaker's clip, and moves as he did. For digital actors alone: every file says that nobody was filmed.
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.baselines.drawing import Baseline, BaselineStudio
 from benchmarks.baselines.spoken_end import SpokenEnd
-from stages.builtin import builtin_subject
+from stages.builtin import builtin_subject, builtin_weights
 from stages.encode.profile import FULL, PREVIEW, VideoProfile
 from stages.encode.segment import encode_segment
 from stages.encode.stitch import stitch
@@ -81,13 +81,14 @@ def main() -> None:
     parser.add_argument("--speech-of", type=Path, help="whose words are said; default: --clip")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", type=Baseline, nargs="+", default=list(Baseline), help="default: all")
+    parser.add_argument("--moda", type=Path, default=builtin_weights("moda"), help="default: what ships")
     options = parser.parse_args()
     subject = SubjectPackage.load(_subject_folder(options.subject))
     own, other = SpokenEnd.of(options.clip), SpokenEnd.of(options.other)
     spoken, name = own, options.clip.name
     if options.speech_of is not None:
         spoken, name = SpokenEnd.of(options.speech_of), f"{name}-says-{options.speech_of.name}"
-    studio = BaselineStudio(subject, own=own)
+    studio = BaselineStudio(subject, own=own, moda=options.moda)
     for baseline in options.only:
         path = options.out / baseline / f"{name}.mp4"
         frames = studio.draw(baseline, spoken, other=other)

@@ -11,7 +11,7 @@ from prepared_clip import clip_tracks, numbers_of, save_with_pictures
 from benchmarks.baselines.drawing import Baseline, BaselineStudio, nearest_frames
 from benchmarks.baselines.make import write_baseline
 from benchmarks.baselines.spoken_end import SpokenEnd
-from stages.builtin import builtin_subject
+from stages.builtin import builtin_subject, builtin_weights
 from stages.errors import SubjectError
 from stages.subject.package import SubjectPackage
 
@@ -61,7 +61,9 @@ def test_every_baseline_shows_the_subject_for_as_long_as_the_words_take(tmp_path
     noise_S = np.random.default_rng(2).normal(scale=0.1, size=own.speech_S.shape).astype(np.float32)
     replace(own, speech_S=noise_S).save(tmp_path / "other")
     spoken, other = SpokenEnd.of(tmp_path / "own"), SpokenEnd.of(tmp_path / "other")
-    studio = BaselineStudio(SubjectPackage.load(builtin_subject("actor-a")), own=spoken)
+    studio = BaselineStudio(
+        SubjectPackage.load(builtin_subject("actor-a")), own=spoken, moda=builtin_weights("moda")
+    )
     drawn = {name: np.stack(list(studio.draw(name, spoken, other=other))) for name in Baseline}
     assert {frames.shape for frames in drawn.values()} == {(3, studio.size, studio.size, 3)}
     still_THW3 = drawn[Baseline.STILL_PICTURE]
