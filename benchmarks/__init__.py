@@ -14,6 +14,7 @@
 | `benchmarks.media_reading` | what `farm plan` and `farm subject prepare` take with the code of two checkouts |
 | `benchmarks.snapshot_cost` | size and time of a snapshot of many long jobs |
 | `benchmarks.evaluate_motion` | motion of MODA's weights on speech that no training heard |
+| `benchmarks.head_motion` | how far and how lively heads turn, whether at stressed syllables, and blinks |
 | `benchmarks.evaluate_renderer` | pictures of a renderer on the ends of clips that no training saw |
 | `benchmarks.compare_runs` | quality against training time of several runs |
 | `benchmarks.reference_coding` | what codings of a clip's references cost and keep |

@@ -218,8 +218,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
         "ablations.md",
         "ablations.json",
         "manifest.json",
-        "weights/no-faco/renderer.safetensors",
-        "weights/no-tpe/renderer.safetensors.manifest.json",
+        "weights/no-faco-0/renderer.safetensors",
+        "weights/no-tpe-0/renderer.safetensors.manifest.json",
     ],
 )
 def test_tables_of_ablations_replace_no_file_of_anybody_else(
