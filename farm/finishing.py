@@ -194,6 +194,7 @@ class Finisher:
             master=master,
             captions=self._captions_record(master),
             draft=bool(self.plan.extras.draft),
+            background="" if self.cast.background is None else self.cast.background.identity,
         )
 
     def _metadata(self, take: int) -> dict[str, str]:

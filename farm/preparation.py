@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from farm.backgrounds import JobBackground, read_job_background
 from farm.captions import notes_of_captions, read_job_captions
 from farm.destinations import check_destination
 from farm.engine import engine_identity
@@ -20,7 +21,7 @@ from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
 from infra.storage import ObjectStore
-from jobs.errors import SegmentRejected, UnknownSubject
+from jobs.errors import SegmentRejected, SubjectRefused, UnknownSubject
 from jobs.forms import check_form
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
@@ -34,6 +35,7 @@ from stages.encode.captions import Captions
 from stages.encode.draft_mark import DRAFT_MARK
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
+from stages.warp.reach import BACKGROUND_LOOK
 
 # Bytes that a pixel of a frame takes in the store or the master, with room to spare: a third of it was measured.
 _BYTES_PER_PIXEL = 0.1
@@ -53,6 +55,7 @@ class Cast:
         context: Frames that the stages want to see beside their own.
         profile: Settings of the encoder.
         captions: What the master is captioned with.
+        background: What is behind the person; None: what was there when they were recorded.
     """
 
     speech: Path
@@ -64,6 +67,7 @@ class Cast:
     context: ContextFrames
     profile: VideoProfile
     captions: Captions | None = None
+    background: JobBackground | None = None
 
 
 def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast:
@@ -76,6 +80,7 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
     check_places(loaded.places())
     speech = fetch_file(loaded.speech, cache=cache, where="spec.speech")
     captions = read_job_captions(loaded, cache=cache)
+    background = read_job_background(loaded, cache=cache)
     folder = subject_folder(loaded.subject, stages=stages, cache=cache)
     with translated("shared weights"):
         weights = stages.shared_weights()
@@ -83,6 +88,8 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         subject = stages.load_subject(folder)
         size = stages.picture_size(subject)
         context = stages.context_frames(subject)
+    if background is not None:
+        _check_cut_out(stages, subject)
     profile = _profile_of(loaded, drawn=size)
     check_drawn_size(size, subject=subject, profile=profile)
     return Cast(
@@ -95,7 +102,25 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         context=context,
         profile=profile,
         captions=captions,
+        background=background,
     )
+
+
+def _check_cut_out(stages: StageFactory, subject: Subject) -> None:
+    """See that a subject can be shown before another background.
+
+    Raises:
+        SubjectRefused: It cannot.
+    """
+    with translated("spec.subject"):
+        reason = stages.why_no_background(subject)
+    if reason:
+        raise SubjectRefused(
+            f"{subject.name} cannot be shown before another background: {reason}",
+            where="spec.output.background",
+            code="background_fixed",
+            hint="leave spec.output.background out, or choose a subject that was cut out",
+        )
 
 
 def _profile_of(loaded: LoadedJob, *, drawn: int) -> VideoProfile:
@@ -151,7 +176,15 @@ def make_plan(
         face_context=cast.context.faces,
         owner=owner,
         captions="" if cast.captions is None else cast.captions.identity,
-        extras=PictureExtras(draft=DRAFT_MARK if loaded.job.spec.output.draft else ""),
+        extras=_extras(loaded, cast),
+    )
+
+
+def _extras(loaded: LoadedJob, cast: Cast) -> PictureExtras:
+    behind = cast.background
+    return PictureExtras(
+        draft=DRAFT_MARK if loaded.job.spec.output.draft else "",
+        background="" if behind is None else f"{BACKGROUND_LOOK} {behind.identity}",
     )
 
 
@@ -216,6 +249,8 @@ def prepare_job(
     places = find_places(_with_store(loaded, name=name, cast=cast, store=store.uri))
     plan = make_plan(loaded, cast=cast, frame_count=speech.frame_count, device_kind=device_kind, owner=owner)
     notes = notes_of_captions(cast.captions, frame_count=plan.frame_count, fps=plan.fps)
+    if cast.background is not None:
+        notes += tuple(f"the background: {sentence}" for sentence in cast.background.told)
     plan = plan if chosen is None else plan.choose(chosen)
     if is_new:
         for take in plan.rendered_takes or plan.take_numbers:
@@ -250,6 +285,7 @@ def _setup_of(loaded: LoadedJob, *, cast: Cast, plan: RenderPlan, store: ObjectS
         form=loaded.job.spec.output.form,
         device_kind=plan.identities.device_kind,
         draft=loaded.job.spec.output.draft,
+        background="" if cast.background is None else cast.background.source,
     )
 
 

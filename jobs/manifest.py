@@ -187,6 +187,7 @@ class Manifest(ManifestModel):
         master: The finished video.
         captions: What is a track of it, and a file beside it; None where there are none.
         draft: Every picture carries the word DRAFT.
+        background: What is behind the person: a colour, or the hash of a picture; empty for their own background.
     """
 
     schema_version: Literal["farm.manifest/v2", "farm.manifest/v1"] = "farm.manifest/v2"
@@ -207,6 +208,7 @@ class Manifest(ManifestModel):
     master: MasterRecord
     captions: CaptionsRecord | None = None
     draft: bool = False
+    background: str = ""
 
     def to_json(self) -> bytes:
         """The manifest as it is stored: UTF-8, two spaces of indentation, a line feed at the end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from jobs.background_spec import is_colour
 from jobs.captions_spec import captions_location
 from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
@@ -65,6 +66,14 @@ class LoadedJob:
         captions = self.job.spec.output.captions
         return None if captions is None else captions_location(self.master(take=take), captions.known_form)
 
+    @property
+    def background(self) -> str | None:
+        """A colour, or absolute path or ``s3://`` URI of the picture behind the person; None: their own background."""
+        background = self.job.spec.output.background
+        if background is None or is_colour(background):
+            return background
+        return resolve_location(background, folder=self.folder)
+
     def places(self, *, name: str = "") -> JobPlaces:
         """What it reads and writes.
 
@@ -74,6 +83,8 @@ class LoadedJob:
         reads = [Place(location=self.speech, field="spec.speech"), *_own_file(self.file)]
         if self.captions is not None:
             reads.append(Place(location=self.captions, field="spec.output.captions"))
+        if self.background is not None and not is_colour(self.background):
+            reads.append(Place(location=self.background, field="spec.output.background"))
         if builtin_name(self.subject) is None:
             reads.append(Place(location=self.subject, field="spec.subject", is_folder=True))
         given = self.job.spec.output.uri is not None

@@ -13,13 +13,16 @@ class PictureExtras:
 
     Attributes:
         draft: The look of the mark that says that they are a draft; empty for none.
+        background: What is behind the person, and how it is put there; empty for their own background.
     """
 
     draft: str = ""
+    background: str = ""
 
     def as_record(self) -> dict[str, str]:
         """The extras as plain data; nothing where there are none, as in all jobs before there were any."""
-        return {"draft": self.draft} if self.draft else {}
+        named = {"draft": self.draft, "background": self.background}
+        return {name: value for name, value in named.items() if value}
 
 
 def is_draft(document: Mapping[str, Any]) -> bool:

@@ -27,6 +27,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_serializer
 from pydantic_core import PydanticKnownError
 
+from jobs.background_spec import checked_background
 from jobs.captions_spec import CaptionsInput, checked_captions
 from jobs.forms import NetworkForm
 from jobs.locations import BUILTIN_PREFIX, builtin_name, check_location, is_slug
@@ -148,6 +149,8 @@ class Output(SpecModel):
         uri: Path or ``s3://`` URI of the master; ``<name>.mp4`` beside the job's file when not given.
         captions: Cues that go with the master: a track of it, and a file beside it.
         draft: Whether every picture carries the word DRAFT.
+        background: What is behind the person in the place of their own background: a colour such as ``#00b140``, or the
+            path or ``s3://`` URI of a picture.
     """
 
     # Strict mode takes enum members only, and a file can hold nothing but their text.
@@ -159,6 +162,7 @@ class Output(SpecModel):
         BeforeValidator(checked_captions, json_schema_input_type=str | CaptionsInput | None),
     ] = None
     draft: bool = False
+    background: Annotated[str, AfterValidator(checked_background)] | None = None
 
 
 class Inspection(SpecModel):

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from infra.storage.base import ObjectFacts, PutOutcome
 from infra.storage.folder import FolderStore
+from jobs.background_spec import is_colour
 from jobs.captions_spec import CaptionsForm
 from jobs.documents import dotted
 from jobs.errors import InputNotFound, SpecError, SpecMistake
@@ -94,6 +95,9 @@ class StudioFiles:
         if captions is not None:
             form = captions.form or self._form_of(studio, captions.uri)
             mistakes += self._mistakes_in_captions(captions.uri, form, studio)
+        background = job.spec.output.background
+        if background is not None and not is_colour(background):
+            mistakes += self._mistakes_in_upload(background, "background", studio)
         if mistakes:
             raise SpecError(mistakes=mistakes, where="the body")
         document = job.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -105,6 +109,8 @@ class StudioFiles:
             uploaded = f"uploads/{captions.uri.removeprefix(UPLOAD_PREFIX)}/speech"
             named = {} if captions.language is None else {"language": captions.language}
             spec["output"]["captions"] = {"uri": uploaded, "form": form.value, **named}
+        if background is not None and not is_colour(background):
+            spec["output"]["background"] = f"uploads/{background.removeprefix(UPLOAD_PREFIX)}/speech"
         return document
 
     def public_document(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +129,8 @@ class StudioFiles:
             captions["uri"] = _public_location(captions["uri"])
         elif captions is not None:
             output["captions"] = _public_location(captions)
+        if output.get("background"):
+            output["background"] = _public_location(output["background"])
         if not output:
             spec.pop("output", None)
         return shown
@@ -142,18 +150,22 @@ class StudioFiles:
 
     def _mistakes_in_captions(self, uri: str, form: CaptionsForm, studio: str) -> Iterator[SpecMistake]:
         """What is wrong with captions, cue by cue; how long the master is shows when the job is planned."""
-        found = _UPLOAD.fullmatch(uri)
-        if found is None:
-            yield _mistake("output", "not_an_upload", "must be upload:ID over the network", _HINT, "captions")
-            return
-        key = _key(studio, found[1])
-        if self._store.head(key) is None:
-            yield _mistake("output", "unknown_upload", "there is no such upload", _HINT, "captions")
+        missing = list(self._mistakes_in_upload(uri, "captions", studio))
+        if missing:
+            yield from missing
             return
         try:
+            key = _key(studio, uri.removeprefix(UPLOAD_PREFIX))
             read_captions(self._root / key, form=form.value)
         except CaptionsError as error:
             yield _mistake("output", error.code, error.what, error.hint, "captions")
+
+    def _mistakes_in_upload(self, uri: str, field: str, studio: str) -> Iterator[SpecMistake]:
+        found = _UPLOAD.fullmatch(uri)
+        if found is None:
+            yield _mistake("output", "not_an_upload", "must be upload:ID over the network", _HINT, field)
+        elif self._store.head(_key(studio, found[1])) is None:
+            yield _mistake("output", "unknown_upload", "there is no such upload", _HINT, field)
 
     def _mistakes(self, speech: str, subject: str, output: str | None, studio: str) -> Iterator[SpecMistake]:
         found = _UPLOAD.fullmatch(speech)

@@ -34,6 +34,7 @@ class ReplicaSetup:
         form: How exactly the renderer's network is computed.
         device_kind: Kind of processor that the plan names, on which alone its segments are rendered; empty: on any.
         draft: Every picture carries a mark that says so.
+        background: What is behind the person: a colour, or the path of a picture; empty: their own background.
     """
 
     weights: SharedWeights
@@ -45,6 +46,7 @@ class ReplicaSetup:
     form: NetworkForm = NetworkForm.EXACT
     device_kind: str = ""
     draft: bool = False
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,15 @@ What a task brings beside its subject costs nothing to change.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from farm.execution.calls import Call, FaceCall, ReplicaSetup, Result, SegmentCall, SketchCall, WindowCall
 from farm.execution.committed import keep_link
@@ -144,12 +147,13 @@ class LoadedRender:
         assert isinstance(call, SegmentCall)
         inspection = self.inspector.begin(call.face.slice(call.lead, call.lead + call.frame_count))
         not_finite_before = self.renderer.not_finite_frames
-        rendered = self.renderer.render(
-            call.face, first_frame=call.first_frame, lead=call.lead, frame_count=call.frame_count
-        )
-        frames = watch.counted(rendered)
-        # Looked at as they are drawn: a subject's limits are those of its renderer, whatever the profile.
-        pictures = reduced(inspection.watch(frames), size=self.profile.size)
+        shown: deque[NDArray[np.uint8]] = deque()
+        frames = watch.counted(self._rendered(call, setup=setup, shown=shown))
+        # Looked at as they are drawn: a subject's limits are those of its renderer and of its own background.
+        looked_at = inspection.watch(frames)
+        if setup.background:
+            looked_at = (shown.popleft() for _ in looked_at)
+        pictures = reduced(looked_at, size=self.profile.size)
         if setup.draft:
             # Behind the inspection, which knows no such letters.
             pictures = marked(pictures, size=self.profile.size)
@@ -175,6 +179,18 @@ class LoadedRender:
             size_bytes=len(data),
             inspection=found,
         )
+
+    def _rendered(
+        self, call: SegmentCall, *, setup: ReplicaSetup, shown: deque[NDArray[np.uint8]]
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The pictures as they are drawn; what is to be seen in their place goes into `shown`, if that is another."""
+        span = {"first_frame": call.first_frame, "lead": call.lead, "frame_count": call.frame_count}
+        if not setup.background:
+            yield from self.renderer.render(call.face, **span)
+            return
+        for drawn, changed in self.renderer.render_before(call.face, background=setup.background, **span):
+            shown.append(changed)
+            yield drawn
 
     def close(self) -> None:
         """Close the inspector."""

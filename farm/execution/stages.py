@@ -120,6 +120,12 @@ class FrameRenderer(Protocol):
         """One (H, W, 3) RGB picture for each of `frame_count` frames, the first of which is row `lead` of the face."""
         ...
 
+    def render_before(
+        self, face: PosedFace, *, background: str, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """As `render`, each picture twice: as it is, and before another background (see `ReplicaSetup`)."""
+        ...
+
 
 class Sketcher(Protocol):
     """Posed face in, pictures for whoever chooses a take out."""
@@ -214,6 +220,10 @@ class StageFactory(Protocol):
         """Width and height of what the subject's renderer draws, found without loading it."""
         ...
 
+    def why_no_background(self, subject: Any) -> str:
+        """Why the subject cannot be shown before another background; empty where it can. Loads no renderer."""
+        ...
+
     def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
         """The motion stage."""
         ...
@@ -290,6 +300,12 @@ class RealStages:
         from stages.render.renderer_facts import RendererFacts
 
         return RendererFacts.of(subject).size
+
+    def why_no_background(self, subject: Any) -> str:
+        """See `StageFactory`."""
+        from stages.render.renderer_facts import why_no_background
+
+        return why_no_background(subject)
 
     def load_motion(self, *, weights: Path, device: str) -> MotionPredictor:
         """See `StageFactory`."""

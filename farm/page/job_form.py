@@ -101,6 +101,11 @@ MORE: Final = (
         help="A tag such as en or pt-BR; players show it.",
     ),
     FieldWords(
+        path="spec.output.background",
+        label="Background",
+        help="A colour such as #00b140, or upload:… of a picture. Empty: the subject's own.",
+    ),
+    FieldWords(
         path="spec.inspection.policy",
         label="A segment whose pictures are not good",
         choices={

@@ -138,7 +138,7 @@ class BundleRecord(ManifestModel):
         lead: How many frames of the posed face come before these.
         face_frames: Frames of the posed face.
         key, inspection_key: Where the farm would have committed it.
-        profile, fps, inspection, form, draft: What its replica was set up with.
+        profile, fps, inspection, form, draft, background: What its replica was set up with.
         subject: Folder of the subject package in the bundle.
         weights_sha256: The shared weights that the farm had; none of them draws a segment.
         failure: Why it was given up.
@@ -163,6 +163,7 @@ class BundleRecord(ManifestModel):
     inspection: InspectionPolicy
     form: NetworkForm = NetworkForm.EXACT
     draft: bool = False
+    background: str = ""
     subject: FilePath
     weights_sha256: dict[str, Sha256]
     failure: Failure

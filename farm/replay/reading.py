@@ -64,6 +64,7 @@ class ReplayBundle:
                 inspection=record.inspection,
                 form=record.form,
                 draft=record.draft,
+                background=record.background,
             ),
             call=SegmentCall(
                 face=self.face,

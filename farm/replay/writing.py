@@ -123,6 +123,7 @@ def _fill(
         inspection=task.setup.inspection,
         form=task.setup.form,
         draft=task.setup.draft,
+        background=task.setup.background,
         subject=subject,
         weights_sha256=weights,
         failure=failure,

@@ -11,6 +11,7 @@ from stages.errors import WeightsError
 from stages.geometry.canonical import CANVAS
 from stages.payloads import FRAMES_PER_SECOND
 from stages.render.generator_config import GeneratorConfig
+from stages.subject.library_file import has_still_background
 from stages.subject.package import SubjectPackage
 from stages.warp.reach import CONTEXT_FRAMES
 from stages.weights_header import Scalar, check_header, read_header, read_sizes
@@ -84,3 +85,17 @@ class RendererFacts:
                 hint="use the weights that belong to the subject",
             )
         return cls(architecture=architecture, size=size, trained_frames=trained)
+
+
+def why_no_background(subject: SubjectPackage) -> str:
+    """Why a subject cannot be shown before another background; empty where it can.
+
+    Raises:
+        SubjectError: its references are damaged, or of another subject.
+        WeightsError: as `RendererFacts.of`.
+    """
+    if RendererFacts.of(subject).architecture is Architecture.DRAWN or subject.library is None:
+        return "its renderer draws the whole picture, and knows of no background"
+    if not has_still_background(subject.library, template=subject.template):
+        return "its background moved when it was recorded, so that it was not cut out"
+    return ""

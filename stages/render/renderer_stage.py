@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stages.errors import SubjectError
 from stages.payloads import PosedFace
 from stages.render.condition import ConditionPainter
 from stages.render.generator import Generator, channels_last
@@ -67,6 +68,20 @@ class RendererStage:
             reference_HW3=subject.reference_HW3,
             trained_frames=facts.trained_frames,
             device=torch.device(device),
+        )
+
+    def render_before(
+        self, face: PosedFace, *, background: str, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[tuple[Frame, Frame]]:
+        """Draws no picture: what is behind the person is drawn with them.
+
+        Raises:
+            SubjectError: always (``background_fixed``).
+        """
+        raise SubjectError(
+            code="background_fixed",
+            what="the paper's U-Net draws the whole picture, and knows of no background",
+            hint="leave spec.output.background out",
         )
 
     def render(

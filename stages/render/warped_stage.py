@@ -25,6 +25,7 @@ from stages.render.repairing import Repairer, RepairForm, RepairInput
 from stages.subject.library_file import read_library
 from stages.subject.package import SubjectPackage
 from stages.subject.template import Template
+from stages.warp.background import BackgroundChanger, read_background
 from stages.warp.candidates import CandidateMaker
 from stages.warp.control_mesh import ControlMesh
 from stages.warp.library import ReferenceLibrary
@@ -115,6 +116,32 @@ class WarpedStage:
         references = choose_references(self._maker.library, canonical_TN3=canonical_TN3, head_T7=head_T7)
         yield from self.draw(face, head_T7=head_T7, references=references, frames=range(lead, stop))
 
+    def render_before(
+        self, face: PosedFace, *, background: str, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[tuple[Frame, Frame]]:
+        """As `render`, each picture twice: as it is, and before another background, both (S, S, 3) uint8 RGB.
+
+        Args:
+            face, first_frame, lead, frame_count: as `render`.
+            background: a colour such as ``#00b140``, or the path of a picture.
+
+        Raises:
+            SubjectError: the picture cannot be read.
+        """
+        other_SS3, _ = read_background(background)
+        changer = BackgroundChanger(plate_SS3=self.library.plate.picture_SS3, other_SS3=other_SS3)
+        canonical_TN3, head_T7 = straightened(face.mesh_TN3, template_N3=self._template.mesh_N3)
+        references = choose_references(self._maker.library, canonical_TN3=canonical_TN3, head_T7=head_T7)
+        given = partial(self._posed, face, head_T7=head_T7, references=references)
+        frames = range(lead, lead + frame_count)
+        if self.repairer is None:
+            for made in (self._maker.make(**given(t)) for t in frames):
+                yield made.head_SS3, changer.change(made.head_SS3, made.mask_SS)
+            return
+        for inputs, repaired_TSS3 in self._repaired(face, frames, head_T7=head_T7, references=references):
+            for each, picture_SS3 in zip(inputs, repaired_TSS3, strict=True):
+                yield picture_SS3, changer.change(picture_SS3, each.mask_SS)
+
     def draw(
         self,
         face: PosedFace,
@@ -135,13 +162,25 @@ class WarpedStage:
         if self.repairer is None:
             yield from (self._maker.best(**given(t)) for t in frames)
             return
+        for _, repaired_TSS3 in self._repaired(face, frames, head_T7=head_T7, references=references):
+            yield from repaired_TSS3
+
+    def _repaired(
+        self,
+        face: PosedFace,
+        frames: range,
+        *,
+        head_T7: NDArray[np.float32],
+        references: Sequence[FrameReferences],
+    ) -> Iterator[tuple[list[RepairInput], Frame]]:
+        """What the network is given of some frames at once, and what it makes of it, (T, S, S, 3)."""
+        assert self.repairer is not None
         for start in range(frames.start, frames.stop, self.repairer.batch):
             batch = range(start, min(start + self.repairer.batch, frames.stop))
-            repaired = self.repairer.repaired(
-                [self._input(face, t, head_T7=head_T7, references=references) for t in batch]
-            )
+            inputs = [self._input(face, t, head_T7=head_T7, references=references) for t in batch]
+            repaired = self.repairer.repaired(inputs)
             self.not_finite_frames += repaired.not_finite
-            yield from repaired.frames_TSS3
+            yield inputs, repaired.frames_TSS3
 
     def inputs(
         self, face: PosedFace, *, frames: range, barred_TR: NDArray[np.bool_] | None = None

@@ -30,7 +30,7 @@ from stages.subject.picture_stream import COLOUR, GREY, Kind, decode_pictures, e
 from stages.subject.template import Template
 from stages.warp.keys import EYES_KEY_SIZE, HEAD_KEY_SIZE, MOUTH_KEY_SIZE
 from stages.warp.library import ReferenceLibrary
-from stages.warp.plate import BackgroundPlate, Picture
+from stages.warp.plate import BackgroundPlate, Picture, is_still
 from stages.whole_files import written_whole
 
 LIBRARY_FILE: Final = "references.safetensors"
@@ -181,6 +181,11 @@ def read_library(path: Path, *, template: Template) -> StoredReferences:
         return _decoded(header, tensors)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def has_still_background(path: Path, *, template: Template) -> bool:
+    """Whether a library's references were cut out; before a background that moves they are not. Raises as above."""
+    return is_still(_checked(path, template=template)[0].restless)
 
 
 def check_library(path: Path, *, template: Template) -> None:

@@ -19,3 +19,6 @@ frame, by half a decibel.
 
 CONTEXT_FRAMES: Final = CHOICE_CONTEXT_FRAMES + max(HEAD_FADE_FRAMES, MOUTH_FADE_FRAMES, EYES_FADE_FRAMES)
 """Frames either side on which a picture depends."""
+
+BACKGROUND_LOOK: Final = "background-1"
+"""How another background is put behind a person, for keys of pictures: change it with what they show."""

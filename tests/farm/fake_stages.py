@@ -26,6 +26,7 @@ from stages.inspection.look import LOOK_CELLS
 from stages.inspection.norms import Norms
 from stages.payloads import MESH_POINTS, MOTION_CHANNELS, SAMPLES_PER_FRAME, TORSO_POINTS, Motion, PosedFace
 from stages.subject.motion_limits import MotionLimits
+from stages.warp.background import read_background
 
 FAKE_LIMITS = MotionLimits(yaw=10.0, pitch=8.0, roll=6.0, shift_px=20.0, scale=0.08)
 """Of a subject in whose folder there is a file ``limited``."""
@@ -134,6 +135,9 @@ class FakeStages:
 
     def picture_size(self, subject: FakeSubject) -> int:
         return subject.size
+
+    def why_no_background(self, subject: FakeSubject) -> str:
+        return "" if (self.folder / "cut-out").exists() else "it was not cut out"
 
     def load_motion(self, *, weights: Path, device: str) -> FakeMotion:
         if weights.read_bytes() != b"motion":
@@ -302,10 +306,21 @@ class FakeSketcher:
 
 @dataclass(slots=True, kw_only=True)
 class FakeRenderer:
+    """Before another background, the left half of a picture is the background."""
+
     stages: FakeStages
     shade: float = 0.0
     size: int = SIZE
     not_finite_frames: int = field(default=0)
+
+    def render_before(
+        self, face: PosedFace, *, background: str, first_frame: int, lead: int, frame_count: int
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        other_SS3, _ = read_background(background)
+        for drawn in self.render(face, first_frame=first_frame, lead=lead, frame_count=frame_count):
+            changed = drawn.copy()
+            changed[:, : self.size // 2] = other_SS3[0, 0]
+            yield drawn, changed
 
     def render(
         self, face: PosedFace, *, first_frame: int, lead: int, frame_count: int

@@ -80,6 +80,7 @@ def test_the_record_of_a_job_is_a_job_again() -> None:
         "uri": "hello.mp4",
         "captions": None,
         "draft": False,
+        "background": None,
     }
     assert parse(record).job.as_record() == record
 
@@ -128,7 +129,7 @@ spec:
         ("metadata.seed", "it belongs at spec.seed"),
         ("spec.head", "it belongs at spec.motion.head"),
         ("uri", "it belongs at spec.output.uri"),
-        ("spec.output.codec", "known fields: profile, form, uri, captions, draft"),
+        ("spec.output.codec", "known fields: profile, form, uri, captions, draft, background"),
     ],
 )
 def test_an_unknown_field_names_the_one_that_was_meant(path: str, hint: str) -> None:

@@ -27,7 +27,7 @@ DECIDES: dict[str, Any] = {
     "profile": "full",
     "owner": "south",
     "face_context": 3,
-    "extras": PictureExtras(draft="draft-1"),
+    "extras": PictureExtras(draft="draft-1", background="background-1 #00b140"),
 }
 DECIDES_FACES_ALONE: dict[str, Any] = {
     "speech_sha256": "e" * 64,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from infra.fetch import fetch_file
+from jobs.background_spec import is_colour
 from jobs.errors import SpecError, SpecMistake
 from jobs.locations import builtin_name, is_s3
 from jobs.parse import LoadedJob, load_job
@@ -24,12 +25,14 @@ class NetworkJob:
         spec: Its file.
         recording: The speech on this machine; None where it is uploaded already.
         captions: The captions on this machine; None where there are none, or they are uploaded already.
+        background: The picture behind the person, likewise.
         written: As it is written in the file.
     """
 
     spec: Path
     recording: Path | None
     captions: Path | None
+    background: Path | None
     written: dict[str, Any]
 
     def document(self, upload: Callable[[Path], str]) -> dict[str, Any]:
@@ -42,6 +45,8 @@ class NetworkJob:
             output, uri = document["spec"]["output"], upload(self.captions)
             written = output["captions"]
             output["captions"] = uri if isinstance(written, str) else {**written, "uri": uri}
+        if self.background is not None:
+            document["spec"]["output"]["background"] = upload(self.background)
         return document
 
 
@@ -62,6 +67,7 @@ def network_job(spec: Path) -> NetworkJob:
         spec=spec,
         recording=None if is_uploaded else recording_of(loaded),
         captions=captions_of(loaded),
+        background=background_of(loaded),
         written=loaded.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
     )
 
@@ -88,11 +94,25 @@ def captions_of(loaded: LoadedJob) -> Path | None:
     return fetch_file(loaded.captions, cache=Path(), where="spec.output.captions")
 
 
+def background_of(loaded: LoadedJob) -> Path | None:
+    """The picture behind the job's person on this machine; None where there is none to upload.
+
+    Raises:
+        InputNotFound: There is no such file, or it may not be read.
+    """
+    written = loaded.job.spec.output.background
+    if written is None or loaded.background is None or is_colour(written) or written.startswith(UPLOADED):
+        return None
+    return fetch_file(loaded.background, cache=Path(), where="spec.output.background")
+
+
 def only_local(loaded: LoadedJob) -> Iterator[SpecMistake]:
     """What of a job works beside the farm alone."""
     written = loaded.job.spec
     if is_s3(written.speech.uri):
         yield _mistake("spec.speech", "not_an_upload", "lies in a bucket, which no server reads")
+    if is_s3(written.output.background or ""):
+        yield _mistake("spec.output.background", "not_an_upload", "lies in a bucket, which no server reads")
     if written.output.captions is not None and is_s3(written.output.captions.uri):
         yield _mistake("spec.output.captions", "not_an_upload", "lie in a bucket, which no server reads")
     if builtin_name(written.subject) is None:

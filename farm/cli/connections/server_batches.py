@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
 import moda_client
 from farm.cli.connections.batch_access import BatchJobView, BatchTerms, BatchView, TemplateFile
-from farm.cli.connections.network_jobs import UPLOADED, only_local, recording_of
+from farm.cli.connections.network_jobs import UPLOADED, background_of, only_local, recording_of
 from farm.cli.connections.server_errors import told
 from farm.cli.connections.views import WAITS_FOR_FARM
 from jobs.batch import BatchRow, columns_of
@@ -86,16 +86,15 @@ def _check(job: LoadedJob) -> None:
         SpecError: It may not, or there is no such recording.
     """
     mistakes = list(only_local(job))
-    captions = job.job.spec.output.captions
-    if captions is not None and not captions.uri.startswith(UPLOADED):
-        mistakes.append(
-            SpecMistake(
-                path="spec.output.captions",
-                code="not_an_upload",
-                message="must be upload:ID in a batch that a server takes",
-                hint="upload them first: POST /v1/uploads",
-            )
+    mistakes += [
+        SpecMistake(
+            path=path,
+            code="not_an_upload",
+            message="must be upload:ID in a batch that a server takes",
+            hint="upload them first: POST /v1/uploads",
         )
+        for path in _not_uploaded(job)
+    ]
     if not mistakes and not job.job.spec.speech.uri.startswith(UPLOADED):
         try:
             recording_of(job)
@@ -105,6 +104,15 @@ def _check(job: LoadedJob) -> None:
             )
     if mistakes:
         raise SpecError(mistakes=mistakes)
+
+
+def _not_uploaded(job: LoadedJob) -> Iterator[str]:
+    """Fields that name files of this machine beside the speech."""
+    output = job.job.spec.output
+    if output.captions is not None and not output.captions.uri.startswith(UPLOADED):
+        yield "spec.output.captions"
+    if background_of(job) is not None:
+        yield "spec.output.background"
 
 
 def _with_speech(template: Any) -> Any:

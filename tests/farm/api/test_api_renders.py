@@ -18,6 +18,7 @@ import httpx
 import pytest
 from api_client import Api, document, running_api, settings_in, told, uploaded
 from fake_stages import FakeStages
+from PIL import Image
 
 from farm.config import PoolSizes
 from farm.coordination.state import Unwatched
@@ -147,6 +148,24 @@ def test_captions_go_in_by_an_upload_and_come_out_beside_the_master_and_in_the_s
         (path,) = api.settings.studios.glob("north/masters/*/hello.captions.srt")
         path.write_text("changed")
         assert client.get(master["captions_url"]).json()["code"] == "master_changed"
+
+
+def test_a_picture_goes_in_by_an_upload_and_is_behind_the_person(
+    api: Api, tmp_path: Path, write_speech: Any, stages: FakeStages
+) -> None:
+    (stages.folder / "cut-out").touch()
+    Image.new("RGB", (90, 60), (200, 40, 40)).save(tmp_path / "room.png")
+    with serving_farm(api.settings, stages), api.client() as client:
+        upload = uploaded(client, write_speech(seconds=2.2).read_bytes())
+        picture = uploaded(client, (tmp_path / "room.png").read_bytes())
+        job = client.post("/v1/jobs", json=document(upload, output={"background": picture})).json()["job"]
+        found = ended(client, job)
+        assert (found["state"], found["document"]["spec"]["output"]["background"]) == ("succeeded", picture)
+        told = client.get(found["masters"][0]["manifest_url"]).json()
+        assert told["background"] == hashlib.sha256((tmp_path / "room.png").read_bytes()).hexdigest()
+        body = document(upload, output={"background": "/etc/hostname"})
+        (mistake,) = client.post("/v1/jobs", json=body).json()["mistakes"]
+        assert (mistake["path"], mistake["code"]) == ("spec.output.background", "not_an_upload")
 
 
 def test_captions_that_are_broken_are_mistakes_of_the_request(api: Api) -> None:

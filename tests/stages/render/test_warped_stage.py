@@ -15,7 +15,7 @@ from stages.builtin import builtin_subject
 from stages.errors import SubjectError, WeightsError
 from stages.payloads import PosedFace
 from stages.render.generator_config import GeneratorConfig
-from stages.render.renderer_facts import Architecture, RendererFacts
+from stages.render.renderer_facts import Architecture, RendererFacts, why_no_background
 from stages.render.renderer_loading import load_renderer
 from stages.render.renderer_stage import RendererStage
 from stages.render.repair_config import RepairConfig
@@ -188,3 +188,32 @@ def test_weights_of_another_network_are_refused(
     with pytest.raises(WeightsError) as caught:
         load_renderer(subject=replace(trained, renderer_weights=path), device="cpu")
     assert caught.value.code == "weights_mismatch"
+
+
+@pytest.mark.parametrize("kind", ["untrained", "trained"])
+def test_before_another_background_each_picture_comes_as_drawn_and_changed(
+    request: pytest.FixtureRequest, face: PosedFace, kind: str
+):
+    subject: SubjectPackage = request.getfixturevalue(kind)
+    assert why_no_background(subject) == ""
+    stage = WarpedStage.load(subject=subject, device="cpu")
+    span = {"first_frame": 0, "lead": 3, "frame_count": 5}
+    drawn = np.stack(list(stage.render(face, **span)))
+    twice = list(stage.render_before(face, background="#00b140", **span))
+    np.testing.assert_array_equal(np.stack([first for first, _ in twice]), drawn)
+    changed = np.stack([second for _, second in twice])
+    is_green_TSS = (changed == (0, 177, 64)).all(axis=-1)
+    assert 0.1 < is_green_TSS.mean() < 0.9
+    kept_TSS = (changed == drawn).all(axis=-1)
+    assert kept_TSS.mean() > 0.1, "inside, the person is as they were drawn"
+
+
+def test_what_was_not_cut_out_cannot_be_shown_before_another_background(
+    actor: PosedActor, untrained: SubjectPackage, tmp_path: Path
+):
+    moving = made_references(actor)
+    path = tmp_path / LIBRARY_FILE
+    plate = replace(moving.plate, restless=0.9)
+    write_library(path, replace(moving, plate=plate), template=untrained.template)
+    assert "moved" in why_no_background(replace(untrained, library=path))
+    assert "whole picture" in why_no_background(replace(untrained, library=None))

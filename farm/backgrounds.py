@@ -1,0 +1,52 @@
+"""What a job wants behind its person, found and read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.fetch import fetch_file
+from jobs.background_spec import is_colour
+from jobs.errors import InputError
+from jobs.identity import sha256_of_file
+from jobs.parse import LoadedJob
+from stages.errors import SubjectError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobBackground:
+    """What is behind the person.
+
+    Attributes:
+        source: A colour, or the absolute path of a picture on this machine.
+        identity: The colour, or the hash of the picture's file.
+        told: What was done to the picture, in sentences.
+    """
+
+    source: str
+    identity: str
+    told: tuple[str, ...] = ()
+
+
+def read_job_background(loaded: LoadedJob, *, cache: Path) -> JobBackground | None:
+    """The background of a job; None where the person keeps their own.
+
+    Raises:
+        InputNotFound: There is no such picture, or it may not be read.
+        InputError: It cannot be used.
+    """
+    wanted = loaded.background
+    if wanted is None or is_colour(wanted):
+        return None if wanted is None else JobBackground(source=wanted, identity=wanted)
+    path = fetch_file(wanted, cache=cache, where=_FIELD)
+    # Imported here: most jobs have none, and Pillow and OpenCV take long to load.
+    from stages.warp.background import read_background
+
+    try:
+        told = read_background(str(path))[1]
+    except SubjectError as error:
+        raise InputError(error.what, where=_FIELD, hint=error.hint, code=error.code) from error
+    return JobBackground(source=str(path), identity=sha256_of_file(path), told=told)
+
+
+_FIELD = "spec.output.background"
