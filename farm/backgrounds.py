@@ -1,16 +1,22 @@
-"""What a job wants behind its person, found and read."""
+"""What a job wants behind its person, found and read, and what else is done to its pictures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from infra.fetch import fetch_file
 from jobs.background_spec import is_colour
-from jobs.errors import InputError
+from jobs.errors import InputError, SubjectRefused
 from jobs.identity import sha256_of_file
 from jobs.parse import LoadedJob
+from jobs.picture_extras import PictureExtras
+from stages.encode.draft_mark import DRAFT_MARK
 from stages.errors import SubjectError
+from stages.warp.reach import BACKGROUND_LOOK
+
+_FIELD: Final = "spec.output.background"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,4 +55,28 @@ def read_job_background(loaded: LoadedJob, *, cache: Path) -> JobBackground | No
     return JobBackground(source=str(path), identity=sha256_of_file(path), told=told)
 
 
-_FIELD = "spec.output.background"
+def check_cut_out(subject: str, *, why_not: str) -> None:
+    """See that a subject can be shown before another background.
+
+    Args:
+        subject: Its name.
+        why_not: The reason why it cannot; empty where it can.
+
+    Raises:
+        SubjectRefused: It cannot.
+    """
+    if why_not:
+        raise SubjectRefused(
+            f"{subject} cannot be shown before another background: {why_not}",
+            where=_FIELD,
+            code="background_fixed",
+            hint="leave spec.output.background out, or choose a subject that was cut out",
+        )
+
+
+def picture_extras(loaded: LoadedJob, background: JobBackground | None) -> PictureExtras:
+    """What is done to the pictures of a job after they were rendered."""
+    return PictureExtras(
+        draft=DRAFT_MARK if loaded.job.spec.output.draft else "",
+        background="" if background is None else f"{BACKGROUND_LOOK} {background.identity}",
+    )

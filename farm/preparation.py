@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from farm.backgrounds import JobBackground, read_job_background
+from farm.backgrounds import JobBackground, check_cut_out, picture_extras, read_job_background
 from farm.captions import notes_of_captions, read_job_captions
 from farm.destinations import check_destination
 from farm.engine import engine_identity
@@ -21,7 +21,7 @@ from farm.translation import translated
 from infra.delivery import check_bucket
 from infra.fetch import fetch_file, fetch_subject_folder
 from infra.storage import ObjectStore
-from jobs.errors import SegmentRejected, SubjectRefused, UnknownSubject
+from jobs.errors import SegmentRejected, UnknownSubject
 from jobs.forms import check_form
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_file
@@ -29,13 +29,11 @@ from jobs.locations import builtin_name, is_s3, manifest_location
 from jobs.manifest import MediaRecord, SegmentRecord
 from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, JobPlaces, Place, check_places, find_places
-from jobs.plan import DEFAULT_STUDIO, Identities, PictureExtras, RenderPlan, plan_render
+from jobs.plan import DEFAULT_STUDIO, Identities, RenderPlan, plan_render
 from jobs.spec import InspectionPolicy, Profile
 from stages.encode.captions import Captions
-from stages.encode.draft_mark import DRAFT_MARK
 from stages.encode.profile import VideoProfile, profile_named
 from stages.speech.decode import Speech, read_levelled
-from stages.warp.reach import BACKGROUND_LOOK
 
 # Bytes that a pixel of a frame takes in the store or the master, with room to spare: a third of it was measured.
 _BYTES_PER_PIXEL = 0.1
@@ -89,7 +87,8 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         size = stages.picture_size(subject)
         context = stages.context_frames(subject)
     if background is not None:
-        _check_cut_out(stages, subject)
+        with translated("spec.subject"):
+            check_cut_out(subject.name, why_not=stages.why_no_background(subject))
     profile = _profile_of(loaded, drawn=size)
     check_drawn_size(size, subject=subject, profile=profile)
     return Cast(
@@ -104,23 +103,6 @@ def gather_cast(loaded: LoadedJob, *, stages: StageFactory, cache: Path) -> Cast
         captions=captions,
         background=background,
     )
-
-
-def _check_cut_out(stages: StageFactory, subject: Subject) -> None:
-    """See that a subject can be shown before another background.
-
-    Raises:
-        SubjectRefused: It cannot.
-    """
-    with translated("spec.subject"):
-        reason = stages.why_no_background(subject)
-    if reason:
-        raise SubjectRefused(
-            f"{subject.name} cannot be shown before another background: {reason}",
-            where="spec.output.background",
-            code="background_fixed",
-            hint="leave spec.output.background out, or choose a subject that was cut out",
-        )
 
 
 def _profile_of(loaded: LoadedJob, *, drawn: int) -> VideoProfile:
@@ -176,15 +158,7 @@ def make_plan(
         face_context=cast.context.faces,
         owner=owner,
         captions="" if cast.captions is None else cast.captions.identity,
-        extras=_extras(loaded, cast),
-    )
-
-
-def _extras(loaded: LoadedJob, cast: Cast) -> PictureExtras:
-    behind = cast.background
-    return PictureExtras(
-        draft=DRAFT_MARK if loaded.job.spec.output.draft else "",
-        background="" if behind is None else f"{BACKGROUND_LOOK} {behind.identity}",
+        extras=picture_extras(loaded, cast.background),
     )
 
 

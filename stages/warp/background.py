@@ -41,8 +41,8 @@ _SAME_LEVELS: Final = 8.0
 """From the plate, below which a pixel shows it, whatever the mask says."""
 
 _LEAST_WEIGHT: Final = 1e-4
-"""Sigmas by which the person's colours are spread over the edge, the second where the first does not reach, and how little
-of them still counts."""
+"""Sigmas by which the person's colours are spread over the edge, the second where the first does not reach; and how
+little of them still counts."""
 
 _TELLING_LEVELS: Final = 24.0
 """Between person and plate, from which on the colour tells more than the mask."""
