@@ -33,6 +33,7 @@ ADDRESSES: dict[tuple[str, str], Scope | None] = {
     ("POST", "/v1/jobs/{job}/segments/waive"): Scope.WRITE,
     ("GET", "/v1/jobs/{job}/masters/{take}"): Scope.READ,
     ("GET", "/v1/jobs/{job}/masters/{take}/manifest"): Scope.READ,
+    ("GET", "/v1/jobs/{job}/masters/{take}/captions"): Scope.READ,
     ("GET", "/v1/jobs/{job}/hls/{take}/{name}"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
     ("POST", "/v1/batches"): Scope.WRITE,
