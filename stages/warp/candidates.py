@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from stages.geometry.canonical import CANVAS
 from stages.geometry.landmarks import OUTER_LIP_RING
 from stages.warp.control_mesh import LEFT_EYE_RING, RIGHT_EYE_RING, ControlMesh
-from stages.warp.field import FIELD_SIZE, Raster
+from stages.warp.field import FIELD_SIZE
+from stages.warp.frame_warp import FrameWarp
 from stages.warp.library import ReferenceLibrary, divided
 from stages.warp.plate import Picture
 from stages.warp.references import FrameReferences, Mixture
@@ -77,14 +78,14 @@ class CandidateMaker:
             torso_18x3: shoulders (18, 3) in the picture.
             references: what lends its mouth, its eyes, and all else.
         """
-        raster = self._raster(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        warp = self._warp(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
         head, mouth, plate_SS3 = references.head, references.mouth, self.library.plate.picture_SS3
-        layer_SS4 = self._mixed(raster, head)
+        layer_SS4 = self._mixed(warp, head)
         head_SS3 = over(layer_SS4, plate_SS3)
-        mouth_SS3 = head_SS3.copy() if mouth == head else over(self._mixed(raster, mouth), plate_SS3)
+        mouth_SS3 = head_SS3.copy() if mouth == head else over(self._mixed(warp, mouth), plate_SS3)
         if mouth != head and (lips := _lips(mesh_N3)):
             lips.paste(mouth_SS3[lips.box], onto_SS3=head_SS3)
-        self._paste_eyes(raster, references, mesh_N3=mesh_N3, onto=(head_SS3, mouth_SS3))
+        self._paste_eyes(warp, references, mesh_N3=mesh_N3, onto=(head_SS3, mouth_SS3))
         mask_SS = np.ascontiguousarray(layer_SS4[..., 3])
         return Candidates(head_SS3=head_SS3, mouth_SS3=mouth_SS3, mask_SS=mask_SS)
 
@@ -92,46 +93,45 @@ class CandidateMaker:
         self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats, references: FrameReferences
     ) -> Picture:
         """The first of the candidates alone, (S, S, 3): of its mouth no more is moved than is seen. Args as `make`."""
-        raster = self._raster(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
+        warp = self._warp(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
         plate_SS3 = self.library.plate.picture_SS3
-        head_SS3 = over(self._mixed(raster, references.head), plate_SS3)
+        head_SS3 = over(self._mixed(warp, references.head), plate_SS3)
         if references.mouth != references.head and (lips := _lips(mesh_N3)):
-            lips_HW4 = self._mixed(raster.within(*lips.cells), references.mouth)
+            lips_HW4 = self._mixed(warp.within(*lips.cells), references.mouth)
             lips.paste(over(lips_HW4, plate_SS3[lips.box]), onto_SS3=head_SS3)
-        self._paste_eyes(raster, references, mesh_N3=mesh_N3, onto=(head_SS3,))
+        self._paste_eyes(warp, references, mesh_N3=mesh_N3, onto=(head_SS3,))
         return head_SS3
 
-    def _raster(self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats) -> Raster:
+    def _warp(self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats) -> FrameWarp:
         points_P2 = self.control.points(mesh_N3=mesh_N3, head_7=head_7, torso_18x3=torso_18x3)
-        return self.control.raster(points_P2, depth_N=mesh_N3[:, 2])
+        return FrameWarp.of(self.control, points_P2, depth_N=mesh_N3[:, 2])
 
     def _paste_eyes(
-        self, raster: Raster, references: FrameReferences, *, mesh_N3: Floats, onto: tuple[Picture, ...]
+        self, warp: FrameWarp, references: FrameReferences, *, mesh_N3: Floats, onto: tuple[Picture, ...]
     ) -> None:
         if references.eyes == references.head == references.mouth:
             return
         for ring in (RIGHT_EYE_RING, LEFT_EYE_RING):
             if eye := SoftPart.of(mesh_N3[ring], growth=_LID_GROWTH, blur=_LID_BLUR):
-                moved_HW3 = self._mixed(raster.within(*eye.cells), references.eyes)[..., :3]
+                moved_HW3 = self._mixed(warp.within(*eye.cells), references.eyes)[..., :3]
                 for picture_SS3 in onto:
                     eye.paste(moved_HW3, onto_SS3=picture_SS3)
 
-    def _mixed(self, raster: Raster, mixture: Mixture) -> Picture:
-        """A mixture of references (H, W, 4) where the raster's pixels are."""
-        mixed_HW4, count = self._moved(raster, mixture.references[0]), mixture.parts[0]
+    def _mixed(self, warp: FrameWarp, mixture: Mixture) -> Picture:
+        """A mixture of references (H, W, 4) where the warp's pixels are."""
+        mixed_HW4, count = self._moved(warp, mixture.references[0]), mixture.parts[0]
         for reference, parts in zip(mixture.references[1:], mixture.parts[1:], strict=True):
             count += parts
             share = parts / count
             mixed_HW4 = np.asarray(
-                cv2.addWeighted(mixed_HW4, 1 - share, self._moved(raster, reference), share, 0),
+                cv2.addWeighted(mixed_HW4, 1 - share, self._moved(warp, reference), share, 0),
                 dtype=np.uint8,
             )
         return mixed_HW4
 
-    def _moved(self, raster: Raster, reference: int) -> Picture:
-        """A reference (H, W, 4) where the raster's pixels are."""
-        field = raster.field_from(self.library.points_RP2[reference])
-        return field.move(self.library.layers_RSS4[reference])
+    def _moved(self, warp: FrameWarp, reference: int) -> Picture:
+        """A reference (H, W, 4) where the warp's pixels are."""
+        return warp.move(self.library.layers_RSS4[reference], source_P2=self.library.points_RP2[reference])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

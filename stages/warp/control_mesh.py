@@ -19,6 +19,7 @@ from scipy.spatial import Delaunay
 from stages.geometry.canonical import CANVAS, pose
 from stages.geometry.landmarks import CHIN, INNER_LIP_RING, MESH_SIZE, TORSO_SIZE
 from stages.geometry.planar import best_turn, turn_matrix
+from stages.warp.contours import FaceEdges
 from stages.warp.field import FIELD_SIZE, Raster
 from stages.warp.folds import signed_areas, unfold
 
@@ -85,6 +86,7 @@ class ControlMesh:
         surroundings: how many triangles surround the face.
         fills: how many fill eyes and mouth.
         least_area_K: areas in square px below which no triangle of the surroundings may fall.
+        face_edges: edges between triangles of the face.
     """
 
     skull_S3: Floats
@@ -95,6 +97,7 @@ class ControlMesh:
     surroundings: int
     fills: int
     least_area_K: NDArray[np.float64]
+    face_edges: FaceEdges
 
     @classmethod
     def of(cls, *, canonical_N3: Floats, head_7: Floats, torso_18x3: Floats) -> Self:
@@ -123,6 +126,7 @@ class ControlMesh:
             surroundings=len(around_K3),
             fills=len(fills_K3),
             least_area_K=np.maximum(np.minimum(_LEAST_SHARE * areas_K, areas_K - 1e-3), 0.0),
+            face_edges=FaceEdges.of(face_triangles()),
         )
 
     def raster(self, points_P2: Floats, *, depth_N: NDArray[np.floating], size: int = FIELD_SIZE) -> Raster:

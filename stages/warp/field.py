@@ -42,6 +42,7 @@ class Raster:
         triangles_K3: corners of the triangles.
         weights_22K: how the weight of each triangle's second and third corner grows with x and with y, per px.
         thin_K: triangles as thin as a line.
+        drawn_D: triangles in the order in which they are drawn.
         size: side of the square.
         corner: first column and row of the part.
     """
@@ -51,6 +52,7 @@ class Raster:
     triangles_K3: Triangles
     weights_22K: Doubles
     thin_K: NDArray[np.bool_]
+    drawn_D: NDArray[np.intp]
     size: int
     corner: tuple[int, int] = (0, 0)
 
@@ -68,21 +70,19 @@ class Raster:
 
         Args:
             points_P2: control points.
-            triangles_K3: the first `flat` are drawn in their order, those after them over these, by depth.
+            triangles_K3: the first `flat` are drawn in their order; over these, by depth, those others that face one.
             depth_N: z of the points between which the latter lie; larger is nearer.
             flat: how many have no depth.
             size: side in px.
         """
-        nearest_last_K = np.argsort(depth_N[triangles_K3[flat:]].sum(axis=1), kind="stable") + flat
-        # cv2 puts the centre of pixel k at k, the canvas at k + 1/2; far points would leave 32 bits.
-        scaled_P2 = np.clip(points_P2, -_FARTHEST_PX, _FARTHEST_PX) * (size / CANVAS) - 0.5
-        corners_K32 = np.round(scaled_P2 * (1 << _FRACTION_BITS)).astype(np.int32)[triangles_K3]
-        triangle_HW = np.full((size, size), len(triangles_K3), dtype=np.int32)
-        fill = cv2.fillConvexPoly
-        for index, corners_32 in enumerate(corners_K32[:flat]):
-            fill(triangle_HW, corners_32, index, cv2.LINE_8, _FRACTION_BITS)
-        for index, corners_32 in zip(nearest_last_K.tolist(), corners_K32[nearest_last_K], strict=True):
-            fill(triangle_HW, corners_32, index, cv2.LINE_8, _FRACTION_BITS)
+        deep_K3 = triangles_K3[flat:]
+        nearest_last_K = np.argsort(depth_N[deep_K3].sum(axis=1), kind="stable")
+        # By the depth of its middle, one that is turned away would now and then be drawn over its neighbours.
+        faces_K = signed_areas(points_P2, deep_K3) <= 0
+        drawn_D = np.concatenate([np.arange(flat), nearest_last_K[faces_K[nearest_last_K]] + flat])
+        triangle_HW = drawn_triangles(
+            points_P2, triangles_K3, drawn_D, pitch=CANVAS / size, shape=(size, size)
+        )
         weights_22K, thin_K = _corner_weights(points_P2, triangles_K3)
         return cls(
             triangle_HW=triangle_HW.astype(np.intp),
@@ -90,6 +90,7 @@ class Raster:
             triangles_K3=triangles_K3,
             weights_22K=weights_22K,
             thin_K=thin_K,
+            drawn_D=drawn_D,
             size=size,
         )
 
@@ -110,13 +111,17 @@ class Raster:
         Args:
             source_P2: control points of the picture that is to be moved.
         """
+        return self.field_of(self.tables(source_P2))
+
+    def field_of(self, tables_25K: Floats) -> Field:
+        """The same, of `tables`."""
         height, width = self.triangle_HW.shape
         pitch, (left, top) = CANVAS / self.size, self.corner
         x_W = ((np.arange(left, left + width) + 0.5) * pitch).astype(np.float32)
         y_H1 = ((np.arange(top, top + height) + 0.5) * pitch).astype(np.float32)[:, None]
         at_HW, other_HW = np.empty((2, height, width), dtype=np.float32)
         planes = []
-        for slope_x_K, slope_y_K, offset_K, low_K, high_K in self._tables(source_P2):
+        for slope_x_K, slope_y_K, offset_K, low_K, high_K in tables_25K:
             from_HW = np.take(slope_x_K, self.triangle_HW, mode="clip")
             from_HW *= x_W
             np.take(slope_y_K, self.triangle_HW, out=other_HW, mode="clip")
@@ -128,7 +133,7 @@ class Raster:
             planes.append(np.clip(from_HW, at_HW, other_HW, out=from_HW))
         return Field(x_HW=planes[0], y_HW=planes[1], size=self.size)
 
-    def _tables(self, source_P2: Floats) -> Floats:
+    def tables(self, source_P2: Floats) -> Floats:
         """(2, 5, K + 1): for x and y of every triangle, and of none, two slopes, an offset, the least and most."""
         corners_3K2 = source_P2.astype(np.float64)[self.triangles_K3.T]
         middle_K2 = self.points_P2.astype(np.float64)[self.triangles_K3.T].mean(axis=0)
@@ -179,6 +184,34 @@ class Field:
             x_SS, y_SS = ((plane_SS + _PIXEL_CENTRE) * scale - _PIXEL_CENTRE for plane_SS in (x_SS, y_SS))
         moved_SSC = cv2.remap(picture_SSC, x_SS, y_SS, interpolation, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved_SSC, dtype=np.uint8)
+
+
+def drawn_triangles(
+    points_P2: Floats,
+    triangles_K3: Triangles,
+    drawn_D: NDArray[np.intp],
+    *,
+    pitch: float,
+    shape: tuple[int, int],
+    corner: tuple[int, int] = (0, 0),
+) -> NDArray[np.int32]:
+    """Indices of triangles (H, W), each drawn over those before it; their number where there is none.
+
+    Args:
+        points_P2: control points.
+        triangles_K3: corners of the triangles.
+        drawn_D: which of them are drawn.
+        pitch: px of the canvas from one pixel to the next.
+        shape: rows and columns.
+        corner: first column and row, in these pixels.
+    """
+    # cv2 puts the centre of pixel k at k, the canvas at k + 1/2; far points would leave 32 bits.
+    scaled_P2 = np.clip(points_P2, -_FARTHEST_PX, _FARTHEST_PX) / pitch - 0.5 - np.array(corner)
+    corners_D32 = np.round(scaled_P2 * (1 << _FRACTION_BITS)).astype(np.int32)[triangles_K3[drawn_D]]
+    triangle_HW = np.full(shape, len(triangles_K3), dtype=np.int32)
+    for index, corners_32 in zip(drawn_D.tolist(), corners_D32, strict=True):
+        cv2.fillConvexPoly(triangle_HW, corners_32, index, cv2.LINE_8, _FRACTION_BITS)
+    return triangle_HW
 
 
 def _corner_weights(points_P2: Floats, triangles_K3: Triangles) -> tuple[Doubles, NDArray[np.bool_]]:
