@@ -66,6 +66,10 @@ _BELOW_PX: Final = 260.0
 _COLLAR_COLUMNS: Final = np.linspace(0.1, 0.9, 6)
 _COLLAR_ROWS_PX: Final = (22.0, 70.0)
 _BESIDE_PX: Final = 64.0
+_INNER: Final = 2
+_STEEPEST: Final = 2.0
+"""Which point of a shoulder's line from its end on tells how it falls, and how much it may."""
+
 _LEAST_SHARE: Final = 0.05
 """A triangle of the surroundings keeps at least this share of the area it has in the template."""
 
@@ -138,6 +142,15 @@ class ControlMesh:
             flat=self.surroundings + self.fills,
             size=size,
         )
+
+    def falls(self, points_P2: Floats) -> tuple[float, float]:
+        """By how much shoulders fall outwards at the left and at the right end of their line, px per px."""
+        line_T2 = points_P2[MESH_SIZE + len(self.skull_S3) + 1 :][:TORSO_SIZE].astype(np.float64)
+        slopes = []
+        for outer_2, inner_2 in ((line_T2[0], line_T2[_INNER]), (line_T2[-1], line_T2[-1 - _INNER])):
+            along = max(abs(float(inner_2[0] - outer_2[0])), 1.0)
+            slopes.append(float(np.clip((outer_2[1] - inner_2[1]) / along, 0.0, _STEEPEST)))
+        return slopes[0], slopes[1]
 
     def points(self, *, mesh_N3: Floats, head_7: Floats, torso_18x3: Floats) -> Floats:
         """Control points (P, 2) of one frame; no triangle of the surroundings turns over.

@@ -29,6 +29,9 @@ _FARTHEST_PX: Final = 4 * CANVAS
 _LEAST_AREA_PX: Final = 0.25
 _MARGIN_PX: Final = 3.0
 """Beyond a triangle, pixels on its edge may come from: a pixel of the field and a half."""
+_STRIP_SHARE: Final = 8
+"""An eighth of the picture at each side: no body moves farther."""
+
 _PIXEL_CENTRE: Final = np.float32(0.5)
 
 
@@ -100,6 +103,11 @@ class Raster:
         return replace(self, triangle_HW=part_HW, corner=(columns.start, rows.start))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is no part."""
+        return self.triangle_HW.shape == (self.size, self.size)
+
+    @property
     def turned_share(self) -> float:
         """Share of the pixels at which a triangle is seen from behind."""
         turned_K = np.append(signed_areas(self.points_P2, self.triangles_K3) > 0, False)
@@ -163,6 +171,27 @@ class Field:
     x_HW: Floats
     y_HW: Floats
     size: int = FIELD_SIZE
+
+    def continued(self, *, left: float, right: float) -> Field:
+        """The field of a whole picture, bent back where it leaves the picture at its sides and its foot.
+
+        What lies beyond is then a mirror's picture of what lies within, and a shoulder goes on as it fell before.
+
+        Args:
+            left: by how much the shoulder at the left falls outwards, px per px.
+            right: likewise at the right.
+        """
+        x_HW, y_HW = self.x_HW.copy(), self.y_HW.copy()
+        last, strip = CANVAS - 1, len(x_HW) // _STRIP_SHARE
+        for columns, edge, fall in ((slice(strip), 0, left), (slice(-strip, None), last, right)):
+            x_part_HW, y_part_HW = x_HW[:, columns], y_HW[:, columns]
+            beyond_HW = np.maximum(x_part_HW - edge if edge else -x_part_HW, 0)
+            x_part_HW += (-2 if edge else 2) * beyond_HW
+            # As far within as it was beyond, and by twice the fall higher, lies the same part of the shoulder.
+            y_part_HW -= 2 * np.float32(fall) * beyond_HW
+        foot_HW = y_HW[-strip:]
+        foot_HW -= 2 * np.maximum(foot_HW - last, 0)
+        return Field(x_HW=x_HW, y_HW=y_HW, size=self.size)
 
     def move(self, picture_SSC: Picture, *, interpolation: int = cv2.INTER_CUBIC) -> Picture:
         """A square picture (S, S[, C]), moved; what lies beyond its border repeats the border.
