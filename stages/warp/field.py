@@ -43,6 +43,7 @@ class Raster:
         triangle_HW: (H, W) indices of triangles; the number of triangles where there is none.
         points_P2: where the corners are.
         triangles_K3: corners of the triangles.
+        middle_K2: middles of the triangles.
         weights_22K: how the weight of each triangle's second and third corner grows with x and with y, per px.
         thin_K: triangles as thin as a line.
         drawn_D: triangles in the order in which they are drawn.
@@ -53,6 +54,7 @@ class Raster:
     triangle_HW: NDArray[np.intp]
     points_P2: Floats
     triangles_K3: Triangles
+    middle_K2: Doubles
     weights_22K: Doubles
     thin_K: NDArray[np.bool_]
     drawn_D: NDArray[np.intp]
@@ -91,6 +93,7 @@ class Raster:
             triangle_HW=triangle_HW.astype(np.intp),
             points_P2=points_P2,
             triangles_K3=triangles_K3,
+            middle_K2=points_P2.astype(np.float64)[triangles_K3.T].mean(axis=0),
             weights_22K=weights_22K,
             thin_K=thin_K,
             drawn_D=drawn_D,
@@ -144,17 +147,19 @@ class Raster:
     def tables(self, source_P2: Floats) -> Floats:
         """(2, 5, K + 1): for x and y of every triangle, and of none, two slopes, an offset, the least and most."""
         corners_3K2 = source_P2.astype(np.float64)[self.triangles_K3.T]
-        middle_K2 = self.points_P2.astype(np.float64)[self.triangles_K3.T].mean(axis=0)
-        tables_25K = np.zeros((2, 5, len(middle_K2) + 1), dtype=np.float32)
+        tables_25K = np.zeros((2, 5, len(self.middle_K2) + 1), dtype=np.float32)
         for axis, table_5K in enumerate(tables_25K):
-            source_3K = corners_3K2[..., axis]
+            first_K, second_K, third_K = source_3K = np.ascontiguousarray(corners_3K2[..., axis])
             along, across = (1.0, 0.0) if axis == 0 else (0.0, 1.0)
-            slope_x_K, slope_y_K = ((source_3K[1:] - source_3K[0])[:, None] * self.weights_22K).sum(axis=0)
+            to_second_K, to_third_K = source_3K[1:] - first_K
+            slope_x_K, slope_y_K = to_second_K * self.weights_22K[0] + to_third_K * self.weights_22K[1]
             # A triangle as thin as a line has no slopes: it is moved as a whole.
             slope_x_K[self.thin_K], slope_y_K[self.thin_K] = along, across
-            offset_K = source_3K.mean(axis=0) - slope_x_K * middle_K2[:, 0] - slope_y_K * middle_K2[:, 1]
+            offset_K = (first_K + second_K + third_K) / 3
+            offset_K -= slope_x_K * self.middle_K2[:, 0] + slope_y_K * self.middle_K2[:, 1]
             # A pixel on a triangle's edge lies a little outside of it, which slopes of a thin one would blow up.
-            low_K, high_K = source_3K.min(axis=0) - _MARGIN_PX, source_3K.max(axis=0) + _MARGIN_PX
+            low_K = np.minimum(np.minimum(first_K, second_K), third_K) - _MARGIN_PX
+            high_K = np.maximum(np.maximum(first_K, second_K), third_K) + _MARGIN_PX
             table_5K[:, :-1] = slope_x_K, slope_y_K, offset_K, low_K, high_K
             table_5K[:, -1] = along, across, 0.0, 0.0, CANVAS
         tables_25K[:, 2:] -= _PIXEL_CENTRE
@@ -238,8 +243,9 @@ def drawn_triangles(
     scaled_P2 = np.clip(points_P2, -_FARTHEST_PX, _FARTHEST_PX) / pitch - 0.5 - np.array(corner)
     corners_D32 = np.round(scaled_P2 * (1 << _FRACTION_BITS)).astype(np.int32)[triangles_K3[drawn_D]]
     triangle_HW = np.full(shape, len(triangles_K3), dtype=np.int32)
+    fill = cv2.fillConvexPoly
     for index, corners_32 in zip(drawn_D.tolist(), corners_D32, strict=True):
-        cv2.fillConvexPoly(triangle_HW, corners_32, index, cv2.LINE_8, _FRACTION_BITS)
+        fill(triangle_HW, corners_32, index, cv2.LINE_8, _FRACTION_BITS)
     return triangle_HW
 
 
