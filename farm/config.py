@@ -22,30 +22,42 @@ class PoolSizes:
     """Replicas per stage.
 
     The renderer does nearly all the work, so it alone is scaled by default; one replica of each small stage keeps
-    several renderers busy.
+    several renderers busy. Jobs in one piece have pools of their own, of which there may be none.
     """
 
     motion: int = 1
     face: int = 1
     render: int = 2
+    preparation: int = 0
+    training: int = 0
+    evaluation: int = 0
 
     def __post_init__(self) -> None:
         if min(self.motion, self.face, self.render) < 1:
-            raise ValueError("every pool needs at least one replica")
+            raise ValueError("every pool that renders needs at least one replica")
+        if min(self.preparation, self.training, self.evaluation) < 0:
+            raise ValueError("no pool has fewer than no replicas")
 
     @property
     def total(self) -> int:
         """Replicas of all pools together."""
-        return self.motion + self.face + self.render
+        return sum(self.by_stage().values())
 
     @classmethod
     def of(cls, replicas: FarmReplicas, *, renderers: int) -> Self:
         """As the farm is written; `renderers` where it leaves their number to the machine."""
-        return cls(motion=replicas.motion, face=replicas.face, render=replicas.render or renderers)
+        return cls(
+            motion=replicas.motion,
+            face=replicas.face,
+            render=replicas.render or renderers,
+            preparation=replicas.preparation,
+            training=replicas.training,
+            evaluation=replicas.evaluation,
+        )
 
     def by_stage(self) -> Mapping[Stage, int]:
         """The sizes under the names of their stages."""
-        return {Stage.MOTION: self.motion, Stage.FACE: self.face, Stage.RENDER: self.render}
+        return {stage: int(getattr(self, stage.value)) for stage in Stage}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

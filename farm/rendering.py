@@ -28,7 +28,7 @@ from farm.preparation import Cast, gather_cast, prepare_job, read_job_speech
 from farm.render_report import FinishedTake, InspectionTally, RenderListener, RenderReport, Step, StopWatch
 from farm.scheduling.failure_policy import WATCHED_PATIENCE_S
 from farm.scheduling.state import Moved
-from farm.scheduling.units import Stage, Unit
+from farm.scheduling.units import RENDER_STAGES, Stage, Unit
 from infra.journal import open_journal
 from infra.settings import FarmSettings
 from infra.storage import open_store
@@ -286,8 +286,8 @@ class RenderWatcher:
     def __init__(self, listener: RenderListener, watch: StopWatch) -> None:
         self._listener = listener
         self._watch = watch
-        self._done = dict.fromkeys(Stage, 0)
-        self._totals = dict.fromkeys(Stage, 0)
+        self._done = dict.fromkeys(RENDER_STAGES, 0)
+        self._totals = dict.fromkeys(RENDER_STAGES, 0)
         self._tally = InspectionTally()
         self._stitched_at = 0.0
         self._takes = 0

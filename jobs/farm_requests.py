@@ -19,7 +19,7 @@ class SubmitRequest(Request):
     """Take this job in.
 
     Attributes:
-        document: The render job as plain data, as its file holds it.
+        document: The job as plain data, as its file holds it.
         folder: Where its relative paths start.
         studio: Who pays.
         on_hold: It shall wait for a resume.

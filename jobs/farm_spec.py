@@ -22,6 +22,7 @@ from pydantic import Field
 from jobs.scheduling_spec import LONGEST, ReplicaCount, SegmentCount, Weight
 from jobs.spec_model import Metadata, Slug, SpecModel
 
+WholeCount = Annotated[int, Field(ge=0, le=1024)]
 Duration = Annotated[float, Field(gt=0, le=LONGEST)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 
@@ -74,6 +75,7 @@ class FarmPool(PoolTerms):
         speculate_after: What runs so many times as long as 95 of 100 segments is also given to an idle replica.
         speculate_with: Segments that must have been rendered before that.
         restart: A replacement for a replica is expected within this.
+        whole_stall: A preparation, a training or an evaluation that gets no further for so long loses its replica.
     """
 
     first_cost: Duration = 10.0
@@ -87,6 +89,7 @@ class FarmPool(PoolTerms):
     speculate_after: Annotated[float, Field(ge=1, le=1000)] = 2.0
     speculate_with: Limit = 8
     restart: Duration = 180.0
+    whole_stall: Duration = 3600.0
 
 
 class FarmReplicas(SpecModel):
@@ -95,11 +98,16 @@ class FarmReplicas(SpecModel):
     Attributes:
         motion, face: The small stages; one of each keeps several renderers busy.
         render: One for each GPU, or for each core, when not given.
+        preparation, training, evaluation: For jobs of these kinds, each of which one replica does in one piece; with 0
+            they wait. They start with the first such job.
     """
 
     motion: ReplicaCount = 1
     face: ReplicaCount = 1
     render: ReplicaCount | None = None
+    preparation: WholeCount = 1
+    training: WholeCount = 1
+    evaluation: WholeCount = 1
 
 
 class FarmSpec(SpecModel):

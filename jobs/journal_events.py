@@ -30,7 +30,7 @@ class JobReceived(JournalEvent):
     Attributes:
         job: Its name in the farm, unique for ever.
         studio: Who pays.
-        document: The render job as plain data, every default filled in.
+        document: The job as plain data, every default filled in.
         folder: Where its relative paths start.
         on_hold: It waits for somebody to resume it.
         overwrite: Its masters may replace files that the farm did not write.
@@ -138,6 +138,32 @@ class AccountNoted(JournalEvent):
     max_gpu_seconds: Seconds | None = None
 
 
+class WholeAdvanced(JournalEvent):
+    """A job in one piece got on: so many units of a step are done; a total of 0 is not known."""
+
+    kind: Literal["work advanced"] = "work advanced"
+    job: str
+    step: str
+    done: int
+    total: int
+
+
+class WholeFinished(JournalEvent):
+    """A job in one piece is done, and what it makes lies where it wants it.
+
+    Attributes:
+        outputs: What it made, as paths or ``s3://`` URIs.
+        told: What the user should know of it, in sentences.
+        seconds: What the try that finished it took.
+    """
+
+    kind: Literal["work done"] = "work done"
+    job: str
+    outputs: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    seconds: Seconds = 0.0
+
+
 class TakeDelivered(JournalEvent):
     """A master lies where the job wants it; so do its captions, where it has any."""
 
@@ -233,6 +259,8 @@ AnyJournalEvent = Annotated[
     | TakesSketched
     | TakeChosen
     | TakeDelivered
+    | WholeAdvanced
+    | WholeFinished
     | JobWaits
     | JobErred,
     Field(discriminator="kind"),

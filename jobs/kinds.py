@@ -8,6 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from jobs.evaluate_spec import EvaluateJob
 from jobs.farm_spec import Farm
+from jobs.prepare_spec import PrepareJob
 from jobs.simulation_spec import Simulation
 from jobs.spec import RenderJob
 from jobs.spec_model import SpecModel
@@ -74,6 +75,23 @@ TRAIN_JOB: Final = JobKind(
     },
 )
 
+PREPARE_JOB: Final = JobKind(
+    name="PrepareJob",
+    model=PrepareJob,
+    noun="a prepare job",
+    command="farm subject prepare",
+    example="examples/prepare.yaml",
+    missing={
+        "apiVersion": "write apiVersion: farm/v1",
+        "kind": "write kind: PrepareJob",
+        "metadata": "write metadata: {name: NAME}",
+        "metadata.name": "give the job a name",
+        "spec": "write spec: with clip and consent",
+        "spec.clip": "give the path of a video of the subject speaking, or of one photo",
+        "spec.consent": "give the path of the document in which the person agrees",
+    },
+)
+
 EVALUATE_JOB: Final = JobKind(
     name="EvaluateJob",
     model=EvaluateJob,
@@ -125,6 +143,6 @@ FARM: Final = JobKind(
 )
 
 COMMANDS: Final[Mapping[str, str]] = {
-    kind.name: kind.command for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION, FARM)
+    kind.name: kind.command for kind in (RENDER_JOB, PREPARE_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION, FARM)
 }
 """The command that takes each kind of job."""

@@ -159,13 +159,7 @@ class LoadedTraining:
         Raises:
             InputNotFound: A pattern matches nothing, or nothing is left to learn from.
         """
-        given = self.job.spec.output.uri is not None
-        field = "spec.output.uri" if given else "metadata.name (it names the weights)"
-        writes = (
-            Place(location=self.output, field=field),
-            Place(location=weights_manifest(self.output), field=f"{field} (manifest)"),
-        )
-        return JobPlaces(reads=tuple(self._reads()), writes=writes)
+        return JobPlaces(reads=tuple(self._reads()), writes=self._weights())
 
     def places_in_subject(self) -> JobPlaces:
         """What it writes into the package that receives the weights, and what it reads elsewhere.
@@ -177,8 +171,24 @@ class LoadedTraining:
         if subject is None:
             return JobPlaces(reads=(), writes=())
         others = [each for each in self._reads() if not _is_same_folder(each, subject)]
-        written = [Place(location=str(subject / name), field="spec.subject") for name in WRITTEN_TO_SUBJECT]
-        return JobPlaces(reads=tuple(others), writes=tuple(written))
+        return JobPlaces(reads=tuple(others), writes=self._written_to_subject())
+
+    def outputs(self) -> tuple[Place, ...]:
+        """All that it writes; no disk is asked."""
+        return (*self._weights(), *self._written_to_subject())
+
+    def _weights(self) -> tuple[Place, ...]:
+        given = self.job.spec.output.uri is not None
+        field = "spec.output.uri" if given else "metadata.name (it names the weights)"
+        return (
+            Place(location=self.output, field=field),
+            Place(location=weights_manifest(self.output), field=f"{field} (manifest)"),
+        )
+
+    def _written_to_subject(self) -> tuple[Place, ...]:
+        subject = self.subject
+        names = () if subject is None else WRITTEN_TO_SUBJECT
+        return tuple(Place(location=f"{subject}/{name}", field="spec.subject") for name in names)
 
     def _reads(self) -> list[Place]:
         found = self.find_clips()
@@ -240,15 +250,23 @@ class LoadedEvaluation:
         for pair in pairs:
             videos = dict.fromkeys((*pair.generated, pair.truth, pair.speech))
             reads += [Place(location=video, field=pair.field) for video in videos if video is not None]
-        given = spec.output.uri is not None
-        field = "spec.output.uri" if given else "metadata.name (it names the folder of the report)"
-        writes = [Place(location=f"{output}/{name}", field=field) for name in REPORT_FILES]
+        writes, field = list(self.outputs()), self._output_field
         if spec.output.plots and not is_s3(output):
             writes += [
                 Place(location=f"{output}/{PLOTS_FOLDER}/{pair}", field=field, is_folder=True)
                 for pair in pairs
             ]
         return JobPlaces(reads=tuple(dict.fromkeys(reads)), writes=tuple(writes))
+
+    def outputs(self) -> tuple[Place, ...]:
+        """The files of the report; no disk is asked."""
+        output = self.output.rstrip("/")
+        return tuple(Place(location=f"{output}/{name}", field=self._output_field) for name in REPORT_FILES)
+
+    @property
+    def _output_field(self) -> str:
+        given = self.job.spec.output.uri is not None
+        return "spec.output.uri" if given else "metadata.name (it names the folder of the report)"
 
 
 def _own_file(file: Path | None) -> Iterator[Place]:

@@ -10,12 +10,12 @@ import typer
 from farm.cli.guarding import Run, argument, command
 from farm.cli.output import UsageError
 from jobs.errors import ExitCode
-from jobs.kinds import EVALUATE_JOB, FARM, RENDER_JOB, SIMULATION, TRAIN_JOB, JobKind
+from jobs.kinds import EVALUATE_JOB, FARM, PREPARE_JOB, RENDER_JOB, SIMULATION, TRAIN_JOB, JobKind
 from jobs.spec_model import SpecModel
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _KINDS: Final[dict[str, JobKind[SpecModel]]] = {
-    kind.name: kind for kind in (RENDER_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION, FARM)
+    kind.name: kind for kind in (RENDER_JOB, PREPARE_JOB, TRAIN_JOB, EVALUATE_JOB, SIMULATION, FARM)
 }
 
 app = typer.Typer()

@@ -22,13 +22,14 @@ from farm.coordination.background import BackgroundWork
 from farm.coordination.choosing import expire_choices
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import JournalWriter, moved_event
-from farm.coordination.new_jobs import adopt
+from farm.coordination.new_jobs import adopt, note_account
 from farm.coordination.recovery import restore_all
 from farm.coordination.requests import answer_requests
 from farm.coordination.sketches import is_sketching
 from farm.coordination.standing import HeartbeatTexts
 from farm.coordination.state import Assignment, CoordinatorState, FarmServices, Helper, Watcher
 from farm.coordination.unforeseen import ends_alone
+from farm.coordination.whole_jobs import gets_on
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.messages import (
     Began,
@@ -59,7 +60,6 @@ from farm.scheduling.messages import (
 )
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.state import Moved
-from farm.scheduling.units import Stage
 from infra.journal.base import Journal
 from jobs.farm_spec import FarmSpec
 from jobs.journal_events import TakesSketched
@@ -157,7 +157,7 @@ class FarmCoordinator:
         farm = self.state
         if farm.planning or farm.restoring or not farm.background.is_idle or farm.writer.has_unwritten:
             return False
-        states = [farm.scheduler.jobs[name].state for name in farm.runs]
+        states = [farm.scheduler.jobs[name].state for name in (*farm.runs, *farm.whole)]
         if any(is_sketching(farm.scheduler.jobs[name], run) for name, run in farm.runs.items()):
             return False
         return all(state in _RESTING for state in states) and not self._journal.asked()
@@ -253,9 +253,13 @@ class FarmCoordinator:
         assignment.goes_on_at = self._clock()
         if isinstance(event, Began):
             assignment.since = assignment.goes_on_at
-        if assignment.attempt is not None:
-            told = Started if isinstance(event, Began) else Progressed
-            self.state.tell(told(assignment.attempt))
+        if assignment.attempt is None:
+            return
+        whole = self.state.whole.get(assignment.job)
+        if isinstance(event, Began):
+            self.state.tell(Started(assignment.attempt))
+        elif whole is None or gets_on(self.state, whole, event.step):
+            self.state.tell(Progressed(assignment.attempt))
 
     def _answered(
         self, assignment: Assignment, answer: Finished | Refused | TakenBack | StoppedAsAsked
@@ -273,6 +277,8 @@ class FarmCoordinator:
             farm.tell(Recalled(assignment.attempt))
         else:
             farm.tell(Stopped(assignment.attempt))
+            if assignment.job in farm.whole and assignment.job in farm.scheduler.jobs:
+                note_account(farm, assignment.job)
 
     def _helper_answered(
         self, assignment: Assignment, answer: Finished | Refused | TakenBack | StoppedAsAsked
@@ -292,15 +298,15 @@ class FarmCoordinator:
     def _joined(self, joined: Joined) -> None:
         farm = self.state
         farm.watcher.joined(joined)
-        if joined.stage is Stage.RENDER:
-            farm.tell(ReplicaJoined(joined.replica))
+        if joined.stage not in farm.helpers:
+            farm.tell(ReplicaJoined(joined.replica, joined.stage))
         else:
             farm.helpers[joined.stage][joined.replica] = Helper()
             farm.fresh_helper_due.pop(joined.stage, None)
 
     def _gone(self, gone: Gone) -> None:
         farm = self.state
-        if gone.stage is Stage.RENDER:
+        if gone.stage not in farm.helpers:
             segments.take_loss(farm, gone)
         else:
             upstream.take_loss(farm, gone.replica, gone.stage, explained=gone.explained, reason=gone.reason)

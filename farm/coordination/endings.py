@@ -11,6 +11,7 @@ from farm.coordination.job_run import JobRun, Sketches
 from farm.coordination.state import CoordinatorState, Finishing
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
 from farm.coordination.upstream import close_upstream, settle_face, want_faces
+from farm.coordination.whole_jobs import follow_whole
 from farm.execution.pools.messages import Task
 from farm.finishing import Finisher
 from farm.render_report import FinishedTake
@@ -63,6 +64,7 @@ def forget_ended(farm: CoordinatorState) -> None:
         if entry.state.is_terminal and not entry.attempts and not entry.finishing:
             farm.tell(Forget(name))
             farm.runs.pop(name, None)
+            farm.whole.pop(name, None)
 
 
 def finish(farm: CoordinatorState, action: Finish) -> None:
@@ -83,6 +85,9 @@ def stop_finish(farm: CoordinatorState, action: StopFinish) -> None:
 def _follow_move(farm: CoordinatorState, moved: Moved, *, blocked: list[int]) -> None:
     farm.watcher.moved(moved)
     name, _, rest = moved.subject.partition("/")
+    if name in farm.whole:
+        _follow_whole(farm, name, moved)
+        return
     run = farm.runs.get(name)
     if run is None or "#" in rest:
         return
@@ -92,6 +97,15 @@ def _follow_move(farm: CoordinatorState, moved: Moved, *, blocked: list[int]) ->
             blocked.append(int(rest))
     elif isinstance(moved.after, JobState):
         _job_moved(farm, run, moved)
+
+
+def _follow_whole(farm: CoordinatorState, name: str, moved: Moved) -> None:
+    follow_whole(farm, farm.whole[name], moved)
+    error = farm.scheduler.jobs[name].failure
+    if moved.after is JobState.FAILED and error is not None:
+        error.where = error.where or name
+        keep(farm, name, error)
+        farm.writer.note(JobErred(job=name, error=error.as_record()))
 
 
 def _segment_moved(farm: CoordinatorState, run: JobRun, segment: int, moved: Moved) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.storage import ObjectStore
-from jobs.locations import manifest_location
-from jobs.parse import LoadedJob
+from jobs.queued import QueuedJob, outputs_of
 from stages.whole_files import PARTIAL
 
 logger = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ class _Known:
     folders: set[str] = field(default_factory=set)
 
 
-def remove_leftovers(jobs: Iterable[LoadedJob], *, store: ObjectStore) -> None:
+def remove_leftovers(jobs: Iterable[QueuedJob], *, store: ObjectStore) -> None:
     """Remove half-written masters, manifests and proofs of room of these jobs.
 
     Call it before this run of the farm plans or finishes anything: it does not ask who writes. Another run that still
@@ -54,12 +53,9 @@ def remove_leftovers(jobs: Iterable[LoadedJob], *, store: ObjectStore) -> None:
         _remove(folder, names)
 
 
-def _places(jobs: Iterable[LoadedJob]) -> Iterable[str]:
+def _places(jobs: Iterable[QueuedJob]) -> Iterable[str]:
     for loaded in jobs:
-        for take in range(1, loaded.job.spec.takes + 1):
-            master = loaded.master(take=take)
-            beside = loaded.delivered_captions(take=take)
-            yield from (master, manifest_location(master), *([] if beside is None else [beside]))
+        yield from (place.location for place in outputs_of(loaded) if not place.is_folder)
 
 
 def _remove(folder: Path, known: _Known) -> None:

@@ -11,18 +11,20 @@ from typing import Any
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import state_moved
-from farm.coordination.state import CoordinatorState, FarmServices, PlanningJob
+from farm.coordination.state import CoordinatorState, FarmServices, PlanningJob, WholeRun
 from farm.coordination.unforeseen import callback_of
+from farm.coordination.whole_jobs import ALL_OF_IT, plan_whole, whole_request
 from farm.preparation import Preparation, gather_cast, prepare_job, read_job_speech
 from farm.scheduling.job_request import JobRequest
-from farm.scheduling.messages import RequestRefused, Submit
+from farm.scheduling.messages import RequestRefused, Restore, SegmentsReady, Submit
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError, OutputRefused, SpecError, SpecMistake, SubjectRefused
 from jobs.journal_events import AccountNoted, JobErred, JobPlanned, JobReceived, SegmentCommitted
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
-from jobs.parse import LoadedJob, parse_job
+from jobs.parse import LoadedJob
 from jobs.places import find_places
 from jobs.priority import OnQuarantine
+from jobs.queued import QueuedJob, parse_queued, spelled_places
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
 
@@ -31,7 +33,7 @@ _ON_HOLD = Reason(ReasonKind.USER, "it was submitted on hold")
 
 def parse_document(
     document: dict[str, Any], *, folder: str, where: str, overwrite: bool = False
-) -> LoadedJob:
+) -> QueuedJob:
     """The job that a document describes.
 
     Args:
@@ -46,19 +48,19 @@ def parse_document(
     if "\0" in folder or not Path(folder).is_absolute():
         mistake = SpecMistake(path="", code="bad_folder", message="its folder is no absolute path")
         raise SpecError(mistakes=[mistake], where=where, hint="hand it in with farm submit")
-    loaded = parse_job(json.dumps(document), folder=Path(folder), where=where)
+    loaded = parse_queued(json.dumps(document), folder=Path(folder), where=where)
     return replace(loaded, overwrite=overwrite)
 
 
 def plan_job(
     name: str,
-    loaded: LoadedJob,
+    loaded: QueuedJob,
     *,
     studio: str,
     services: FarmServices,
     is_new: bool,
     chosen: int | None = None,
-) -> JobRun:
+) -> JobRun | WholeRun:
     """Find what the job names, plan it, and ask the store what it holds of it.
 
     Args:
@@ -70,8 +72,10 @@ def plan_job(
         chosen: See `prepare_job`.
 
     Raises:
-        FarmError: The job cannot be rendered.
+        FarmError: The job cannot be done.
     """
+    if not isinstance(loaded, LoadedJob):
+        return plan_whole(name, loaded, services=services)
     cast = gather_cast(loaded, stages=services.stages, cache=services.cache)
     speech = read_job_speech(cast)
     run = new_run(
@@ -166,7 +170,7 @@ def receive(
     """
     loaded = parse_document(document, folder=folder, where=name, overwrite=overwrite)
     # As they are spelled: the disk, which may not answer, is asked beside the loop.
-    farm.places.add(name, find_places(loaded.places(name=name), looks_on_disk=False))
+    farm.places.add(name, find_places(spelled_places(loaded, name=name), looks_on_disk=False))
     # With every default filled in: a later version of the farm, with others, must plan it as this one does.
     document = loaded.job.as_record()
     farm.writer.note(
@@ -226,6 +230,25 @@ def enqueue(farm: CoordinatorState, run: JobRun, *, request: JobRequest) -> None
     note_found(farm, run)
     farm.runs[run.name] = run
     farm.tell(Submit(request))
+
+
+def enqueue_whole(farm: CoordinatorState, run: WholeRun, *, request: JobRequest) -> None:
+    """Hand a planned job in one piece to the scheduler.
+
+    Raises:
+        RequestRefused: The studio has too much in the queue.
+    """
+    farm.writer.note(JobPlanned(job=run.name, plan_hash=run.plan_hash, takes=1, segments_per_take=1))
+    move(farm, run.name, JobState.VALIDATING, JobEvent.PLANNED, _PLANNING)
+    take_up_whole(farm, run, Submit(request))
+
+
+def take_up_whole(farm: CoordinatorState, run: WholeRun, event: Submit | Restore) -> None:
+    """Have a job in one piece in the line, and replicas for it. Raises as `enqueue_whole`."""
+    farm.whole[run.name] = run
+    farm.backend.start_stage(run.stage)
+    farm.tell(event)
+    farm.tell(SegmentsReady(run.name, (ALL_OF_IT,)))
 
 
 def note_found(farm: CoordinatorState, run: JobRun) -> None:
@@ -307,7 +330,7 @@ def _plan(farm: CoordinatorState, job: PlanningJob, *, after_s: float = 0.0) -> 
     )
 
 
-def _planned(farm: CoordinatorState, job: PlanningJob, result: JobRun | FarmError) -> None:
+def _planned(farm: CoordinatorState, job: PlanningJob, result: JobRun | WholeRun | FarmError) -> None:
     if job.is_cancelled:
         farm.planning.pop(job.name, None)
         return
@@ -326,8 +349,13 @@ def _planned(farm: CoordinatorState, job: PlanningJob, result: JobRun | FarmErro
         turn_away(farm, job.name, JobState.VALIDATING, refusal)
         return
     try:
-        request = job_request(result, studio=job.studio, on_hold=job.on_hold)
-        enqueue(farm, result, request=request)
+        if isinstance(result, WholeRun):
+            hold = _ON_HOLD if job.on_hold else None
+            enqueue_whole(farm, result, request=whole_request(result, studio=job.studio, hold=hold))
+        else:
+            request = job_request(result, studio=job.studio, on_hold=job.on_hold)
+            enqueue(farm, result, request=request)
     except RequestRefused as refusal:
-        del farm.runs[job.name]
+        farm.runs.pop(job.name, None)
+        farm.whole.pop(job.name, None)
         turn_away(farm, job.name, JobState.PLANNED, refusal)

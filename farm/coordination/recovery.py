@@ -12,9 +12,17 @@ from functools import partial
 from farm.coordination.background import WorkKind
 from farm.coordination.job_run import JobRun
 from farm.coordination.leftovers import remove_leftovers
-from farm.coordination.new_jobs import job_request, move, parse_document, plan_again, plan_job
-from farm.coordination.state import CoordinatorState, PlanningJob, ReturningJob
+from farm.coordination.new_jobs import (
+    job_request,
+    move,
+    parse_document,
+    plan_again,
+    plan_job,
+    take_up_whole,
+)
+from farm.coordination.state import CoordinatorState, PlanningJob, ReturningJob, WholeRun
 from farm.coordination.unforeseen import callback_of, ends_alone
+from farm.coordination.whole_jobs import whole_request
 from farm.crashes import caught
 from farm.ledger import LedgerJob
 from farm.scheduling.messages import Restore
@@ -23,8 +31,8 @@ from jobs.errors import FarmError, InputChanged, OutputRefused
 from jobs.farm_requests import PauseRequest
 from jobs.journal_events import JobErred, JobRestored, SegmentCommitted, StateMoved
 from jobs.lifecycle import JobEvent, JobState, SegmentEvent, SegmentState
-from jobs.parse import LoadedJob
 from jobs.places import FoundPlaces, find_places
+from jobs.queued import QueuedJob, spelled_places
 from jobs.reasons import Reason, ReasonKind
 from jobs.states import step
 
@@ -36,7 +44,7 @@ _PAUSED = frozenset({JobState.PAUSED, JobState.PAUSE_REQUESTED})
 
 def restore_all(farm: CoordinatorState) -> None:
     """Take up every job that has not ended, in the order in which they came."""
-    found, cancelled = list[tuple[LedgerJob, LoadedJob]](), list[LoadedJob]()
+    found, cancelled = list[tuple[LedgerJob, QueuedJob]](), list[QueuedJob]()
     for job in tuple(farm.writer.ledger.jobs.values()):
         # One that the farm fails over must not keep it from starting.
         with ends_alone(farm, job.name):
@@ -60,20 +68,20 @@ def restore_all(farm: CoordinatorState) -> None:
             restore(farm, job, loaded)
 
 
-def _loaded(job: LedgerJob) -> LoadedJob:
+def _loaded(job: LedgerJob) -> QueuedJob:
     """The job that an earlier run took in. Raises SpecError when this version does not understand it."""
     return parse_document(job.document, folder=job.folder, where=job.name, overwrite=job.overwrite)
 
 
-def _spelled(loaded: LoadedJob, name: str) -> FoundPlaces:
+def _spelled(loaded: QueuedJob, name: str) -> FoundPlaces:
     """What a job reads and writes, as it is spelled; nothing where an earlier version took in what this one refuses."""
     try:
-        return find_places(loaded.places(name=name), looks_on_disk=False)
+        return find_places(spelled_places(loaded, name=name), looks_on_disk=False)
     except OutputRefused:
         return ()
 
 
-def restore(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob, *, is_retry: bool = False) -> None:
+def restore(farm: CoordinatorState, job: LedgerJob, loaded: QueuedJob, *, is_retry: bool = False) -> None:
     """Plan the job again, beside the loop, and go on with it.
 
     Args:
@@ -97,7 +105,7 @@ def restore(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob, *, is_ret
     _plan(farm, back)
 
 
-def retry(farm: CoordinatorState, job: LedgerJob, loaded: LoadedJob) -> None:
+def retry(farm: CoordinatorState, job: LedgerJob, loaded: QueuedJob) -> None:
     """Plan a job that had failed again, and go on with it; nothing is held against its segments.
 
     A take of which every segment is waived has no picture that could stand still: these are tried again as well.
@@ -151,7 +159,7 @@ def _plan(farm: CoordinatorState, back: ReturningJob, *, after_s: float = 0.0) -
     )
 
 
-def _planned(farm: CoordinatorState, back: ReturningJob, result: JobRun | FarmError) -> None:
+def _planned(farm: CoordinatorState, back: ReturningJob, result: JobRun | WholeRun | FarmError) -> None:
     if back.is_cancelled:
         return
     job = back.job
@@ -167,15 +175,19 @@ def _planned(farm: CoordinatorState, back: ReturningJob, result: JobRun | FarmEr
             where=job.name,
             hint="submit it again: it would be another video",
         )
-    if isinstance(result, JobRun):
+    if not isinstance(result, FarmError):
         result = _with_places(farm, result, is_retry=back.is_retry)
     if isinstance(result, FarmError):
         _refuse(farm, job, result, is_retry=back.is_retry)
+    elif isinstance(result, WholeRun):
+        _go_on_whole(farm, job, result)
     else:
         _go_on(farm, job, result, is_retry=back.is_retry)
 
 
-def _with_places(farm: CoordinatorState, run: JobRun, *, is_retry: bool) -> JobRun | OutputRefused:
+def _with_places(
+    farm: CoordinatorState, run: JobRun | WholeRun, *, is_retry: bool
+) -> JobRun | WholeRun | OutputRefused:
     """The job with its places taken. One of an earlier run has them already; one that had failed asks for them anew."""
     if not is_retry:
         farm.places.keep(run.name, run.places)
@@ -221,6 +233,22 @@ def _go_on(farm: CoordinatorState, job: LedgerJob, run: JobRun, *, is_retry: boo
     farm.runs[job.name] = run
     farm.tell(Restore(request))
     farm.watcher.note(job.name, "queued, it is planned again" if hold is None else f"held, {hold}")
+    if job.state in _PAUSED and farm.scheduler.jobs[job.name].is_dispatching:
+        farm.tell(PauseRequest(job=job.name))
+
+
+def _go_on_whole(farm: CoordinatorState, job: LedgerJob, run: WholeRun) -> None:
+    """Hand a job in one piece to the scheduler; what an earlier try did of it lies on the disk."""
+    hold = _hold(job, is_rendered=False)
+    restored = JobRestored(job=job.name, state=JobState.QUEUED.value)
+    farm.writer.note(restored if hold is None else _held(restored, hold))
+    request = replace(
+        whole_request(run, studio=job.studio, hold=hold),
+        spent=job.seconds,
+        max_gpu_seconds=job.max_gpu_seconds,
+    )
+    take_up_whole(farm, run, Restore(request))
+    farm.watcher.note(job.name, "queued, it goes on" if hold is None else f"held, {hold}")
     if job.state in _PAUSED and farm.scheduler.jobs[job.name].is_dispatching:
         farm.tell(PauseRequest(job=job.name))
 

@@ -182,12 +182,20 @@ def _cancel_planning(farm: CoordinatorState, request: AnyRequest) -> None:
 def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
     assert not isinstance(request, (SubmitRequest, WhyRequest))
     name = request.job
-    run = farm.runs[name]
+    whole = farm.whole.get(name)
+    if whole is not None and isinstance(request, (ChooseRequest, WaiveRequest, RequeueRequest)):
+        raise RequestRefused(
+            f"it is a {whole.loaded.job.kind}, which has no takes and no frames",
+            where=name,
+            code="other_kind",
+            hint="it can be paused, resumed, cancelled and retried",
+        )
     if isinstance(request, ChooseRequest):
         return choose(farm, request)
     if isinstance(request, PauseRequest):
         farm.tell(request)
-        return RequestAnswer(job=name, text="segments that run finish, no other starts")
+        told = "segments that run finish, no other starts"
+        return RequestAnswer(job=name, text=told if whole is None else "it stops, and can go on from there")
     if isinstance(request, ResumeRequest):
         entry = farm.scheduler.jobs[name]
         _refuse_too_small(entry, request, estimate=farm.scheduler.cost_of(name))
@@ -202,12 +210,13 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         count = entry.given_up
         if entry.state is JobState.FAILED:
             # Its places were free since it failed.
-            farm.places.add(name, run.places)
+            farm.places.add(name, (whole or farm.runs[name]).places)
         farm.tell(request)
-        tried = f"{count} segments that were given up are tried again"
+        tried = "it is tried again" if whole else f"{count} segments that were given up are tried again"
         return RequestAnswer(
             job=name, text=tried if count else "nothing of it was given up; it stays as it is"
         )
+    run = farm.runs[name]
     segments = run.numbers_of_frames(request.first_frame, request.stop_frame)
     if not segments:
         raise RequestRefused(

@@ -10,6 +10,8 @@ from farm.coordination.job_run import JobRun
 from farm.coordination.new_jobs import note_account
 from farm.coordination.state import Assignment, CoordinatorState
 from farm.coordination.unforeseen import callback_of, ends_alone, keep
+from farm.coordination.whole_jobs import dispatch_whole, take_whole
+from farm.execution.calls import WholeDone
 from farm.execution.committed import committed_segment, find_segment
 from farm.execution.pools.messages import Finished, Gone, Refused, Task
 from farm.scheduling.messages import (
@@ -59,6 +61,11 @@ def carry_out(farm: CoordinatorState, action: PoolAction) -> None:
 def take_result(farm: CoordinatorState, assignment: Assignment, finished: Finished) -> None:
     """A segment is committed, whether or not anybody still waits for it."""
     record = finished.result
+    if isinstance(record, WholeDone):
+        whole = farm.whole.get(assignment.job)
+        if whole is not None:
+            take_whole(farm, whole, assignment, finished, record)
+        return
     assert isinstance(record, SegmentRecord)
     assert assignment.attempt is not None
     run = farm.runs.get(assignment.job)
@@ -87,18 +94,25 @@ def take_refusal(farm: CoordinatorState, assignment: Assignment, refused: Refuse
             farm.watcher.note(
                 run.name, f"{assignment.unit}: {error.message}; another replica renders it once more"
             )
+    elif assignment.job in farm.whole:
+        keep(farm, assignment.job, error)
     farm.tell(AttemptFailed(assignment.attempt, error, refused.seconds))
     entry = farm.scheduler.jobs.get(assignment.job)
     if entry is None:
         return
     if entry.patience.error is error:
-        farm.tell_waiting(entry.name, entry.patience, doing="a segment")
+        farm.tell_waiting(
+            entry.name, entry.patience, doing="its work" if assignment.job in farm.whole else "a segment"
+        )
     if error.retry is not Retry.LATER:
         note_account(farm, entry.name)
 
 
 def take_loss(farm: CoordinatorState, gone: Gone) -> None:
-    """A renderer replica is gone. What it ran may have been committed all the same: the store is asked."""
+    """A replica of what the scheduler leases is gone.
+
+    A segment that it ran may have been committed all the same: the store is asked.
+    """
     held = list(farm.tasks_of(gone.replica))
     for key, _ in held:
         del farm.tasks[key]
@@ -111,6 +125,8 @@ def take_loss(farm: CoordinatorState, gone: Gone) -> None:
             lost = ReplicaLost(gone.reason, where=str(ran.unit))
             run.note_try(ran.unit, replica=gone.replica, error=lost)
             look_in_store(farm, run, ran.unit)
+    elif ran is not None and not gone.explained:
+        farm.watcher.note(ran.job, f"the replica of {ran.unit} was lost and is replaced")
     farm.tell(ReplicaGone(gone.replica, gone.explained))
 
 
@@ -178,6 +194,10 @@ def _take_in(farm: CoordinatorState, run: JobRun, unit: Unit, found: SegmentReco
 def _dispatch(farm: CoordinatorState, action: Dispatch) -> None:
     if action.attempt not in farm.scheduler.attempts:
         # Its replica went, or its job ended, before its turn came to be carried out.
+        return
+    whole = farm.whole.get(action.job)
+    if whole is not None:
+        dispatch_whole(farm, whole, action)
         return
     run = farm.runs[action.job]
     unit = run.unit(action.segment)

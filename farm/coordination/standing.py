@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from farm.coordination.job_run import JobRun
 from farm.coordination.sketches import sketching_sentence
 from farm.coordination.state import CoordinatorState
+from farm.coordination.whole_jobs import whole_sentence
 from farm.crashes import caught, said_by
 from farm.scheduling.failure_policy import Patience
 from jobs.standings import Standing, Standings
@@ -46,6 +48,8 @@ def standing(farm: CoordinatorState, name: str, *, ahead: Callable[[str], int] |
         if run is not None and entry.is_held_for_choice:
             return _choice(farm, run)
         found = farm.scheduler.why_waiting(name, ahead=ahead)
+        if name in farm.whole:
+            found = replace(found, sentence=whole_sentence(farm, farm.whole[name], found))
         return Standing(code=found.code.value, sentence=found.sentence, position=found.position)
     if name in farm.planning:
         job = farm.planning[name]

@@ -13,6 +13,7 @@ from farm.config import PoolSizes
 from farm.coordination.background import BackgroundWork
 from farm.coordination.job_run import JobRun
 from farm.coordination.journal_writer import JournalWriter
+from farm.execution.calls import WholeStep
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.messages import Joined
 from farm.execution.stages import StageFactory
@@ -27,8 +28,8 @@ from infra.storage import ObjectStore
 from jobs.farm_spec import FarmSpec
 from jobs.journal_events import JobWaits
 from jobs.manifest import SegmentRecord
-from jobs.parse import LoadedJob
-from jobs.places import PlacesInHand
+from jobs.places import FoundPlaces, PlacesInHand
+from jobs.queued import QueuedJob, WholeJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,30 @@ class Helper:
 
 
 @dataclass(slots=True, kw_only=True)
+class WholeRun:
+    """A job in one piece that is planned and has not ended.
+
+    Attributes:
+        name: Its name in the farm.
+        stage: The pool that works for it.
+        places: What it reads and writes.
+        plan_hash: Of its document: what it reads is looked at by whoever does it.
+        step: How far it was when its replica was asked last.
+        told: How far it was when the journal was told last.
+        told_at: When that was, by the clock of `time.monotonic`.
+    """
+
+    name: str
+    loaded: WholeJob
+    stage: Stage
+    places: FoundPlaces
+    plan_hash: str
+    step: WholeStep | None = None
+    told: WholeStep | None = None
+    told_at: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
 class PlanningJob:
     """A job that is being planned for the first time.
 
@@ -146,7 +171,7 @@ class PlanningJob:
 
     name: str
     studio: str
-    loaded: LoadedJob
+    loaded: QueuedJob
     on_hold: bool
     patience: Patience
     is_cancelled: bool = False
@@ -163,7 +188,7 @@ class ReturningJob:
     """
 
     job: LedgerJob
-    loaded: LoadedJob
+    loaded: QueuedJob
     is_retry: bool
     patience: Patience
     is_cancelled: bool = False
@@ -194,6 +219,7 @@ class CoordinatorState:
 
     Attributes:
         runs: Planned jobs that have not ended, and those whose last attempts are still stopping.
+        whole: The same of jobs in one piece.
         tasks: Tasks that are out, by key.
         helpers: Replicas of the windows and of the faces.
         fresh_helper_due: Until when another helper is expected for one that is gone, by the clock of `time.monotonic`.
@@ -218,6 +244,7 @@ class CoordinatorState:
     pools: PoolSizes
     scheduler: Scheduler
     runs: dict[str, JobRun] = field(default_factory=dict)
+    whole: dict[str, WholeRun] = field(default_factory=dict)
     tasks: dict[str, Assignment] = field(default_factory=dict)
     helpers: dict[Stage, dict[str, Helper]] = field(
         default_factory=lambda: {Stage.MOTION: {}, Stage.FACE: {}}

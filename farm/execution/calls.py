@@ -129,10 +129,49 @@ class SegmentCall:
     link_key: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeCall:
+    """Do all of a job in one piece, going on from what an earlier try of it left.
+
+    Attributes:
+        name: The job's name in the farm.
+        document: The job, JSON.
+        folder: Where its relative paths start.
+        overwrite: Whether files that the farm did not write may be replaced.
+    """
+
+    name: str
+    document: str
+    folder: Path
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeStep:
+    """How far a job in one piece is: so many units of a step; a total of 0 is not known."""
+
+    step: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeDone:
+    """A job in one piece is done.
+
+    Attributes:
+        outputs: What it made, as paths or ``s3://`` URIs.
+        told: What the user should know of it, in sentences.
+    """
+
+    outputs: tuple[str, ...]
+    told: tuple[str, ...] = ()
+
+
 Call = WindowCall | FaceCall | SketchCall | SegmentCall
 
 
-Result = Motion | PosedFace | SketchRecord | SegmentRecord
+Result = Motion | PosedFace | SketchRecord | SegmentRecord | WholeDone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from farm.execution.pools.backend import PoolBackend
 from farm.execution.pools.inline_pools import InlinePools
 from farm.execution.stages import StageFactory
+from farm.execution.whole_work import WholeWork
 from infra.cluster import Cluster, connected_cluster
 from infra.hardware import Hardware
 from infra.settings import FarmSettings
@@ -18,8 +19,20 @@ OpenBackend = Callable[[], AbstractContextManager[PoolBackend]]
 
 
 @contextmanager
-def opened_ray(*, settings: FarmSettings, hardware: Hardware, stages: StageFactory) -> Iterator[PoolBackend]:
+def opened_ray(
+    *,
+    settings: FarmSettings,
+    hardware: Hardware,
+    stages: StageFactory,
+    whole: WholeWork | None = None,
+) -> Iterator[PoolBackend]:
     """A backend on the cluster of the settings, or on one that is started for the length of the block.
+
+    Args:
+        settings: Of this process.
+        hardware: Of this machine.
+        stages: What replicas load.
+        whole: Does jobs in one piece, where the backend shall have pools for them.
 
     Raises:
         ClusterUnavailable: There is no cluster, or one without a core.
@@ -28,7 +41,7 @@ def opened_ray(*, settings: FarmSettings, hardware: Hardware, stages: StageFacto
         # Ray reads its environment when it is imported; the connection has prepared it by now.
         from farm.execution.pools.ray_pools import RayPools
 
-        backend = RayPools(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus))
+        backend = RayPools(stages=stages, cores=int(cluster.cpus), gpus=int(cluster.gpus), whole=whole)
         try:
             yield backend
         finally:
@@ -59,9 +72,9 @@ def opened_cluster(*, settings: FarmSettings, hardware: Hardware) -> Iterator[Cl
 
 
 @contextmanager
-def opened_inline(*, stages: StageFactory) -> Iterator[PoolBackend]:
+def opened_inline(*, stages: StageFactory, whole: WholeWork | None = None) -> Iterator[PoolBackend]:
     """A backend in this process."""
-    backend = InlinePools(stages=stages)
+    backend = InlinePools(stages=stages, whole=whole)
     try:
         yield backend
     finally:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from farm.crashes import text_of
-from farm.execution.pools.messages import Refused, Task
+from farm.execution.pools.messages import AnyTask, Refused, Task
 from farm.translation import translate
 from jobs.errors import FarmError, InfrastructureError, SegmentFailed, SegmentRejected
 from jobs.farm_error import Retry, head_and_tail
@@ -25,7 +25,7 @@ _BROKEN_MEMORY = re.compile(r"uncorrectable ECC|\bECC error", re.IGNORECASE)
 _STICKY = re.compile(r"illegal memory access|device-side assert|unspecified launch failure", re.IGNORECASE)
 
 
-def refusal(error: Exception, *, task: Task, seconds: float) -> Refused:
+def refusal(error: Exception, *, task: AnyTask, seconds: float) -> Refused:
     """The refusal for whatever a task raised.
 
     A replica is suspect when its memory may be damaged, or when its process holds memory that only its end frees.
@@ -36,7 +36,7 @@ def refusal(error: Exception, *, task: Task, seconds: float) -> Refused:
     ours.where = ours.where or where
     # What leaves a replica is small, whatever a stage says.
     ours.message = head_and_tail(ours.message, _LONGEST_MESSAGE)
-    if isinstance(ours, SegmentRejected):
+    if isinstance(ours, SegmentRejected) and isinstance(task, Task):
         # Rendering is deterministic: only other memory, other weights in it, can give other pictures.
         may_retry = task.setup.inspection is InspectionPolicy.RETRY
         ours.retry = Retry.ELSEWHERE if may_retry else Retry.NEVER

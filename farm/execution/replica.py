@@ -10,13 +10,22 @@ import logging
 import os
 import time
 
-from farm.execution.calls import ReplicaFacts, ReplicaSetup
+from farm.execution.calls import ReplicaFacts, ReplicaSetup, Result, WholeDone
 from farm.execution.loaded import SubjectCache
-from farm.execution.pools.messages import Finished, Refused, StoppedAsAsked, TakenBack, Task
+from farm.execution.pools.messages import (
+    AnyTask,
+    Finished,
+    Refused,
+    StoppedAsAsked,
+    TakenBack,
+    Task,
+    WholeTask,
+)
 from farm.execution.refusals import refusal
 from farm.execution.stages import StageFactory
+from farm.execution.whole_work import WholeWork
 from farm.execution.work_watch import StopAsked, WorkProgress, WorkWatch
-from farm.scheduling.units import Stage
+from farm.scheduling.units import RENDER_STAGES, Stage
 from farm.translation import translate
 
 logger = logging.getLogger(__name__)
@@ -34,8 +43,17 @@ class Replica:
     `progress`, `recall` and `stop` may be called from another thread while a task runs.
     """
 
-    def __init__(self, *, stage: Stage, stages: StageFactory, kept_subjects: int = KEPT_SUBJECTS) -> None:
+    def __init__(
+        self,
+        *,
+        stage: Stage,
+        stages: StageFactory,
+        kept_subjects: int = KEPT_SUBJECTS,
+        whole: WholeWork | None = None,
+    ) -> None:
         self._stage = stage
+        self._whole = whole
+        self._device = "cpu"
         self._stages = stages
         self._kept_subjects = kept_subjects
         self._subjects: SubjectCache | None = None
@@ -51,13 +69,13 @@ class Replica:
         Raises:
             FarmError: The subject package or the weights of `warm` cannot be used.
         """
-        device = "cuda" if gpus else "cpu"
+        device = self._device = "cuda" if gpus else "cpu"
         self.close()
         self._subjects = SubjectCache(
             stage=self._stage, stages=self._stages, device=device, keep=self._kept_subjects
         )
         notice = ""
-        if warm is not None:
+        if warm is not None and self._stage in RENDER_STAGES:
             try:
                 loaded, _ = self._subjects.get(warm)
                 loaded.prepare(warm)
@@ -72,7 +90,7 @@ class Replica:
             notice=notice,
         )
 
-    def perform(self, task: Task) -> Ended:
+    def perform(self, task: AnyTask) -> Ended:
         """Do the task. Errors come back as values: exceptions of unknown classes do not survive every transport.
 
         A segment can stop between two frames, a window or a face only before it begins; then nothing is committed.
@@ -82,10 +100,15 @@ class Replica:
         if not self._watch.begin(task.key):
             return TakenBack(task.key)
         started = time.perf_counter()
+        notice, was_cold = "", False
         try:
-            loaded, was_cold = self._subjects.get(task.setup)
-            self._watch.check()
-            result = loaded.perform(task.call, setup=task.setup, watch=self._watch)
+            if isinstance(task, Task):
+                loaded, was_cold = self._subjects.get(task.setup)
+                self._watch.check()
+                result: Result = loaded.perform(task.call, setup=task.setup, watch=self._watch)
+                notice = loaded.notice if was_cold else ""
+            else:
+                result = self._perform_whole(task)
         except StopAsked:
             return StoppedAsAsked(task.key)
         except Exception as error:
@@ -97,9 +120,14 @@ class Replica:
             key=task.key,
             result=result,
             seconds=time.perf_counter() - started,
-            notice=loaded.notice if was_cold else "",
+            notice=notice,
             was_cold=was_cold,
         )
+
+    def _perform_whole(self, task: WholeTask) -> WholeDone:
+        if self._whole is None:
+            raise RuntimeError("this replica does no jobs in one piece")
+        return self._whole.perform(task.call, device=self._device, tell=self._watch.tell)
 
     def progress(self) -> WorkProgress:
         """What it is at now."""
@@ -126,7 +154,7 @@ def try_stages(setup: ReplicaSetup, *, stages: StageFactory) -> list[str]:
         FarmError: The subject package or the weights cannot be used.
     """
     notices = []
-    for stage in Stage:
+    for stage in RENDER_STAGES:
         replica = Replica(stage=stage, stages=stages)
         try:
             notices.append(replica.set_up(gpus=(), warm=setup).notice)

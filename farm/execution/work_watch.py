@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TypeVar
 
+from farm.execution.calls import WholeStep
+
 Frame = TypeVar("Frame")
 
 # Begun tasks that are remembered, so that a late recall is refused. A replica holds two tasks at a time.
@@ -31,11 +33,13 @@ class WorkProgress:
         key: The running task; empty where there is none.
         frames: Frames that it has drawn; 0 for a stage that draws none.
         owes_frame: It draws, and its last frame is not drawn yet.
+        step: How far it is, where it is a job in one piece and said so.
     """
 
     key: str = ""
     frames: int = 0
     owes_frame: bool = False
+    step: WholeStep | None = None
 
     def shows_progress_since(self, before: WorkProgress) -> bool:
         """Whether the running task drew a frame since the progress before, or owes none."""
@@ -52,6 +56,7 @@ class WorkWatch:
         self._frames = 0
         self._owes_frame = False
         self._stop_asked = False
+        self._step: WholeStep | None = None
         self._withdrawn: set[str] = set()
         self._begun: deque[str] = deque(maxlen=_REMEMBERED)
 
@@ -73,7 +78,7 @@ class WorkWatch:
     def progress(self) -> WorkProgress:
         """What runs now."""
         with self._lock:
-            return WorkProgress(self._running, self._frames, self._owes_frame)
+            return WorkProgress(self._running, self._frames, self._owes_frame, self._step)
 
     def withdraw(self, key: str) -> bool:
         """Never begin the task; False where it has begun already."""
@@ -101,6 +106,16 @@ class WorkWatch:
             if self._stop_asked:
                 raise StopAsked
 
+    def tell(self, step: WholeStep) -> None:
+        """The job in one piece that runs is so far.
+
+        Raises:
+            StopAsked: It shall stop.
+        """
+        with self._lock:
+            self._step = step
+        self.check()
+
     def counted(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The same frames, counted on their way; from when the first is wanted until the last is taken, one is owed.
 
@@ -119,3 +134,4 @@ class WorkWatch:
 
     def _take_up(self, key: str) -> None:
         self._running, self._frames, self._owes_frame, self._stop_asked = key, 0, False, False
+        self._step = None

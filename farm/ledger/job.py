@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
 from farm.ledger.segments import SegmentStates
-from jobs.journal_events import JobWaits, TakeDelivered, TakesSketched
+from jobs.journal_events import JobWaits, TakeDelivered, TakesSketched, WholeAdvanced
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import AttemptState, JobState, SegmentState
 from jobs.reasons import Reason
 
@@ -44,7 +45,8 @@ class LedgerJob:
     Attributes:
         name: Its name in the farm.
         studio: Who pays.
-        document_json: The render job; text, because most jobs are only kept.
+        document_json: The job; text, because most jobs are only kept.
+        kind: What its document says that it is.
         folder: Where its relative paths start.
         on_hold: It was submitted so.
         overwrite: Its masters may replace files that the farm did not write.
@@ -64,6 +66,8 @@ class LedgerJob:
         max_gpu_seconds: What it may spend, where that was noted since it came.
         bundles: Where the replay bundle of a segment lies.
         delivered: Takes that are delivered.
+        advanced: How far it is, where it is done in one piece.
+        made: What it made then.
         waits: What waits for something that does not answer, since it last got on.
         error: What ended it, as `FarmError.as_record` tells it.
         received: Sequence of the journal's entry with which it came.
@@ -76,6 +80,7 @@ class LedgerJob:
     studio: str
     document_json: str
     folder: str
+    kind: str = RENDER_JOB.name
     on_hold: bool = False
     overwrite: bool = False
     state: JobState = JobState.RECEIVED
@@ -96,6 +101,8 @@ class LedgerJob:
     max_gpu_seconds: float | None = None
     bundles: dict[int, str] = field(default_factory=dict)
     delivered: dict[int, TakeDelivered] = field(default_factory=dict)
+    advanced: WholeAdvanced | None = None
+    made: tuple[str, ...] = ()
     waits: JobWaits | None = None
     error: dict[str, Any] | None = None
     received: int = 0
@@ -104,7 +111,7 @@ class LedgerJob:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The render job as plain data; a new copy each time."""
+        """The job as plain data; a new copy each time."""
         document: dict[str, Any] = json.loads(self.document_json)
         return document
 
@@ -114,8 +121,15 @@ class LedgerJob:
         return self.segments_per_take > 0
 
     @property
+    def is_whole(self) -> bool:
+        """It is done in one piece: it has no takes, and its one segment is all of its work."""
+        return self.kind != RENDER_JOB.name
+
+    @property
     def rendered_takes(self) -> tuple[int, ...]:
         """Takes whose segments it has, in their order; none while one of several is to be chosen."""
+        if self.is_whole:
+            return ()
         if not self.offered:
             return tuple(range(1, self.takes + 1))
         return () if self.chosen is None else (self.chosen,)

@@ -26,7 +26,10 @@ from jobs.journal_events import (
     TakeChosen,
     TakeDelivered,
     TakesSketched,
+    WholeAdvanced,
+    WholeFinished,
 )
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import JobState, SegmentState
 from jobs.reasons import Reason
 
@@ -144,6 +147,7 @@ class Ledger:
             studio=event.studio,
             document_json=json.dumps(event.document, ensure_ascii=False, separators=(",", ":")),
             folder=event.folder,
+            kind=str(event.document.get("kind", RENDER_JOB.name)),
             on_hold=event.on_hold,
             overwrite=event.overwrite,
             received=self._sequence + 1,
@@ -161,6 +165,8 @@ JobEvents = (
     | TakesSketched
     | TakeChosen
     | TakeDelivered
+    | WholeAdvanced
+    | WholeFinished
     | JobWaits
     | JobErred
 )
@@ -193,6 +199,11 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
         if not 1 <= event.take <= job.offered or job.chosen is not None:
             raise Impossible(f"job {job.name!r} offers no choice of take {event.take}")
         job.chosen, job.sketched = event.take, None
+    elif isinstance(event, WholeAdvanced):
+        job.advanced, job.waits = event, None
+    elif isinstance(event, WholeFinished):
+        job.made, job.told, job.waits = event.outputs, event.told, None
+        job.seconds += event.seconds
     elif isinstance(event, JobWaits):
         job.waits = event
     else:

@@ -16,6 +16,8 @@ from jobs.journal_events import (
     StateMoved,
     TakeChosen,
     TakesSketched,
+    WholeAdvanced,
+    WholeFinished,
 )
 
 
@@ -63,6 +65,10 @@ def _of_job(event: AnyJournalEvent) -> str:
         return f"{len(event.takes)} takes can be looked at; it waits for somebody to choose one"
     if isinstance(event, TakeChosen):
         return f"take {event.take} is chosen"
+    if isinstance(event, WholeAdvanced):
+        return f"{event.step}, {event.done} of {event.total}" if event.total else event.step
+    if isinstance(event, WholeFinished):
+        return f"done: {', '.join(event.outputs)}"
     if isinstance(event, StateMoved):
         return event.event
     return f"take {event.take} delivered to {event.master}"

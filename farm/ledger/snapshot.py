@@ -15,8 +15,8 @@ from pydantic import ConfigDict, TypeAdapter
 from farm.ledger.job import LedgerJob
 from jobs.errors import JournalCorrupt
 
-_Version = Literal["farm.ledger/v8"]
-_VERSION: Final[_Version] = "farm.ledger/v8"
+_Version = Literal["farm.ledger/v9"]
+_VERSION: Final[_Version] = "farm.ledger/v9"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,11 @@ def end_stopped(farm: FarmState, attempt: Attempt) -> None:
     """An attempt that was asked to stop is over, whatever it came to."""
     reason = attempt.stop or _RIVAL
     event = AttemptEvent.SUPERSEDED if reason.kind is ReasonKind.RIVAL else AttemptEvent.CANCELLED
-    end_attempt(farm, attempt, event, reason)
+    seconds = None
+    if farm.jobs[attempt.job].request.is_whole and attempt.started_at is not None:
+        # A later try goes on from what it did.
+        seconds = farm.now - attempt.started_at
+    end_attempt(farm, attempt, event, reason, seconds=seconds)
 
 
 def _started(farm: FarmState, attempt: Attempt) -> None:

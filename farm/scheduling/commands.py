@@ -60,7 +60,11 @@ def grant(farm: FarmState, event: UserEvent) -> None:
         raise unknown_job(event.job)
     if isinstance(event, PauseRequest):
         _change(farm, job, JobEvent.PAUSE_ASKED)
-        ask_all_back(farm, job.attempts.values())
+        if job.request.is_whole:
+            # It may run for hours; what it has done is on the disk, and a later try goes on from there.
+            stop_attempts(farm, job, Reason(ReasonKind.USER, "its job is paused"))
+        else:
+            ask_all_back(farm, job.attempts.values())
     elif isinstance(event, ResumeRequest):
         _resume(farm, job, event)
     elif isinstance(event, CancelRequest):

@@ -72,6 +72,10 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._present)
 
+    def has_others(self, name: str) -> bool:
+        """Somebody else waits, so that what the name is served elsewhere is at the cost of others."""
+        return len(self._present) > (name in self._present)
+
     def know(self, name: str, *, weight: float) -> None:
         """Open an account: the name may be served, and is charged, whether or not it is in the queue."""
         if name not in self._accounts:

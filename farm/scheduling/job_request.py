@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from farm.scheduling.units import WHOLE_STAGES, Stage
 from jobs.priority import OnQuarantine, Tier
 from jobs.reasons import Reason
 from jobs.scheduling_spec import LEAST_WEIGHT, MOST_WEIGHT
@@ -16,6 +17,7 @@ class JobRequest:
 
     Attributes:
         job: Its name, unique in the farm.
+        stage: The pool that works for it: the renderers, or the pool of its kind for a job in one piece.
         subject: What a replica must have loaded to render it.
         segment_count: Its segments are numbered from 0; takes follow one another.
         weight: Its share among the studio's jobs in its tier.
@@ -37,6 +39,7 @@ class JobRequest:
     subject: str
     segment_count: int
     profile: Profile
+    stage: Stage = Stage.RENDER
     tier: Tier = Tier.NORMAL
     weight: float = 1.0
     preview_first: int = 0
@@ -52,6 +55,11 @@ class JobRequest:
     waived: frozenset[int] = frozenset()
     filled: frozenset[int] = frozenset()
     spent: float = 0.0
+
+    @property
+    def is_whole(self) -> bool:
+        """It is done in one piece, which delivers what it makes; there is no master to join."""
+        return self.stage in WHOLE_STAGES
 
     def __post_init__(self) -> None:
         if not LEAST_WEIGHT <= self.weight <= MOST_WEIGHT:

@@ -26,9 +26,8 @@ def lease(farm: FarmState, job: JobEntry, segment: int, replica: ReplicaEntry, p
     """Give the segment to the replica and charge its estimate."""
     record = job.record(segment)
     record.tries += 1
-    farm.attempts_made += 1
     attempt = Attempt(
-        id=AttemptId(farm.epoch, farm.attempts_made),
+        id=AttemptId(farm.epoch, next(farm.numbers)),
         job=job.name,
         segment=segment,
         replica=replica.name,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from farm.scheduling.job_request import JobRequest
+from farm.scheduling.units import Stage
 from jobs.errors import ExitCode, FarmError
 from jobs.farm_requests import CancelRequest, PauseRequest, ResumeRequest, RetryRequest
 
@@ -147,9 +148,10 @@ class FinishStopped:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaJoined:
-    """A replica has started and has loaded nothing yet."""
+    """A replica of a pool has started and has loaded nothing yet."""
 
     replica: str
+    stage: Stage = Stage.RENDER
 
 
 @dataclass(frozen=True, slots=True)

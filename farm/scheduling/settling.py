@@ -98,6 +98,8 @@ def _settle_queued(farm: FarmState, job: JobEntry) -> None:
         _hold(
             farm, job, Reason(ReasonKind.CHOICE, "one of its takes is rendered once somebody has chosen it")
         )
+    elif job.unsettled == 0 and job.request.is_whole:
+        move_job(farm, job, JobEvent.DELIVERED, Reason(ReasonKind.WORK, "all of it is done"))
     elif job.unsettled == 0:
         text = "every segment is committed or waived"
         move_job(farm, job, JobEvent.RENDERED, Reason(ReasonKind.WORK, text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from farm.scheduling.costs import Budgets, CostTable
@@ -81,6 +81,7 @@ class FarmState:
         changed: Jobs whose place in the line may be wrong.
         actions: What the event at hand has led to so far.
         record: Told of every transition.
+        numbers: Of attempts; no two of a run of the coordinator have the same, whatever their pool.
     """
 
     rules: FarmSpec
@@ -102,7 +103,7 @@ class FarmState:
     changed: dict[str, None] = field(default_factory=dict)
     actions: list[FarmAction] = field(default_factory=list)
     jobs_seen: int = 0
-    attempts_made: int = 0
+    numbers: Iterator[int]
 
     @property
     def pool_rules(self) -> FarmPool:
@@ -174,14 +175,20 @@ class FarmState:
 
 
 def new_state(
-    rules: FarmSpec, *, epoch: int, randomness: random.Random, record: Callable[[Moved], None]
+    rules: FarmSpec,
+    *,
+    epoch: int,
+    randomness: random.Random,
+    record: Callable[[Moved], None],
+    numbers: Iterator[int],
 ) -> FarmState:
-    """An empty farm."""
+    """One pool of an empty farm."""
     return FarmState(
         rules=rules,
         epoch=epoch,
         random=randomness,
         record=record,
+        numbers=numbers,
         pool=ReplicaPool(slots=rules.pool.slots),
         costs=CostTable(rules.pool.first_cost),
     )

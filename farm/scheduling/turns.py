@@ -127,6 +127,12 @@ class FairLine:
         tier.studios.give_back(job.request.studio, cost)
         tier.jobs_of(job.request.studio).give_back(job.name, cost)
 
+    def charge_studio(self, studio: str, cost: float) -> None:
+        """Another pool served the studio: it pays here as well, in each tier where others wait meanwhile."""
+        for tier in self.tiers.values():
+            if tier.studios.has_others(studio):
+                tier.studios.charge(studio, cost)
+
     def turn(self, job: JobEntry) -> Turn:
         """Sorts jobs by whose turn comes first."""
         tier, studio = self.tiers[job.request.tier], job.request.studio

@@ -36,5 +36,7 @@ def test_studios_have_their_terms_and_the_others_have_theirs() -> None:
 
 
 def test_renderers_are_counted_by_the_machine_where_the_farm_does_not_say() -> None:
-    assert PoolSizes.of(FarmReplicas(), renderers=6) == PoolSizes(motion=1, face=1, render=6)
+    assert PoolSizes.of(FarmReplicas(), renderers=6) == PoolSizes(
+        motion=1, face=1, render=6, preparation=1, training=1, evaluation=1
+    )
     assert PoolSizes.of(FarmReplicas(render=2), renderers=6).render == 2

@@ -135,7 +135,7 @@ class AnswerReader:
         before, member.progress = member.progress, seen
         call = member.call(seen.key)
         if seen.shows_progress_since(before) and call is not None and call.has_begun:
-            self._events.put(member.name, TaskAdvanced(seen.key))
+            self._events.put(member.name, TaskAdvanced(seen.key, seen.step))
 
 
 def _is_yes(reference: Any) -> bool:

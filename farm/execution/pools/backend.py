@@ -11,17 +11,18 @@ from typing import Protocol
 
 from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
-from farm.execution.pools.messages import PoolEvent, Task
+from farm.execution.pools.messages import AnyTask, PoolEvent
+from farm.scheduling.units import Stage
 
 
 class PoolBackend(Protocol):
     """Pools of replicas, one pool for each stage. Not for several threads."""
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
-        """Begin to start replicas; each is reported by `Joined`.
+        """Begin to start the replicas that render; each is reported by `Joined`.
 
         Args:
-            pools: Replicas of each stage.
+            pools: Replicas of each stage. Those for jobs in one piece start with `start_stage`.
             warm: What they load before they join; with None they load with their first task.
 
         Returns:
@@ -29,7 +30,11 @@ class PoolBackend(Protocol):
         """
         ...
 
-    def submit(self, replica: str, task: Task) -> None:
+    def start_stage(self, stage: Stage) -> None:
+        """Begin to start the replicas for jobs in one piece of a kind; a second call changes nothing."""
+        ...
+
+    def submit(self, replica: str, task: AnyTask) -> None:
         """Queue the task on the replica, behind what it holds.
 
         A task for a replica that has just died is named by its `Gone`, or by one of its own.
@@ -72,7 +77,10 @@ class NoPools:
         """Start nothing."""
         return 0
 
-    def submit(self, replica: str, task: Task) -> None:
+    def start_stage(self, stage: Stage) -> None:
+        """Start nothing."""
+
+    def submit(self, replica: str, task: AnyTask) -> None:
         """There is no replica that could be named."""
         raise ValueError(f"there is no replica {replica}")
 

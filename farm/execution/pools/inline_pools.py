@@ -10,6 +10,7 @@ from farm.config import PoolSizes
 from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.members import ReplicaStarts
 from farm.execution.pools.messages import (
+    AnyTask,
     Began,
     Gone,
     Joined,
@@ -18,33 +19,42 @@ from farm.execution.pools.messages import (
     Refused,
     StoppedAsAsked,
     TakenBack,
-    Task,
 )
 from farm.execution.replica import KEPT_SUBJECTS, Replica
 from farm.execution.stages import StageFactory
-from farm.scheduling.units import Stage
+from farm.execution.whole_work import WholeWork
+from farm.scheduling.units import RENDER_STAGES, Stage
 
 
 class InlinePools:
-    """A `PoolBackend` without processes. Pool sizes are accepted and change nothing."""
+    """A `PoolBackend` without processes. Of a pool that there is it has one replica, whatever its size."""
 
-    def __init__(self, *, stages: StageFactory, kept_subjects: int = KEPT_SUBJECTS) -> None:
-        self._stages, self._kept_subjects = stages, kept_subjects
+    def __init__(
+        self, *, stages: StageFactory, kept_subjects: int = KEPT_SUBJECTS, whole: WholeWork | None = None
+    ) -> None:
+        self._stages, self._kept_subjects, self._whole = stages, kept_subjects, whole
+        self._sizes, self._started = PoolSizes(), set[Stage]()
         self._warm: ReplicaSetup | None = None
         self._to_join: list[Stage] = []
         self._replicas: dict[str, tuple[Stage, Replica]] = {}
-        self._queue: deque[tuple[str, Task]] = deque()
+        self._queue: deque[tuple[str, AnyTask]] = deque()
         self._gone: dict[str, Gone] = {}
         self._ended_by_us: set[str] = set()
         self._starts, self._events = ReplicaStarts(), PoolEventQueue()
 
     def start(self, pools: PoolSizes, *, warm: ReplicaSetup | None = None) -> int:
         """See `PoolBackend.start`; replicas are loaded by the first `wait`."""
-        self._warm = warm
-        self._to_join.extend(Stage)
+        self._warm, self._sizes = warm, pools
+        self._to_join.extend(RENDER_STAGES)
         return len(self._to_join)
 
-    def submit(self, replica: str, task: Task) -> None:
+    def start_stage(self, stage: Stage) -> None:
+        """See `PoolBackend.start_stage`: one replica, where there shall be any."""
+        if stage not in self._started and self._sizes.by_stage()[stage]:
+            self._started.add(stage)
+            self._to_join.append(stage)
+
+    def submit(self, replica: str, task: AnyTask) -> None:
         """See `PoolBackend.submit`.
 
         Raises:
@@ -111,7 +121,9 @@ class InlinePools:
         self._events.take()
 
     def _join(self, stage: Stage) -> None:
-        replica = Replica(stage=stage, stages=self._stages, kept_subjects=self._kept_subjects)
+        replica = Replica(
+            stage=stage, stages=self._stages, kept_subjects=self._kept_subjects, whole=self._whole
+        )
         facts = replica.set_up(gpus=(), warm=self._warm)
         name = self._starts.name(stage)
         self._replicas[name] = stage, replica

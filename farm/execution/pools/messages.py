@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farm.execution.calls import Call, ReplicaFacts, ReplicaSetup, Result
+from farm.execution.calls import Call, ReplicaFacts, ReplicaSetup, Result, WholeCall, WholeStep
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import FarmError
 
@@ -29,6 +29,26 @@ class Task:
     unit: Unit
     setup: ReplicaSetup
     call: Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeTask:
+    """A job in one piece for one replica.
+
+    Attributes:
+        key: Unique among all tasks of this run of the farm.
+        job: Whose it is.
+        unit: What it is, for people and for errors.
+        call: What it shall do.
+    """
+
+    key: str
+    job: str
+    unit: Unit
+    call: WholeCall
+
+
+AnyTask = Task | WholeTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +96,13 @@ class TaskAdvanced:
     """The task was asked about, and goes on: it drew another frame since it was last asked about, or owes none now.
 
     It owes none while its replica loads what it needs, and after its last frame; a window and a face never do.
+
+    Attributes:
+        step: How far a job in one piece is.
     """
 
     key: str
+    step: WholeStep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,11 +17,13 @@ from farm.execution.calls import ReplicaSetup
 from farm.execution.pools.answer_reader import AnswerReader
 from farm.execution.pools.lost_replicas import LostReplicas
 from farm.execution.pools.members import PendingCall, PoolMembers
-from farm.execution.pools.messages import Draining, PoolEvent, PoolEventQueue, Task
+from farm.execution.pools.messages import AnyTask, Draining, PoolEvent, PoolEventQueue
 from farm.execution.pools.node_watch import ClusterSurvey, NodeWatch
 from farm.execution.pools.replica_actors import ReplicaSupervisor
 from farm.execution.replica import KEPT_SUBJECTS
 from farm.execution.stages import StageFactory
+from farm.execution.whole_work import WholeWork
+from farm.scheduling.units import RENDER_STAGES, Stage
 from jobs.errors import ClusterUnavailable
 
 _IDLE_POLL_S = 5.0
@@ -51,6 +53,7 @@ class RayPools:
         kept_subjects: int = KEPT_SUBJECTS,
         start_timeout_s: float = 300.0,
         poll_every_s: float = 1.0,
+        whole: WholeWork | None = None,
     ) -> None:
         """Say what the pools are made of; `start` makes them.
 
@@ -60,7 +63,9 @@ class RayPools:
             kept_subjects: Subjects that a replica keeps loaded.
             start_timeout_s: How long warm replicas may take to join.
             poll_every_s: How often a busy replica is asked for its progress.
+            whole: Does jobs in one piece.
         """
+        self._whole, self._sizes, self._started = whole, PoolSizes(), set[Stage]()
         self._stages, self._cores, self._gpus = stages, cores, gpus
         self._kept_subjects = kept_subjects
         self._start_timeout_s, self._poll_every_s = start_timeout_s, poll_every_s
@@ -82,14 +87,22 @@ class RayPools:
             kept_subjects=self._kept_subjects,
             warm=warm,
             lost=lost,
+            whole=self._whole,
         )
+        self._sizes = pools
         self._parts = _Running(nodes, lost, supervisor, AnswerReader(supervisor, self._events))
-        for stage, size in pools.by_stage().items():
-            for _ in range(size):
-                supervisor.start(stage)
-        return pools.total
+        for stage in RENDER_STAGES:
+            self.start_stage(stage)
+        return len(list(supervisor.members))
 
-    def submit(self, replica: str, task: Task) -> None:
+    def start_stage(self, stage: Stage) -> None:
+        """See `PoolBackend.start_stage`."""
+        if stage not in self._started:
+            self._started.add(stage)
+            for _ in range(self._sizes.by_stage()[stage]):
+                self._running.supervisor.start(stage)
+
+    def submit(self, replica: str, task: AnyTask) -> None:
         """See `PoolBackend.submit`. A task for a replica whose `Gone` was reported already gets one of its own.
 
         Raises:

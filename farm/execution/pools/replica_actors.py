@@ -18,11 +18,12 @@ from farm.execution.actors import end_actor, loss_reason, start_actor
 from farm.execution.calls import ReplicaFacts, ReplicaSetup
 from farm.execution.pools.lost_replicas import LOSS_ERRORS, LostReplicas, is_explained
 from farm.execution.pools.members import FAILED_STARTS_BEFORE_WAIT, PoolMember, PoolMembers, ReplicaStarts
-from farm.execution.pools.messages import Task
+from farm.execution.pools.messages import AnyTask
 from farm.execution.replica import Ended, Replica
 from farm.execution.stages import StageFactory
+from farm.execution.whole_work import WholeWork
 from farm.execution.work_watch import WorkProgress
-from farm.scheduling.units import Stage
+from farm.scheduling.units import WHOLE_STAGES, Stage
 from jobs.errors import FarmError, ReplicaLost
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,10 @@ class ReplicaReady:
 class ReplicaActor:
     """Its constructor loads nothing, so that every error comes from a call."""
 
-    def __init__(self, *, stage: Stage, stages: StageFactory, kept_subjects: int) -> None:
-        self._replica = Replica(stage=stage, stages=stages, kept_subjects=kept_subjects)
+    def __init__(
+        self, *, stage: Stage, stages: StageFactory, kept_subjects: int, whole: WholeWork | None
+    ) -> None:
+        self._replica = Replica(stage=stage, stages=stages, kept_subjects=kept_subjects, whole=whole)
 
     @ray.method(concurrency_group="work")
     def set_up(self, warm: ReplicaSetup | None) -> ReplicaReady | FarmError:
@@ -59,7 +62,7 @@ class ReplicaActor:
             return error
 
     @ray.method(concurrency_group="work")
-    def perform(self, task: Task) -> Ended:
+    def perform(self, task: AnyTask) -> Ended:
         """See `Replica.perform`."""
         return self._replica.perform(task)
 
@@ -90,8 +93,10 @@ class ReplicaSupervisor:
         kept_subjects: int,
         warm: ReplicaSetup | None,
         lost: LostReplicas,
+        whole: WholeWork | None = None,
     ) -> None:
         """Args: warm: what replicas load before they join."""
+        self._whole = whole
         self._stages, self._share, self._kept_subjects, self._warm = stages, share, kept_subjects, warm
         self._lost = lost
         self._starts = ReplicaStarts()
@@ -106,6 +111,8 @@ class ReplicaSupervisor:
             stage=stage,
             stages=self._stages,
             kept_subjects=self._kept_subjects,
+            # What renders does without, and has less to be sent.
+            whole=self._whole if stage in WHOLE_STAGES else None,
         )
         self.members.add(PoolMember(self._starts.name(stage), stage, actor, actor.set_up.remote(self._warm)))
 
