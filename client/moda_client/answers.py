@@ -52,6 +52,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How far a job in one piece is: so many units of a step; a total of 0 is not known."""
+
+    step: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Master:
     """A master that is delivered; `captions_url` is None where it has none."""
 
@@ -112,6 +121,7 @@ class Job:
 
     Attributes:
         name: Its name in the farm, as in ``hello-7``.
+        kind: ``RenderJob``, ``PrepareJob``, ``TrainJob`` or ``EvaluateJob``.
         state: ``waiting`` until a farm takes it in, ``succeeded`` at the end of a good one.
         why: None once it is over.
         progress: None until it is planned.
@@ -119,6 +129,8 @@ class Job:
         draft: Its pictures carry the word DRAFT.
         error: What ended it, or what it waits for: ``code``, ``message``, ``where``, ``hint``, ``retry``.
         document: As it was handed in; None in lists.
+        work: How far it is, where it is done in one piece; None for a render.
+        made: What it made then.
     """
 
     name: str
@@ -137,6 +149,9 @@ class Job:
     document: Mapping[str, Any] | None
     choice: Choice | None = None
     draft: bool = False
+    kind: str = "RenderJob"
+    work: Work | None = None
+    made: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -162,6 +177,9 @@ class Job:
             told=tuple(told["told"]),
             document=told.get("document"),
             choice=Choice.of(told["choice"]) if told.get("choice") else None,
+            kind=told.get("kind", "RenderJob"),
+            work=known(Work, told["work"]) if told.get("work") else None,
+            made=tuple(told.get("made", ())),
         )
 
 

@@ -13,6 +13,7 @@ from farm.api.studio_files import StudioFiles
 from farm.ledger import LedgerJob
 from jobs.errors import ExitCode, FarmError, Retry
 from jobs.farm_requests import SubmitRequest
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import JobState, SegmentState
 from jobs.picture_extras import is_draft
 from jobs.standings import Standing, Standings
@@ -45,6 +46,14 @@ class ProgressAnswer(BaseModel):
     segments: int
     settled: int
     states: dict[str, int]
+
+
+class WorkAnswer(BaseModel):
+    """How far a job in one piece is: so many units of a step; a total of 0 is not known."""
+
+    step: str
+    done: int
+    total: int
 
 
 class MasterAnswer(BaseModel):
@@ -110,13 +119,16 @@ class JobAnswer(BaseModel):
     """One job.
 
     Attributes:
+        kind: ``RenderJob``, or one that is done in one piece: ``PrepareJob``, ``TrainJob``, ``EvaluateJob``.
         state: ``waiting`` until a farm takes it in, then as `docs/operating.md` has them.
         why: Missing once it is over.
         progress: Missing until it is planned.
         choice: Missing where every take is rendered.
         error: What ended it, or what it waits for.
         draft: Its pictures carry the word DRAFT.
-        told: What there is to know of the speech's file.
+        work: How far it is, where it is done in one piece and has begun.
+        made: What it made then, by the last names of the paths.
+        told: What there is to know of the speech's file, or of what was made.
         document: The job as it was handed in, every default filled in.
     """
 
@@ -124,6 +136,7 @@ class JobAnswer(BaseModel):
     name: str
     project: str
     studio: str
+    kind: str = RENDER_JOB.name
     state: str
     created_at: datetime | None = None
     changed_at: datetime | None = None
@@ -131,6 +144,8 @@ class JobAnswer(BaseModel):
     progress: ProgressAnswer | None = None
     takes: int
     draft: bool = False
+    work: WorkAnswer | None = None
+    made: list[str] = []
     seconds: float = 0.0
     choice: ChoiceAnswer | None = None
     masters: list[MasterAnswer] = []
@@ -183,13 +198,16 @@ class JobShower:
             name=document["metadata"]["name"],
             project=document["metadata"].get("project", "default"),
             studio=job.studio,
+            kind=job.kind,
             state=job.state.value,
             created_at=_moment(job.received_at),
             changed_at=_moment(job.changed_at),
             why=self.why(job),
             progress=progress_of(job),
-            takes=document["spec"].get("takes", 1),
             draft=is_draft(document),
+            takes=_takes(document),
+            work=_work(job),
+            made=[self.files.public_text(made, job.studio) for made in job.made],
             seconds=round(job.seconds, 3),
             choice=_choice(job),
             masters=[_master(job, take) for take in sorted(job.delivered)],
@@ -206,10 +224,11 @@ class JobShower:
             name=metadata["name"],
             project=metadata.get("project", "default"),
             studio=request.studio,
+            kind=request.document.get("kind", RENDER_JOB.name),
             state=WAITING,
             why=self._unseen(),
-            takes=request.document["spec"].get("takes", 1),
             draft=is_draft(request.document),
+            takes=_takes(request.document),
             document=self.files.public_document(request.document),
         )
 
@@ -277,6 +296,16 @@ def progress_of(job: LedgerJob) -> ProgressAnswer | None:
         settled=settled,
         states={state.value: count for state, count in counts.items()},
     )
+
+
+def _takes(document: Mapping[str, Any]) -> int:
+    is_render = document.get("kind", RENDER_JOB.name) == RENDER_JOB.name
+    return int(document["spec"].get("takes", 1)) if is_render else 0
+
+
+def _work(job: LedgerJob) -> WorkAnswer | None:
+    at = job.advanced
+    return None if at is None else WorkAnswer(step=at.step, done=at.done, total=at.total)
 
 
 def _choice(job: LedgerJob) -> ChoiceAnswer | None:

@@ -23,6 +23,8 @@ from jobs.journal_events import (
     TakeChosen,
     TakeDelivered,
     TakesSketched,
+    WholeAdvanced,
+    WholeFinished,
 )
 from jobs.webhooks import MessageType
 
@@ -76,6 +78,11 @@ def public_event(happened: Happened, *, studio: str, files: StudioFiles) -> dict
         told |= {"takes": [each.take for each in event.takes], "url": f"/v1/jobs/{event.job}"}
     elif isinstance(event, TakeChosen):
         told |= {"take": event.take}
+    elif isinstance(event, WholeAdvanced):
+        told |= {"step": event.step, "done": event.done, "total": event.total}
+    elif isinstance(event, WholeFinished):
+        made = [files.public_text(output, studio) for output in event.outputs]
+        told |= {"made": made, "seconds": event.seconds}
     elif isinstance(event, SegmentCommitted):
         told |= {"segment": event.segment, "sha256": event.record.sha256, "seconds": event.seconds}
     elif isinstance(event, TakeDelivered):

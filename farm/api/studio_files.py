@@ -22,6 +22,7 @@ from jobs.captions_spec import CaptionsForm
 from jobs.documents import dotted
 from jobs.errors import InputNotFound, SpecError, SpecMistake
 from jobs.identity import sha256_of_file
+from jobs.kinds import RENDER_JOB
 from jobs.locations import builtin_name, is_s3
 from jobs.parse import parse_job
 from stages.encode.captions import is_vtt, read_captions
@@ -117,6 +118,9 @@ class StudioFiles:
         """A job of the farm as its studio may see it: nothing about the farm's folders."""
         shown = deepcopy(document)
         spec = shown["spec"]
+        if shown.get("kind", RENDER_JOB.name) != RENDER_JOB.name:
+            shown["spec"] = _without_places(spec)
+            return shown
         if isinstance(spec["speech"], dict):
             spec["speech"]["uri"] = _public_location(spec["speech"]["uri"])
         else:
@@ -195,6 +199,15 @@ def _key(studio: str, upload: str) -> str:
 
 def _mistake(field: str, code: str, message: str, hint: str, *below: str) -> SpecMistake:
     return SpecMistake(path=dotted(("spec", field, *below)), code=code, message=message, hint=hint)
+
+
+def _without_places(value: Any) -> Any:
+    """A job's field, whatever it holds, with the last names of its paths alone."""
+    if isinstance(value, dict):
+        return {name: _without_places(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_places(each) for each in value]
+    return _public_location(value) if isinstance(value, str) else value
 
 
 def _public_location(location: str) -> str:

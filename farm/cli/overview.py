@@ -13,6 +13,7 @@ from farm.cli.connections.choosing import opened_farm
 from farm.cli.guarding import Run, argument, command, flag
 from farm.cli.output import UsageError
 from jobs.errors import ExitCode
+from jobs.kinds import RENDER_JOB
 from jobs.locations import is_slug
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def _list(
         terminal.note("no job waits or runs" + ("" if everything else "; --all shows those that ended"))
         return ExitCode.OK
     table = Table(box=None, pad_edge=False)
-    for column in ("job", "studio", "state", "segments", "why"):
-        table.add_column(column, justify="right" if column == "segments" else "left")
+    for column in ("job", "studio", "kind", "state", "done", "why"):
+        table.add_column(column, justify="right" if column == "done" else "left")
     for job in jobs:
-        done = f"{job.settled}/{job.segments}" if job.segments else "-"
-        table.add_row(*(Text(cell) for cell in (job.job, job.studio, job.state, done, job.reason)))
+        cells = (job.job, job.studio, _kind(job), job.state, _done(job), job.reason)
+        table.add_row(*(Text(cell) for cell in cells))
     terminal.out.print(table)
     return ExitCode.OK
 
@@ -72,31 +73,51 @@ def _status(run: Run, *, job: JobArgument) -> ExitCode:
     return ExitCode.OK
 
 
+def _kind(job: JobView) -> str:
+    """The kind in a word: render, prepare, train or evaluate."""
+    return job.kind.removesuffix("Job").lower()
+
+
+def _done(job: JobView) -> str:
+    if job.kind != RENDER_JOB.name:
+        return str(job.work or "-")
+    return f"{job.settled}/{job.segments}" if job.segments else "-"
+
+
 def _rows(job: JobView) -> list[tuple[str, str]]:
     error = job.error or (job.obstacle.error if job.obstacle else None)
-    facts = job.facts.as_record() if job.facts else {}
+    facts, is_whole = job.facts.as_record() if job.facts else {}, job.kind != RENDER_JOB.name
     return [
         ("job", job.job),
         ("studio", job.studio),
+        ("kind", _kind(job)),
         ("state", job.state),
         ("because", job.reason),
         ("error", f"[{error.code}] {error.message}" if error else ""),
         ("hint", error.hint if error else ""),
-        *(("the speech", sentence) for sentence in job.told),
+        ("work", str(job.work or "")),
+        *(("told" if is_whole else "the speech", sentence) for sentence in job.told),
         ("takes", str(job.takes or "")),
         ("draft", "its pictures carry the word DRAFT" if job.draft else ""),
         *(job.choice.rows() if job.choice else []),
-        ("segments", ", ".join(f"{count} {state}" for state, count in job.segment_states.items())),
+        ("segments", _segments(job)),
         ("tries", str(facts.get("tries") or "")),
-        ("render time", f"{job.seconds:.1f} s" if job.seconds else ""),
+        ("time" if is_whole else "render time", f"{job.seconds:.1f} s" if job.seconds else ""),
         ("in quarantine", _places(facts.get("quarantined", []))),
         ("waived", _places(facts.get("waived", []))),
         *(("bundle", place) for place in list(facts.get("bundles", {}).values())[:_MOST_SHOWN]),
         *(("master", each.location) for each in job.masters),
         *(("captions", each.captions) for each in job.masters if each.captions),
+        *(("made", each) for each in job.made),
         ("plan", facts.get("plan_hash", "")[:16]),
         ("folder", facts.get("folder", "")),
     ]
+
+
+def _segments(job: JobView) -> str:
+    if job.kind != RENDER_JOB.name:
+        return ""
+    return ", ".join(f"{count} {state}" for state, count in job.segment_states.items())
 
 
 def _places(segments: Sequence[dict[str, int]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich import box
@@ -12,17 +12,22 @@ from rich.table import Table
 
 from farm.cli.bars import StepBars
 from farm.cli.guarding import OverwriteOption, Run, argument, command, option
-from farm.cli.output import Terminal, libraries_quiet
+from farm.cli.output import Terminal, UsageError, libraries_quiet
+from farm.subject_preparation import prepare_package
 from farm.translation import translated
-from jobs.errors import DiskFull, ExitCode
+from jobs.errors import ExitCode
 from jobs.locations import builtin_name, is_s3
-from jobs.places import JobPlaces, Place, check_places
+from jobs.prepare_job import Preparing, load_preparation
 
 if TYPE_CHECKING:
     from stages.inspection.overview import SubjectOverview
     from stages.subject.package import SubjectPackage
-    from stages.subject.preparation_request import SubjectRequest
     from stages.subject.quality_report import QualityReport
+
+_SPECS = frozenset({".yaml", ".yml", ".json"})
+"""How files of jobs end, and no recording and no photo."""
+
+GivenT = TypeVar("GivenT")
 
 _COLOURS = {"ok": "green", "warning": "yellow", "refused": "bold red"}
 
@@ -37,10 +42,18 @@ app = typer.Typer(
 def _prepare(
     run: Run,
     *,
-    clip: Annotated[Path, argument("CLIP|PHOTO", "A video of the subject speaking, or one photo.")],
-    name: Annotated[str, option("--name", "N", "Name of the subject.")],
-    consent: Annotated[Path, option("--consent", "FILE", "The document in which the person agrees.")],
-    out: Annotated[Path, option("--out", "DIR", "Folder of the subject package.")],
+    clip: Annotated[
+        Path,
+        argument(
+            "CLIP|PHOTO|SPEC",
+            "A video of the subject speaking, one photo, or a prepare job: a YAML or JSON file.",
+        ),
+    ],
+    name: Annotated[str | None, option("--name", "N", "Name of the subject.")] = None,
+    consent: Annotated[
+        Path | None, option("--consent", "FILE", "The document in which the person agrees.")
+    ] = None,
+    out: Annotated[Path | None, option("--out", "DIR", "Folder of the subject package.")] = None,
     audio_lag: Annotated[
         float | None,
         option(
@@ -65,31 +78,49 @@ def _prepare(
 
     A run that was stopped goes on when it is started again with the same inputs.
     """
-    reads = (
-        Place(location=str(clip.absolute()), field="CLIP|PHOTO"),
-        Place(location=str(consent.absolute()), field="--consent"),
-    )
-    writes = (Place(location=str(out.absolute()), field="--out", is_folder=True),)
-    check_places(JobPlaces(reads=reads, writes=writes))
-    # Loads torch, MediaPipe and matplotlib: not before they are needed.
-    with translated(str(clip)):
-        from stages.subject.package import SubjectPackage
-        from stages.subject.preparation_request import SubjectRequest
-
-        request = SubjectRequest(
+    if clip.suffix.lower() in _SPECS:
+        given = (name, consent, out, audio_lag, audio_track)
+        preparing = _of_job(clip, is_more_given=any(each is not None for each in given), overwrite=overwrite)
+    else:
+        preparing = Preparing(
             clip=clip,
-            name=name,
-            consent=consent,
-            out=out,
+            name=_needed(name, "--name"),
+            consent=_needed(consent, "--consent"),
+            out=_needed(out, "--out"),
             audio_lag=audio_lag,
             audio_track=_number_or_language(audio_track),
             overwrite=overwrite,
+            fields=("CLIP|PHOTO", "--consent", "--out"),
         )
-        report = _prepared(request, terminal=run.terminal)
+    with libraries_quiet(), StepBars(run.terminal) as bars:
+        report = prepare_package(
+            preparing, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
+        )
+    with translated(str(preparing.clip)):
+        from stages.subject.package import SubjectPackage
+
         # It may have been trained since.
-        package = SubjectPackage.load(out)
-    _show(report, out=out, package=package, terminal=run.terminal)
+        package = SubjectPackage.load(preparing.out)
+    _show(report, out=preparing.out, package=package, terminal=run.terminal)
     return ExitCode.OK
+
+
+def _of_job(spec: Path, *, is_more_given: bool, overwrite: bool) -> Preparing:
+    if is_more_given:
+        raise UsageError(
+            "SPEC says what is prepared, and so do the options",
+            where="command line",
+            hint="give one of them: a job's file, or a clip with --name, --consent and --out",
+        )
+    return load_preparation(spec, overwrite=overwrite).preparing
+
+
+def _needed(value: GivenT | None, name: str) -> GivenT:
+    if value is None:
+        raise UsageError(
+            "is missing", where=name, code="missing_option", hint="a clip needs --name, --consent and --out"
+        )
+    return value
 
 
 @command(app, "table")
@@ -157,23 +188,6 @@ def _overview_facts(overview: SubjectOverview) -> list[tuple[str, str]]:
 
 def _number_or_language(audio_track: str | None) -> int | str | None:
     return int(audio_track) if audio_track is not None and audio_track.isdecimal() else audio_track
-
-
-def _prepared(request: SubjectRequest, *, terminal: Terminal) -> QualityReport:
-    from stages.subject.photo_file import picture_kind
-    from stages.subject.photo_preparation import prepare_photo
-    from stages.subject.preparation import prepare_subject
-
-    prepare = prepare_photo if picture_kind(request.clip) else prepare_subject
-    try:
-        with libraries_quiet(), StepBars(terminal) as bars:
-            return prepare(
-                request, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
-            )
-    except OSError as error:
-        raise DiskFull.or_unwritable(
-            error, where=str(request.out), hint="give another folder with --out"
-        ) from error
 
 
 def _as_record(report: QualityReport) -> dict[str, object]:

@@ -54,7 +54,7 @@ class SubmitOptions:
 def _submit(
     run: Run,
     *,
-    specs: Annotated[list[Path], argument("SPEC...", "Render jobs, YAML or JSON files.")],
+    specs: Annotated[list[Path], argument("SPEC...", "Jobs of any kind, YAML or JSON files.")],
     options: SubmitOptions,
 ) -> ExitCode:
     """Hand jobs to the shared farm; it tells the names they have there.

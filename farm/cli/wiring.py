@@ -5,30 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from farm.evaluation.judge import PairJudge, VideoJudge
+from farm.training.installed import check_training_installed
 from farm.training.progress import TrainingListener, TrainingReport
 from infra.hardware import Hardware, probe_hardware
 from infra.settings import FarmSettings
-from jobs.errors import TrainingError
-from jobs.installation import INSTALL_ALL
 from jobs.parse import LoadedTraining
 
 if TYPE_CHECKING:
     from farm.execution.pools.backend import PoolBackend
     from farm.execution.stages import StageFactory
-
-_TRAINING_EXTRA: Final = ("fsspec", "pandas", "pyarrow", "skimage", "tensorboardX")
-"""What training imports beyond a render."""
+    from farm.execution.whole_work import WholeWork
 
 
 class OpenOn(Protocol):
     """Opens a backend for a block, see `farm.execution.opening`."""
 
     def __call__(
-        self, *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
+        self,
+        *,
+        settings: FarmSettings,
+        hardware: Hardware,
+        stages: StageFactory,
+        whole: WholeWork | None = None,
     ) -> AbstractContextManager[PoolBackend]:
         """The opened backend."""
         ...
@@ -57,11 +58,17 @@ def _real_stages() -> StageFactory:
 
 
 def _open_on_ray(
-    *, settings: FarmSettings, hardware: Hardware, stages: StageFactory
+    *, settings: FarmSettings, hardware: Hardware, stages: StageFactory, whole: WholeWork | None = None
 ) -> AbstractContextManager[PoolBackend]:
     from farm.execution.opening import opened_ray
 
-    return opened_ray(settings=settings, hardware=hardware, stages=stages)
+    return opened_ray(settings=settings, hardware=hardware, stages=stages, whole=whole)
+
+
+def _stage_work(settings: FarmSettings, judge: PairJudge) -> WholeWork:
+    from farm.whole_work import StageWork
+
+    return StageWork.of(settings, judge=judge)
 
 
 def train_on_ray(
@@ -73,14 +80,7 @@ def train_on_ray(
         TrainingError: The extra is not installed.
         FarmError: See `farm.training.train_job.train`.
     """
-    missing = [name for name in _TRAINING_EXTRA if find_spec(name) is None]
-    if missing:
-        raise TrainingError(
-            f"training needs {', '.join(missing)}, which a render does without",
-            where="train",
-            code="training_extra_missing",
-            hint=INSTALL_ALL,
-        )
+    check_training_installed()
     from farm.training.train_job import train
 
     return train(job, settings=settings, hardware=hardware, listener=listener)
@@ -94,6 +94,7 @@ class Wiring:
         stages, open_on: What a render loads and where it runs.
         train: What trains.
         judge: What measures videos.
+        whole: Makes what does jobs in one piece on a shared farm, from its settings and from what measures videos.
         probe: Looks at this machine.
     """
 
@@ -101,4 +102,5 @@ class Wiring:
     open_on: OpenOn = _open_on_ray
     train: TrainEngine = train_on_ray
     judge: PairJudge = field(default_factory=VideoJudge)
+    whole: Callable[[FarmSettings, PairJudge], WholeWork] = _stage_work
     probe: Callable[[], Hardware] = probe_hardware

@@ -154,7 +154,7 @@ def _measured_s(farm: CoordinatorState, run: JobRun) -> float | None:
         return farm.scheduler.cost_of(run.name)
     wanted, seconds, tries = _kind(run.loaded.job.as_record()), 0.0, 0
     for line in islice(reversed(tuple(farm.writer.ledger.jobs.values())), _LOOKED_AT):
-        if line.tries and line.seconds and _kind(line.document) == wanted:
+        if line.tries and line.seconds and not line.is_whole and _kind(line.document) == wanted:
             seconds, tries = seconds + line.seconds, tries + line.tries
     return seconds / tries if tries else None
 

@@ -26,6 +26,7 @@ from farm.page.sessions import OwnForm, ReadingVisitor, WritingVisitor
 from farm.page.templates import filled, plural
 from farm.page.words import GROUP_NAMES, StateGroup, group_of, states_of
 from jobs.errors import FarmError
+from jobs.kinds import RENDER_JOB
 
 router = APIRouter(prefix="/jobs")
 
@@ -238,5 +239,7 @@ def _row(job: JobAnswer) -> JobRow:
         element=f"job-{number_of(job.job)}",
         job=job,
         group=group_of(job.state),
-        bar=bar_of_segments(job.progress.states, job.progress.segments) if job.progress else None,
+        bar=bar_of_segments(job.progress.states, job.progress.segments)
+        if job.progress and job.kind == RENDER_JOB.name
+        else None,
     )

@@ -28,6 +28,7 @@ from farm.page.templates import filled
 from farm.page.watch_panel import watch_panel
 from farm.page.words import SEGMENT_WORDS, SegmentWords
 from jobs.errors import InputNotFound
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import JobEvent, JobState, SegmentState
 from jobs.priority import Tier
 from jobs.reasons import ReasonKind
@@ -214,6 +215,8 @@ async def _look(
         "job-head": filled("job_head.html", view=view, job=told, visitor=visitor),
         "job-legend": filled("job_legend.html", view=view, job=told),
     }
+    if told.kind != RENDER_JOB.name:
+        shown["job-made"] = filled("job_made.html", job=told)
     shown |= {
         f"cell-{cell.first}": filled("cell.html", cell=cell, job=job, is_first=cell is grid.cells[0])
         for grid in view.grids
@@ -246,11 +249,15 @@ def _view(told: JobAnswer, known: LedgerJob | None) -> ShownJob:
     counts = known.counts()
     return ShownJob(
         job=told,
-        bar=bar_of_segments(progress.states, progress.segments) if progress else None,
+        bar=None if known.is_whole or not progress else bar_of_segments(progress.states, progress.segments),
         actions=_actions(known, has_given_up=bool(given_up)),
         grids=grids_of(known),
         given_up=given_up,
-        legend=tuple((words, counts[state]) for state, words in SEGMENT_WORDS.items() if state in counts),
+        legend=tuple(
+            (words, counts[state])
+            for state, words in SEGMENT_WORDS.items()
+            if state in counts and not known.is_whole
+        ),
     )
 
 

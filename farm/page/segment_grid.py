@@ -64,8 +64,8 @@ class SegmentGrid:
 
 
 def grids_of(job: LedgerJob) -> tuple[SegmentGrid, ...]:
-    """A grid for each take; none before the job is planned."""
-    if not job.is_planned:
+    """A grid for each take; none before the job is planned, or where it is done in one piece."""
+    if not job.is_planned or job.is_whole:
         return ()
     states = job.segments[:]
     each = -(-len(states) // MOST_CELLS)

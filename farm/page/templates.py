@@ -59,9 +59,15 @@ def size(count: int) -> str:
     return f"{count / 1_000_000:.1f} MB"
 
 
+def kind_word(kind: str) -> str:
+    """A kind of job in a word: render, prepare, train or evaluate."""
+    return kind.removesuffix("Job").lower()
+
+
 _ENVIRONMENT.filters |= {
     "as_json": as_json,
     "group_of": group_of,
+    "kind_word": kind_word,
     "moment": moment,
     "plural": plural,
     "size": size,

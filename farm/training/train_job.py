@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from farm.outputs import store_places
 from farm.training.delivery import check_outputs, deliver_weights
 from farm.training.limits import fit_limits
+from farm.training.lone_worker import train_here
 from farm.training.loop import Outcome
 from farm.training.progress import FittedLimits, TrainingListener, TrainingReport
 from farm.training.train_plan import TrainingPlan, plan_training, run_id, run_prefix
@@ -45,10 +47,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the step it had come to is saved.
     """
     started = time.perf_counter()
-    for places in (job.places(), job.places_in_subject()):
-        check_places(places.reading(store_places(settings.store)))
-    plan = plan_training(job, cache=settings.cache)
-    check_outputs(plan)
+    plan = _checked_plan(job, settings=settings)
     run = run_id(plan)
     with connected_cluster(
         address=settings.ray_address,
@@ -73,6 +72,48 @@ def train(
             scratch=settings.cache / "training" / ".ray",
             listener=listener,
         )
+    return _delivered(plan, setup, outcome, settings=settings, started=started)
+
+
+def train_in_process(
+    job: LoadedTraining,
+    *,
+    settings: FarmSettings,
+    device: str,
+    listener: TrainingListener,
+    trainers: TrainerFactory | None = None,
+) -> TrainingReport:
+    """The same with one worker in this process, which is connected to no cluster or busy on one.
+
+    Args:
+        job: The job, of one worker.
+        settings: Where the store and the cache are.
+        device: Where it computes, such as ``cpu`` or ``cuda``.
+        listener: Is told what happens. Where it raises `Cancelled`, the step is saved and the run ends.
+        trainers: See `train`.
+
+    Raises:
+        FarmError: As `train`.
+    """
+    started = time.perf_counter()
+    plan = _checked_plan(job, settings=settings)
+    setup = _setup(plan, run=run_id(plan), settings=settings, trainers=trainers, threads=1)
+    outcome, resumed_from = train_here(setup, device=device, listener=listener)
+    outcome = replace(outcome, resumed_from=resumed_from)
+    return _delivered(plan, setup, outcome, settings=settings, started=started)
+
+
+def _checked_plan(job: LoadedTraining, *, settings: FarmSettings) -> TrainingPlan:
+    for places in (job.places(), job.places_in_subject()):
+        check_places(places.reading(store_places(settings.store)))
+    plan = plan_training(job, cache=settings.cache)
+    check_outputs(plan)
+    return plan
+
+
+def _delivered(
+    plan: TrainingPlan, setup: WorkerSetup, outcome: Outcome, *, settings: FarmSettings, started: float
+) -> TrainingReport:
     sha256 = deliver_weights(plan, store=open_store(settings.store), key=outcome.weights_key)
     limits = fit_limits(plan)
     return _report(plan, setup, outcome, sha256=sha256, limits=limits, started=started)

@@ -57,6 +57,13 @@ def watched_take(job: LedgerJob, number: int) -> WatchedTake:
     Raises:
         InputNotFound: The job has no such take.
     """
+    if job.is_whole:
+        raise InputNotFound(
+            f"it is a {job.kind}: nothing of it can be watched",
+            where=f"take {number}",
+            code="nothing_to_watch",
+            hint="farm status tells what it made",
+        )
     document = job.document
     takes = document["spec"].get("takes", 1)
     if not 1 <= number <= takes:

@@ -24,6 +24,7 @@ from farm.cli.connections.views import (
     MasterView,
     Obstacle,
     SubmittedView,
+    WorkView,
 )
 from farm.cli.connections.webhook_access import JournalWebhooks, WebhookAccess
 from farm.ledger import Ledger, LedgerJob, load_ledger
@@ -38,11 +39,12 @@ from infra.storage import open_store
 from jobs.errors import Cancelled, DiskFull, InputChanged
 from jobs.farm_requests import SubmitRequest, WhyRequest
 from jobs.identity import sha256_of_file
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import SegmentState
-from jobs.parse import LoadedJob, load_job
 from jobs.picture_extras import is_draft
 from jobs.places import PlacesInHand, find_places
 from jobs.plan import DEFAULT_STUDIO
+from jobs.queued import QueuedJob, found_places, load_queued
 from stages.whole_files import written_whole
 
 _SETTLED = (SegmentState.COMMITTED, SegmentState.WAIVED)
@@ -109,7 +111,7 @@ class JournalConnection:
 
     def submit(self, specs: Sequence[Path], terms: SubmitTerms) -> Sequence[SubmittedView]:
         """See `FarmConnection`."""
-        jobs = [load_job(spec, overwrite=terms.overwrite) for spec in specs]
+        jobs = [load_queued(spec, overwrite=terms.overwrite) for spec in specs]
         _hold_against_one_another(jobs, specs=specs)
         requests = [_request(job, terms) for job in jobs]
         self._open(must_exist=False)
@@ -230,15 +232,15 @@ class JournalConnection:
         )
 
 
-def _hold_against_one_another(jobs: Sequence[LoadedJob], *, specs: Sequence[Path]) -> None:
+def _hold_against_one_another(jobs: Sequence[QueuedJob], *, specs: Sequence[Path]) -> None:
     places = PlacesInHand()
     for number, (job, spec) in enumerate(zip(jobs, specs, strict=True), start=1):
         # One file may be named twice.
         name = str(spec) if specs.count(spec) == 1 else f"{spec} (job {number})"
-        places.add(name, find_places(job.places(name=name)))
+        places.add(name, find_places(found_places(job, name=name)))
 
 
-def _request(job: LoadedJob, terms: SubmitTerms) -> SubmitRequest:
+def _request(job: QueuedJob, terms: SubmitTerms) -> SubmitRequest:
     return SubmitRequest(
         # As written: the farm fills in the defaults.
         document=job.job.model_dump(mode="json", by_alias=True, exclude_unset=True),
@@ -270,6 +272,11 @@ def _choice(job: LedgerJob, *, store: str) -> ChoiceView | None:
     return ChoiceView.of(job.sketched, store=store.rstrip("/"), expires_at=expires_at)
 
 
+def _work(job: LedgerJob) -> WorkView | None:
+    at = job.advanced
+    return None if at is None else WorkView(step=at.step, done=at.done, total=at.total)
+
+
 def view_of(job: LedgerJob, *, store: str) -> JobView:
     """What commands show of a job that a farm took in.
 
@@ -287,12 +294,15 @@ def view_of(job: LedgerJob, *, store: str) -> JobView:
     return JobView(
         job=job.name,
         studio=job.studio,
+        kind=job.kind,
         state=job.state.value,
         reason=reason,
         code=code,
         segments=len(job.segments),
         settled=sum(job.segments.count(state) for state in _SETTLED),
-        takes=job.takes,
+        takes=0 if job.is_whole else job.takes,
+        work=_work(job),
+        made=job.made,
         segment_states={state.value: count for state, count in job.counts().items()},
         seconds=round(job.seconds, 3),
         told=job.told,
@@ -328,6 +338,7 @@ def _waiting_view(name: str, request: SubmitRequest) -> JobView:
     return JobView(
         job=name,
         studio=request.studio,
+        kind=request.document.get("kind", RENDER_JOB.name),
         state=WAITS_FOR_FARM,
         reason="no farm has seen it yet",
         code="",

@@ -26,6 +26,7 @@ from farm.cli.connections.views import (
     Obstacle,
     SketchView,
     SubmittedView,
+    WorkView,
 )
 from farm.cli.connections.webhook_access import WebhookAccess
 from infra.login import Login
@@ -224,12 +225,15 @@ class ServerConnection:
         return JobView(
             job=job.name,
             studio=job.studio,
+            kind=job.kind,
             state=WAITS_FOR_FARM if is_waiting else job.state,
             reason=job.why.sentence if job.why else "",
             code=job.why.code if job.why else error.code if error else "",
             segments=progress.segments if progress else 0,
             settled=progress.settled if progress else 0,
             takes=job.takes,
+            work=job.work and WorkView(step=job.work.step, done=job.work.done, total=job.work.total),
+            made=job.made,
             segment_states=progress.states if progress else {},
             seconds=job.seconds,
             told=job.told,

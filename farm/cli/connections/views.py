@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from jobs.errors import Cancelled, FarmError, RenderError
 from jobs.journal_events import TakesSketched
+from jobs.kinds import RENDER_JOB
 from jobs.lifecycle import JobState
 
 WAITS_FOR_FARM: Final = "waits for a farm"
@@ -159,6 +160,22 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkView:
+    """How far a job in one piece is: so many units of a step; a total of 0 is not known."""
+
+    step: str
+    done: int
+    total: int
+
+    def as_record(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"step": self.step, "done": self.done, "total": self.total}
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.done}/{self.total}" if self.total else self.step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactsOfMachine:
     """What concerns the machines of a farm, and is told to whoever has its journal.
 
@@ -201,11 +218,14 @@ class JobView:
     """One job.
 
     Attributes:
+        kind: What its file says that it is.
         state: `WAITS_FOR_FARM`, or the value of a `JobState`.
         reason: Why it is in that state, in words; may be empty.
         code: The same for scripts; may be empty.
         segments, settled: Of all takes, and those of them that are committed or waived; 0 until it is planned.
-        told: What there is to know of the speech's file.
+        work: How far it is, where it is done in one piece and has begun.
+        made: What it made then.
+        told: What there is to know of the speech's file, or of what was made.
         error: What ended it.
         obstacle: What it waits for.
         choice: Where one of several takes is rendered.
@@ -215,6 +235,7 @@ class JobView:
 
     job: str
     studio: str
+    kind: str = RENDER_JOB.name
     state: str
     reason: str
     code: str
@@ -223,6 +244,8 @@ class JobView:
     takes: int = 0
     segment_states: Mapping[str, int]
     seconds: float = 0.0
+    work: WorkView | None = None
+    made: Sequence[str] = ()
     told: Sequence[str] = ()
     masters: Sequence[MasterView] = ()
     error: FarmError | None = None
@@ -254,7 +277,7 @@ class JobView:
         if self.error is not None:
             return self.error
         if self.state == JobState.CANCELLED.value:
-            hint = "submit it again to render what is missing"
+            hint = "submit it again: what it had done is not done again"
             return Cancelled("it was cancelled", where=self.job, hint=hint)
         return RenderError(self.reason or f"it is {self.state}", where=self.job, code=self.state)
 
@@ -263,11 +286,13 @@ class JobView:
         return {
             "job": self.job,
             "studio": self.studio,
+            "kind": self.kind,
             "state": self.state,
             "reason": self.reason,
             "code": self.code,
             "segments": self.segments,
             "settled": self.settled,
+            "work": self.work and self.work.as_record(),
         }
 
     def as_record(self) -> dict[str, Any]:
@@ -277,6 +302,7 @@ class JobView:
             self.as_line()
             | {
                 "told": list(self.told),
+                "made": list(self.made),
                 "takes": self.takes,
                 "segment_states": dict(self.segment_states),
                 "seconds": self.seconds,
