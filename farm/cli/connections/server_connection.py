@@ -232,7 +232,9 @@ class ServerConnection:
             segments=progress.segments if progress else 0,
             settled=progress.settled if progress else 0,
             takes=job.takes,
-            work=job.work and WorkView(step=job.work.step, done=job.work.done, total=job.work.total),
+            work=None
+            if job.work is None
+            else WorkView(step=job.work.step, done=job.work.done, total=job.work.total),
             made=job.made,
             segment_states=progress.states if progress else {},
             seconds=job.seconds,

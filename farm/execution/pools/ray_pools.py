@@ -99,7 +99,7 @@ class RayPools:
         """See `PoolBackend.start_stage`."""
         if stage not in self._started:
             self._started.add(stage)
-            for _ in range(self._sizes.by_stage()[stage]):
+            for _ in range(self._sizes.by_stage().get(stage, 0)):
                 self._running.supervisor.start(stage)
 
     def submit(self, replica: str, task: AnyTask) -> None:
