@@ -27,7 +27,9 @@ from infra.storage import open_store
 from jobs.errors import ExitCode, OutputError
 from jobs.identity import sha256_of_record
 from jobs.parse import LoadedJob, load_job
+from jobs.places import check_places
 from jobs.plan import RenderPlan
+from jobs.queued import WholeJob, load_queued
 
 if TYPE_CHECKING:
     from farm.execution.stages import StageFactory
@@ -118,12 +120,22 @@ def _asked_take(choice: ChoiceView) -> int | None:
 
 
 @command(app, "plan", uses_store=True)
-def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) -> ExitCode:
-    """Show what rendering a job would do, without rendering: frames, windows, segments, weights."""
+def _plan(
+    run: Run,
+    *,
+    spec: Annotated[Path, argument("SPEC", "A job of any kind, a YAML or JSON file.")],
+    overwrite: OverwriteOption = False,
+) -> ExitCode:
+    """Show what rendering a job would do, without rendering: frames, windows, segments, weights.
+
+    Of a job that is done in one piece: its pool on a shared farm, what it reads and what it writes.
+    """
+    loaded = load_queued(spec, overwrite=overwrite)
+    if not isinstance(loaded, LoadedJob):
+        return _plan_whole(run, loaded)
     from farm.preparation import gather_cast, media_record, prepare_job, read_job_speech
 
     settings, stages = run.settings, run.wiring.stages
-    loaded = load_job(spec, overwrite=overwrite)
     # What is wrong is found in the order in which a render finds it, so that both say the same.
     device_kind, store = run.wiring.probe().device_kind, open_store(settings.store)
     with libraries_quiet():
@@ -149,6 +161,23 @@ def _plan(run: Run, *, spec: _SpecArgument, overwrite: OverwriteOption = False) 
         run.terminal.facts(_plan_facts(loaded, plan=plan, found=found, store=settings.store, told=media.told))
         for note in notes:
             run.terminal.note(note)
+    return ExitCode.OK
+
+
+def _plan_whole(run: Run, loaded: WholeJob) -> ExitCode:
+    from farm.coordination.whole_jobs import checked_places, stage_of
+
+    job, pool = loaded.job, stage_of(loaded).value
+    store = run.settings.store
+    places = checked_places(loaded, name=job.metadata.name, store=store)
+    check_places(places)
+    reads = [place.location for place in places.reads if not place.field.startswith("the store")]
+    writes = [place.location for place in places.writes]
+    record = {"kind": job.kind, "name": job.metadata.name, "pool": pool, "reads": reads, "writes": writes}
+    if not run.terminal.result(record):
+        facts = [("job", f"{job.metadata.project}/{job.metadata.name}, {job.kind}"), ("pool", pool)]
+        facts += [("reads", place) for place in reads] + [("writes", place) for place in writes]
+        run.terminal.facts([*facts, ("store", store)])
     return ExitCode.OK
 
 

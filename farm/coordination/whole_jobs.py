@@ -61,6 +61,26 @@ def plan_whole(name: str, loaded: WholeJob, *, services: FarmServices) -> WholeR
         FarmError: It cannot be done.
     """
     _refuse_workers(loaded, name)
+    return WholeRun(
+        name=name,
+        loaded=loaded,
+        stage=stage_of(loaded),
+        places=find_places(checked_places(loaded, name=name, store=services.store.uri)),
+        plan_hash=sha256_of_record(loaded.job.as_record()),
+    )
+
+
+def checked_places(loaded: WholeJob, *, name: str, store: str) -> JobPlaces:
+    """What a job in one piece reads, which is there, and what it writes, which can be written.
+
+    Args:
+        loaded: The job.
+        name: What to call it beside others.
+        store: Address of the store, into whose folders no job writes.
+
+    Raises:
+        FarmError: It cannot be done.
+    """
     places = found_places(loaded, name=name)
     for place in places.reads:
         if not is_s3(place.location) and not Path(place.location).exists():
@@ -73,13 +93,7 @@ def plan_whole(name: str, loaded: WholeJob, *, services: FarmServices) -> WholeR
             check_destination(Path(place.location) / "file", where=place.field)
         else:
             check_destination(Path(place.location), where=place.field)
-    return WholeRun(
-        name=name,
-        loaded=loaded,
-        stage=stage_of(loaded),
-        places=find_places(_with_store(places, services)),
-        plan_hash=sha256_of_record(loaded.job.as_record()),
-    )
+    return places.reading(store_places(store))
 
 
 def whole_request(run: WholeRun, *, studio: str, hold: Reason | None = None) -> JobRequest:
@@ -182,7 +196,3 @@ def _refuse_workers(loaded: WholeJob, name: str) -> None:
             hint="leave it out, or use farm train",
         )
         raise SpecError(mistakes=[mistake], where=name)
-
-
-def _with_store(places: JobPlaces, services: FarmServices) -> JobPlaces:
-    return places.reading(store_places(services.store.uri))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from types import MappingProxyType
+from typing import TypeVar
 
-from farm.scheduling.job import Attempt
+from farm.scheduling.job import Attempt, JobEntry
 from farm.scheduling.messages import (
+    AttemptId,
     FarmEvent,
     PlaceEvent,
     ReplicaJoined,
@@ -25,6 +28,9 @@ from farm.scheduling.messages import (
 from farm.scheduling.state import FarmState, Moved, new_state
 from farm.scheduling.units import WHOLE_STAGES, Stage
 from jobs.farm_spec import FarmSpec
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
 
 
 class SchedulerPools:
@@ -47,6 +53,14 @@ class SchedulerPools:
 
     def __getitem__(self, stage: Stage) -> FarmState:
         return self._farms[stage]
+
+    def jobs(self) -> Mapping[str, JobEntry]:
+        """Those of all pools, to look at."""
+        return _together([farm.jobs for farm in self])
+
+    def attempts(self) -> Mapping[AttemptId, Attempt]:
+        """Those of all pools, to look at."""
+        return _together([farm.attempts for farm in self])
 
     def of_job(self, name: str) -> FarmState:
         """The pool that has the job; the renderers, who do not know it either, where none has."""
@@ -81,6 +95,13 @@ class SchedulerPools:
 
     def _served(self, attempt: Attempt, now: float) -> float:
         return 0.0 if attempt.started_at is None else now - max(attempt.started_at, self._charged_at)
+
+
+def _together(parts: list[dict[KeyT, ValueT]]) -> Mapping[KeyT, ValueT]:
+    """Mappings as one. Mostly there are renders alone, of thousands of jobs, which are looked at in every turn."""
+    first, *others = parts
+    more = [part for part in others if part]
+    return ChainMap(first, *more) if more else MappingProxyType(first)
 
 
 def _rules_of(stage: Stage, rules: FarmSpec) -> FarmSpec:

@@ -12,7 +12,6 @@ same events give the same actions.
 from __future__ import annotations
 
 import random
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 
 from farm.scheduling.answers import take_answer
@@ -88,12 +87,12 @@ class Scheduler:
     @property
     def jobs(self) -> Mapping[str, JobEntry]:
         """Every job that is not forgotten, to look at."""
-        return ChainMap(*(farm.jobs for farm in self._pools))
+        return self._pools.jobs()
 
     @property
     def attempts(self) -> Mapping[AttemptId, Attempt]:
         """Every attempt that is on a replica, to look at."""
-        return ChainMap(*(farm.attempts for farm in self._pools))
+        return self._pools.attempts()
 
     @property
     def replica_count(self) -> int:

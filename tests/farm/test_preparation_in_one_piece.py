@@ -97,6 +97,6 @@ def test_mistakes_of_a_job_are_told_together(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path, clip="s3://bucket/a.mp4", audio_lag=1000.0)
-    assert main(["subject", "prepare", str(spec), "--json"]) == ExitCode.SPEC
+    assert main(["subject", "prepare", str(spec), "--json"]) == ExitCode.USAGE
     paths = {each["path"] for each in json.loads(capsys.readouterr().out)["error"]["mistakes"]}
     assert paths == {"spec.clip", "spec.audio_lag"}

@@ -73,5 +73,5 @@ def test_what_the_data_cannot_teach_is_told_with_its_own_error(
 def test_no_secret_travels_to_a_replica(settings: FarmSettings) -> None:
     from dataclasses import replace
 
-    secret = replace(settings, key="moda_secret", journal="postgresql://farm:secret@db/farm")
-    assert "secret" not in repr(StageWork.of(secret).settings.__reduce_ex__(4)[2])
+    secret = replace(settings, key="moda_hush-hush", journal="postgresql://farm:hush-hush@db/farm")
+    assert "hush-hush" not in repr(StageWork.of(secret).settings.__reduce_ex__(4)[2])
