@@ -90,6 +90,7 @@ class JobEvent(Enum):
     RENDERED = "rendered"  # every segment is committed or waived
     STITCHED = "stitched"
     DELIVERED = "delivered"
+    DONE = "done"  # work in one piece, which delivers what it makes
     PAUSE_ASKED = "pause asked"
     QUIET = "quiet"  # nothing of it runs any more
     RESUMED = "resumed"

@@ -13,14 +13,12 @@ from jobs.documents import FieldPath, with_fields
 from jobs.errors import SpecError
 from jobs.evaluate_spec import PLOTS_FOLDER, REPORT_FILES, EvaluateJob
 from jobs.evaluation_pairs import EvaluationPair, find_pairs
-from jobs.farm_spec import Farm
 from jobs.folders import FoundClips, find_clips, matches
-from jobs.kinds import EVALUATE_JOB, FARM, RENDER_JOB, SIMULATION, TRAIN_JOB
+from jobs.kinds import EVALUATE_JOB, RENDER_JOB, TRAIN_JOB
 from jobs.locations import builtin_name, is_s3, manifest_location, resolve_location, take_location
 from jobs.mistakes import mistake_at
 from jobs.places import JobPlaces, Place
 from jobs.reading import read_document, read_file, validated
-from jobs.simulation_spec import Simulation
 from jobs.spec import RenderJob
 from jobs.train_spec import BASE, WRITTEN_TO_SUBJECT, TrainJob, weights_manifest
 
@@ -393,25 +391,3 @@ def parse_evaluation(
     """
     document = read_document(text, json_only=json_only, where=where)
     return LoadedEvaluation(job=validated(document, EVALUATE_JOB, where=where), folder=folder)
-
-
-def load_simulation(path: Path) -> Simulation:
-    """Read a simulation from a YAML or JSON file.
-
-    Raises:
-        SpecError: The file cannot be read, or the simulation in it has mistakes.
-    """
-    text, _, json_only = read_file(path, SIMULATION)
-    where = str(path)
-    return validated(read_document(text, json_only=json_only, where=where), SIMULATION, where=where)
-
-
-def load_farm(path: Path) -> Farm:
-    """Read a farm from a YAML or JSON file.
-
-    Raises:
-        SpecError: The file cannot be read, or the farm in it has mistakes.
-    """
-    text, _, json_only = read_file(path, FARM)
-    where = str(path)
-    return validated(read_document(text, json_only=json_only, where=where), FARM, where=where)

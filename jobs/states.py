@@ -164,7 +164,7 @@ def _job_rows() -> Rows:
     yield from _rows("STITCHING", event.STITCHED, state.DELIVERING, R.WORK)
     yield from _rows("DELIVERING", event.DELIVERED, state.SUCCEEDED, R.WORK)
     # Work in one piece delivers what it makes.
-    yield from _rows("QUEUED RUNNING", event.DELIVERED, state.SUCCEEDED, R.WORK)
+    yield from _rows("QUEUED RUNNING", event.DONE, state.SUCCEEDED, R.WORK)
     yield from _rows("QUEUED RUNNING", event.PAUSE_ASKED, state.PAUSE_REQUESTED, R.USER)
     yield from _rows("PAUSE_REQUESTED PAUSED", event.PAUSE_ASKED, None, R.USER)
     yield from _rows("PAUSE_REQUESTED", event.QUIET, state.PAUSED, R.WORK)

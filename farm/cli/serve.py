@@ -23,9 +23,9 @@ from farm.cli.output import UsageError, libraries_quiet
 from farm.config import PoolSizes
 from jobs.access import Scope
 from jobs.errors import ExitCode, SettingsError
+from jobs.farm_files import load_farm
 from jobs.farm_spec import FarmSpec
 from jobs.installation import INSTALL_ALL
-from jobs.parse import load_farm
 
 if TYPE_CHECKING:
     from farm.api.server import ApiServer

@@ -13,7 +13,7 @@ from farm.cli.output import Terminal
 from farm.destinations import check_destination
 from farm.outputs import OutputFiles
 from jobs.errors import ExitCode
-from jobs.parse import load_simulation
+from jobs.farm_files import load_simulation
 from jobs.places import JobPlaces, Place, check_places
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def _settle_queued(farm: FarmState, job: JobEntry) -> None:
             farm, job, Reason(ReasonKind.CHOICE, "one of its takes is rendered once somebody has chosen it")
         )
     elif job.unsettled == 0 and job.request.is_whole:
-        move_job(farm, job, JobEvent.DELIVERED, Reason(ReasonKind.WORK, "all of it is done"))
+        move_job(farm, job, JobEvent.DONE, Reason(ReasonKind.WORK, "what it makes lies where it wants it"))
     elif job.unsettled == 0:
         text = "every segment is committed or waived"
         move_job(farm, job, JobEvent.RENDERED, Reason(ReasonKind.WORK, text))

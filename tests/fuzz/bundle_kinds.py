@@ -25,8 +25,8 @@ from farm.replay.reading import read_bundle
 from farm.replay.writing import write_bundle
 from farm.scheduling.scheduler import Scheduler
 from farm.scheduling.units import Stage, Unit
+from jobs.farm_files import load_farm
 from jobs.identity import sha256_of_file
-from jobs.parse import load_farm
 from stages.payloads import MESH_POINTS, TORSO_POINTS, PosedFace
 
 FARM: dict[str, Any] = {

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from jobs.errors import SpecError
+from jobs.farm_files import load_farm, load_simulation
 from jobs.farm_spec import FarmSpec
-from jobs.parse import load_farm, load_simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from jobs.errors import SpecError
-from jobs.parse import load_simulation
+from jobs.farm_files import load_simulation
 from jobs.simulation_spec import SimulationSpec
 
 JOB: dict[str, Any] = {"name": "film", "studio": "north", "subject": "actor-a", "segments": 10}

@@ -18,6 +18,8 @@ from jobs.journal_events import (
     SegmentCommitted,
     StateMoved,
     TakeDelivered,
+    WholeAdvanced,
+    WholeFinished,
 )
 from jobs.lifecycle import AttemptEvent, AttemptState, JobEvent, JobState, SegmentEvent, SegmentState
 from jobs.manifest import SegmentRecord
@@ -89,6 +91,40 @@ class WrittenFarm:
             at=at,
         )
         return job
+
+    def receive_whole(self, kind: str, title: str, *, studio: str = "north", **spec: Any) -> str:
+        """A job in one piece that is planned and runs."""
+        document = {
+            "apiVersion": "farm/v1",
+            "kind": kind,
+            "metadata": {"name": title, "project": "demo"},
+            "spec": spec,
+        }
+        submit = SubmitRequest(document=document, folder="/mnt/reel", studio=studio)
+        number = self.journal.ask(submit.model_dump_json(), token=f"test/{self._number}")
+        self._number += 1
+        self.journal.append(self._epoch, [], answers=[(number, '{"text": "it is taken in"}')])
+        job = f"{title}-{number}"
+        self._jobs[job] = JobState.RECEIVED
+        self._write(
+            JobReceived(job=job, studio=studio, document=document, folder="/mnt/reel"),
+            *self._moves(job, PLAN, JobEvent.VALIDATION_STARTED),
+            JobPlanned(job=job, plan_hash=SHA, takes=1, segments_per_take=1),
+            *self._moves(job, PLAN, JobEvent.PLANNED, JobEvent.QUEUED),
+        )
+        self.start(job, 0)
+        return job
+
+    def get_on(self, job: str, step: str, done: int, total: int) -> None:
+        """A job in one piece is so far."""
+        self._write(WholeAdvanced(job=job, step=step, done=done, total=total))
+
+    def make(self, job: str, *outputs: str, told: tuple[str, ...] = ()) -> None:
+        """A job in one piece is done."""
+        self._write(
+            WholeFinished(job=job, outputs=outputs, told=told, seconds=12.5),
+            *self._moves(job, WORK, JobEvent.DONE),
+        )
 
     def take_in(self) -> list[str]:
         """Whatever was asked and is not answered: jobs are taken in, everything else is done."""

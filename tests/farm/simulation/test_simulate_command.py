@@ -7,7 +7,7 @@ import pytest
 
 from farm.cli import main
 from jobs.errors import ExitCode
-from jobs.parse import load_simulation
+from jobs.farm_files import load_simulation
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "simulation.yaml"
 SMALL = """
