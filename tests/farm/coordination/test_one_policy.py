@@ -17,7 +17,7 @@ from farm.coordination.standing import standing
 from farm.execution.pools.messages import Refused
 from farm.execution.replica import Replica
 from farm.scheduling import failure_policy
-from farm.scheduling.units import Stage
+from farm.scheduling.units import RENDER_STAGES, Stage
 from infra.storage.folder import FolderStore
 from jobs.errors import (
     FarmError,
@@ -133,7 +133,7 @@ def test_a_store_that_does_not_answer_is_named_everywhere_and_waited_for(
     assert status(name, capsys)["waits"] is None
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", RENDER_STAGES)
 @pytest.mark.parametrize(
     "error",
     [
@@ -171,7 +171,7 @@ def test_a_window_or_face_that_waits_says_why_and_is_charged_to_nobody(
     assert farm.job(name).state is JobState.SUCCEEDED
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", RENDER_STAGES)
 def test_what_a_stage_reports_again_and_again_is_given_up_within_one_budget(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, stage: Stage
 ) -> None:
@@ -187,7 +187,7 @@ def test_what_a_stage_reports_again_and_again_is_given_up_within_one_budget(
     assert stage is not Stage.MOTION or len(met) == 3
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", RENDER_STAGES)
 def test_what_machine_after_machine_fails_over_is_given_up_after_a_trial_alone(
     farm: SmallFarm, monkeypatch: pytest.MonkeyPatch, stage: Stage
 ) -> None:

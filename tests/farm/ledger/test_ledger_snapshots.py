@@ -43,7 +43,7 @@ def test_a_snapshot_and_the_rest_are_the_fold_of_all(
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{}", "[]", '{"schema_version": "farm.ledger/v9", "sequence": 1, "jobs": []}']
+    "body", ["", "{}", "[]", '{"schema_version": "farm.ledger/v99", "sequence": 1, "jobs": []}']
 )
 def test_what_is_no_snapshot_is_refused(body: str) -> None:
     with pytest.raises(JournalCorrupt):

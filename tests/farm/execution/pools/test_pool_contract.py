@@ -9,7 +9,7 @@ from driven_pools import DrivenPools, Tasks
 from fake_stages import FakeStages, Fault
 
 from farm.execution.pools.messages import Began, Finished, Gone, Joined, Refused, StoppedAsAsked, TakenBack
-from farm.scheduling.units import Stage
+from farm.scheduling.units import RENDER_STAGES, Stage
 from jobs.errors import Retry, SegmentFailed, SegmentRejected, SubjectRefused, WeightsMismatch
 from jobs.spec import InspectionPolicy
 
@@ -36,7 +36,7 @@ def test_every_stage_works_for_whatever_comes_and_says_when_it_begins(
     for stage, task in given.items():
         assert isinstance(pools.end(task.key), Finished), stage
         assert isinstance(pools.told(task.key)[0], Began)
-    assert sorted(joined.stage for joined in pools.of(Joined)) == sorted(Stage)
+    assert sorted(joined.stage for joined in pools.of(Joined)) == sorted(RENDER_STAGES)
     assert [joined.replica for joined in pools.joined()] == ["render-1"]
 
 

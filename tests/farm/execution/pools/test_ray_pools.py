@@ -24,7 +24,7 @@ from farm.execution.pools.messages import (
     TakenBack,
     TaskAdvanced,
 )
-from farm.scheduling.units import Stage
+from farm.scheduling.units import RENDER_STAGES, Stage
 from jobs.errors import ClusterUnavailable, ReplicaLost
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
@@ -314,7 +314,7 @@ def test_recovery_from_a_killed_replica_is_quick(
 @pytest.mark.slow
 def test_every_stage_of_the_pools_is_named_by_its_number(start_ray: StartPools) -> None:
     pools = start_ray(render=2, every_stage=True)
-    for stage in Stage:
+    for stage in RENDER_STAGES:
         pools.joined(stage, count=2 if stage is Stage.RENDER else 1)
     assert sorted(joined.replica for joined in pools.of(Joined)) == [
         "face-1",
