@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -38,6 +38,65 @@ app = typer.Typer(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareOptions:
+    """What the command line says of a clip or a photo; nothing where a job's file says it."""
+
+    name: Annotated[str | None, option("--name", "N", "Name of the subject.")] = (None,)
+    consent: Annotated[
+        Path | None, option("--consent", "FILE", "The document in which the person agrees.")
+    ] = (None,)
+    out: Annotated[Path | None, option("--out", "DIR", "Folder of the subject package.")] = (None,)
+    audio_lag: Annotated[
+        float | None,
+        option(
+            "--audio-lag",
+            "N",
+            "Frames of 40 ms, in parts of one, by which the sound lags the lips; 0 leaves it. Default: found out.",
+            least=-250,
+            most=250,
+        ),
+    ] = (None,)
+    audio_track: Annotated[
+        str | None,
+        option(
+            "--audio-track",
+            "N",
+            "The audio track to hear: its number, from 1, or its language tag. Default: the first with sound.",
+        ),
+    ] = (None,)
+
+    def preparing(self, source: Path, *, overwrite: bool) -> Preparing:
+        """What is prepared from what.
+
+        Args:
+            source: The clip, the photo, or the file of a job.
+            overwrite: Whether what the folder holds of another subject is removed.
+
+        Raises:
+            UsageError: Options are missing, or stand beside a job.
+            SpecError: The job has mistakes.
+        """
+        if source.suffix.lower() not in _SPECS:
+            return Preparing(
+                clip=source,
+                name=_needed(self.name, "--name"),
+                consent=_needed(self.consent, "--consent"),
+                out=_needed(self.out, "--out"),
+                audio_lag=self.audio_lag,
+                audio_track=_number_or_language(self.audio_track),
+                overwrite=overwrite,
+                fields=("CLIP|PHOTO", "--consent", "--out"),
+            )
+        if self != PrepareOptions():
+            raise UsageError(
+                "SPEC says what is prepared, and so do the options",
+                where="command line",
+                hint="give one of them: a job's file, or a clip with --name, --consent and --out",
+            )
+        return load_preparation(source, overwrite=overwrite).preparing
+
+
 @command(app, "prepare")
 def _prepare(
     run: Run,
@@ -49,49 +108,14 @@ def _prepare(
             "A video of the subject speaking, one photo, or a prepare job: a YAML or JSON file.",
         ),
     ],
-    name: Annotated[str | None, option("--name", "N", "Name of the subject.")] = None,
-    consent: Annotated[
-        Path | None, option("--consent", "FILE", "The document in which the person agrees.")
-    ] = None,
-    out: Annotated[Path | None, option("--out", "DIR", "Folder of the subject package.")] = None,
-    audio_lag: Annotated[
-        float | None,
-        option(
-            "--audio-lag",
-            "N",
-            "Frames of 40 ms, in parts of one, by which the sound lags the lips; 0 leaves it. Default: found out.",
-            least=-250,
-            most=250,
-        ),
-    ] = None,
-    audio_track: Annotated[
-        str | None,
-        option(
-            "--audio-track",
-            "N",
-            "The audio track to hear: its number, from 1, or its language tag. Default: the first with sound.",
-        ),
-    ] = None,
+    options: PrepareOptions,
     overwrite: OverwriteOption = False,
 ) -> ExitCode:
     """Prepare a subject from a clip: package, training data and a quality report. From a photo: package and report.
 
     A run that was stopped goes on when it is started again with the same inputs.
     """
-    if clip.suffix.lower() in _SPECS:
-        given = (name, consent, out, audio_lag, audio_track)
-        preparing = _of_job(clip, is_more_given=any(each is not None for each in given), overwrite=overwrite)
-    else:
-        preparing = Preparing(
-            clip=clip,
-            name=_needed(name, "--name"),
-            consent=_needed(consent, "--consent"),
-            out=_needed(out, "--out"),
-            audio_lag=audio_lag,
-            audio_track=_number_or_language(audio_track),
-            overwrite=overwrite,
-            fields=("CLIP|PHOTO", "--consent", "--out"),
-        )
+    preparing = options.preparing(clip, overwrite=overwrite)
     with libraries_quiet(), StepBars(run.terminal) as bars:
         report = prepare_package(
             preparing, progress=lambda step, done, total: bars.show(str(step), done=done, total=total)
@@ -103,16 +127,6 @@ def _prepare(
         package = SubjectPackage.load(preparing.out)
     _show(report, out=preparing.out, package=package, terminal=run.terminal)
     return ExitCode.OK
-
-
-def _of_job(spec: Path, *, is_more_given: bool, overwrite: bool) -> Preparing:
-    if is_more_given:
-        raise UsageError(
-            "SPEC says what is prepared, and so do the options",
-            where="command line",
-            hint="give one of them: a job's file, or a clip with --name, --consent and --out",
-        )
-    return load_preparation(spec, overwrite=overwrite).preparing
 
 
 def _needed(value: GivenT | None, name: str) -> GivenT:

@@ -216,7 +216,11 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
         return RequestAnswer(
             job=name, text=tried if count else "nothing of it was given up; it stays as it is"
         )
-    run = farm.runs[name]
+    return _change_segments(farm, request)
+
+
+def _change_segments(farm: CoordinatorState, request: WaiveRequest | RequeueRequest) -> RequestAnswer:
+    name, run = request.job, farm.runs[request.job]
     segments = run.numbers_of_frames(request.first_frame, request.stop_frame)
     if not segments:
         raise RequestRefused(
@@ -238,7 +242,6 @@ def _change(farm: CoordinatorState, request: AnyRequest) -> RequestAnswer:
             )
         farm.tell(Waive(name, wanted))
         return RequestAnswer(job=name, text=f"the master does without {len(wanted)} segments")
-    assert isinstance(request, RequeueRequest)
     count = len(farm.scheduler.requeued_of(name, segments))
     farm.tell(Requeue(name, segments))
     return RequestAnswer(job=name, text=f"{count} of {len(segments)} segments are back in line")
