@@ -42,11 +42,11 @@ app = typer.Typer(
 class PrepareOptions:
     """What the command line says of a clip or a photo; nothing where a job's file says it."""
 
-    name: Annotated[str | None, option("--name", "N", "Name of the subject.")] = (None,)
+    name: Annotated[str | None, option("--name", "N", "Name of the subject.")] = None
     consent: Annotated[
         Path | None, option("--consent", "FILE", "The document in which the person agrees.")
-    ] = (None,)
-    out: Annotated[Path | None, option("--out", "DIR", "Folder of the subject package.")] = (None,)
+    ] = None
+    out: Annotated[Path | None, option("--out", "DIR", "Folder of the subject package.")] = None
     audio_lag: Annotated[
         float | None,
         option(
@@ -56,7 +56,7 @@ class PrepareOptions:
             least=-250,
             most=250,
         ),
-    ] = (None,)
+    ] = None
     audio_track: Annotated[
         str | None,
         option(
@@ -64,7 +64,7 @@ class PrepareOptions:
             "N",
             "The audio track to hear: its number, from 1, or its language tag. Default: the first with sound.",
         ),
-    ] = (None,)
+    ] = None
 
     def preparing(self, source: Path, *, overwrite: bool) -> Preparing:
         """What is prepared from what.
