@@ -245,8 +245,8 @@ def wait_for_jobs(
         records.append(_as_record(job.job, job.state, masters=masters, error=ending))
     if not terminal.result({"ok": not errors, "jobs": records}):
         for job in jobs:
-            for master in job.masters:
-                terminal.out.print(master.location, style="bold", markup=False)
+            for place in (*(master.location for master in job.masters), *job.made):
+                terminal.out.print(place, style="bold", markup=False)
         for error in errors:
             terminal.error(error)
     return errors[0].exit_code if errors else ExitCode.OK
