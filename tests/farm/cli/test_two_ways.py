@@ -48,11 +48,13 @@ def test_a_job_from_its_file_to_the_file_of_its_master(
     assert way.told("list")[1]["jobs"][0] | {"reason": "", "code": ""} == {
         "job": "hello-1",
         "studio": "default",
+        "kind": "RenderJob",
         "state": "held",
         "reason": "",
         "code": "",
         "segments": 1,
         "settled": 0,
+        "work": None,
     }
     delivered(farm, tmp_path, "hello-2")
     assert way.run("list") == ExitCode.OK
