@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "schema": (("schema", "RenderJob"), "jobs.spec.RenderJob.model_json_schema"),
     "subject prepare": (
         ("subject", "prepare", "a.mp4", "--name", "jane", "--consent", "a.pdf", "--out", "OUT"),
-        "farm.cli.subject.check_places",
+        "farm.cli.subject.prepare_package",
     ),
     "subject table": (("subject", "table", "OUT"), "stages.subject.quality_report.QualityReport.load"),
     "serve": (("serve", "--until-done", "--port", "0"), "farm.shared_farm.run_farm"),
