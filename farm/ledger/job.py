@@ -66,7 +66,7 @@ class LedgerJob:
         max_gpu_seconds: What it may spend, where that was noted since it came.
         bundles: Where the replay bundle of a segment lies.
         delivered: Takes that are delivered.
-        advanced: How far it is, where it is done in one piece.
+        advanced: How far it is, where it is done in one piece; nothing once it is done.
         made: What it made then.
         waits: What waits for something that does not answer, since it last got on.
         error: What ended it, as `FarmError.as_record` tells it.

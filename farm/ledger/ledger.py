@@ -203,6 +203,8 @@ def _take_of_job(job: LedgerJob, event: JobEvents) -> None:
         job.advanced, job.waits = event, None
     elif isinstance(event, WholeFinished):
         job.made, job.told, job.waits = event.outputs, event.told, None
+        # A step that was the last one heard of would read as if some of it were left.
+        job.advanced = None
         job.seconds += event.seconds
     elif isinstance(event, JobWaits):
         job.waits = event
