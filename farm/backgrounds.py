@@ -8,8 +8,9 @@ from typing import Final
 
 from infra.fetch import fetch_file
 from jobs.background_spec import is_colour
-from jobs.errors import InputError, SubjectRefused
+from jobs.errors import InputChanged, InputError, SubjectRefused
 from jobs.identity import sha256_of_file
+from jobs.installation import INSTALL_ALL
 from jobs.parse import LoadedJob
 from jobs.picture_extras import PictureExtras
 from stages.encode.draft_mark import DRAFT_MARK
@@ -45,14 +46,44 @@ def read_job_background(loaded: LoadedJob, *, cache: Path) -> JobBackground | No
     if wanted is None or is_colour(wanted):
         return None if wanted is None else JobBackground(source=wanted, identity=wanted)
     path = fetch_file(wanted, cache=cache, where=_FIELD)
-    # Imported here: most jobs have none, and Pillow and OpenCV take long to load.
+    # Imported here: most jobs have none, and OpenCV takes long to load.
     from stages.warp.background import read_background
 
+    identity = sha256_of_file(path)
     try:
         told = read_background(str(path))[1]
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"reading a picture needs {error.name}, which is not installed",
+            where=_FIELD,
+            code="picture_reader_missing",
+            hint=INSTALL_ALL,
+        ) from error
     except SubjectError as error:
         raise InputError(error.what, where=_FIELD, hint=error.hint, code=error.code) from error
-    return JobBackground(source=str(path), identity=sha256_of_file(path), told=told)
+    check_unchanged(str(path), sha256=identity)
+    return JobBackground(source=str(path), identity=identity, told=told)
+
+
+def check_unchanged(source: str, *, sha256: str) -> None:
+    """See that a background is still the one that a job was planned with: what is drawn goes under the key of that one.
+
+    Args:
+        source: A colour, or the path of a picture.
+        sha256: Of the picture's file then.
+
+    Raises:
+        InputChanged: It is another picture, or there is none any more.
+    """
+    if is_colour(source):
+        return
+    path = Path(source)
+    if not path.is_file() or sha256_of_file(path) != sha256:
+        raise InputChanged(
+            f"the picture '{path.name}' is not what it was when the job was planned",
+            where=_FIELD,
+            hint="put it back and retry the job, or submit it again with the new one",
+        )
 
 
 def check_cut_out(subject: str, *, why_not: str) -> None:

@@ -13,7 +13,7 @@ from jobs.version import engine_version
 _PACKAGES: Final = ("jobs", "stages")
 """Our packages whose code decides bytes: what is planned, and what is made."""
 
-_LIBRARIES: Final = ("av", "numpy", "scipy", "torch")
+_LIBRARIES: Final = ("av", "numpy", "opencv-python-headless", "scipy", "torch")
 """Libraries whose release decides bytes."""
 
 

@@ -260,6 +260,7 @@ def _setup_of(loaded: LoadedJob, *, cast: Cast, plan: RenderPlan, store: ObjectS
         device_kind=plan.identities.device_kind,
         draft=loaded.job.spec.output.draft,
         background="" if cast.background is None else cast.background.source,
+        background_identity="" if cast.background is None else cast.background.identity,
     )
 
 

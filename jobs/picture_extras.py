@@ -26,5 +26,10 @@ class PictureExtras:
 
 
 def is_draft(document: Mapping[str, Any]) -> bool:
-    """Whether the pictures of a render job, as the journal has it, carry a mark that they are a draft."""
-    return bool((document["spec"].get("output") or {}).get("draft"))
+    """Whether the pictures of a render job carry a mark that they are a draft.
+
+    The document is as the journal has it: also of a job that was refused, which may lack anything.
+    """
+    spec = document.get("spec")
+    output = spec.get("output") if isinstance(spec, Mapping) else None
+    return isinstance(output, Mapping) and bool(output.get("draft"))

@@ -56,10 +56,12 @@ def follow_up(farm: CoordinatorState) -> None:
 def forget_ended(farm: CoordinatorState) -> None:
     """Drop jobs that have ended and of which nothing runs any more.
 
-    Their places are free at once, unless a master is still being written there.
+    Their places are free at once, unless something is still being written there.
     """
     for name, entry in tuple(farm.scheduler.jobs.items()):
-        if entry.state.is_terminal and not entry.finishing and name not in farm.finishing:
+        # A job in one piece writes where it wants it while it runs.
+        writes = entry.finishing or name in farm.finishing or (name in farm.whole and entry.attempts)
+        if entry.state.is_terminal and not writes:
             farm.places.remove(name)
         if entry.state.is_terminal and not entry.attempts and not entry.finishing:
             farm.tell(Forget(name))

@@ -130,6 +130,7 @@ def give_up(farm: CoordinatorState, name: str, error: FarmError, *, attempt: Att
             _fail_in_scheduler(farm, name, error, attempt=attempt)
         else:
             farm.runs.pop(name, None)
+            farm.whole.pop(name, None)
             farm.places.remove(name)
             _fail_in_journal(farm, name, error)
     if mishap.error is None and (not farm.is_in_doubt or _is_sound(farm)):

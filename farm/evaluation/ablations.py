@@ -246,10 +246,15 @@ def _row(
         label=variant.label,
         ours=_over_seeds(figures, fmean),
         paper={},
-        spread=_over_seeds(figures, stdev) if len(figures) > 1 else {},
+        spread=_over_seeds(figures, _spread) if len(figures) > 1 else {},
         steps=reports[0].steps,
         best_steps=tuple(report.best_step for report in reports),
     )
+
+
+def _spread(values: list[float]) -> float:
+    """Standard deviation; no number where a value is none, as of a truth held against itself."""
+    return stdev(values) if all(map(math.isfinite, values)) else math.nan
 
 
 def _over_seeds(figures: Sequence[Figures], summary: Callable[[list[float]], float]) -> Figures:

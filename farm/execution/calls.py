@@ -35,6 +35,7 @@ class ReplicaSetup:
         device_kind: Kind of processor that the plan names, on which alone its segments are rendered; empty: on any.
         draft: Every picture carries a mark that says so.
         background: What is behind the person: a colour, or the path of a picture; empty: their own background.
+        background_identity: The colour, or the hash of the picture's file.
     """
 
     weights: SharedWeights
@@ -47,6 +48,7 @@ class ReplicaSetup:
     device_kind: str = ""
     draft: bool = False
     background: str = ""
+    background_identity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

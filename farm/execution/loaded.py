@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from farm.backgrounds import check_unchanged
 from farm.execution.calls import Call, FaceCall, ReplicaSetup, Result, SegmentCall, SketchCall, WindowCall
 from farm.execution.committed import keep_link
 from farm.execution.inspecting import inspection_record, keep_inspection, rejection
@@ -188,9 +189,12 @@ class LoadedRender:
         if not setup.background:
             yield from self.renderer.render(call.face, **span)
             return
+        check_unchanged(setup.background, sha256=setup.background_identity)
         for drawn, changed in self.renderer.render_before(call.face, background=setup.background, **span):
             shown.append(changed)
             yield drawn
+        # It was read in between.
+        check_unchanged(setup.background, sha256=setup.background_identity)
 
     def close(self) -> None:
         """Close the inspector."""

@@ -23,6 +23,7 @@ SCHEMA: Final = "farm.bundle/v3"
 RECORD_NAME = "bundle.json"
 FACE_NAME = "face.safetensors"
 SUBJECTS_NAME = "subjects"
+BACKGROUND_NAME: Final = "background"
 
 MOST_FRAMES = 1_000  # of a segment and its context; it has 50
 MOST_FILES = 200
@@ -138,7 +139,8 @@ class BundleRecord(ManifestModel):
         lead: How many frames of the posed face come before these.
         face_frames: Frames of the posed face.
         key, inspection_key: Where the farm would have committed it.
-        profile, fps, inspection, form, draft, background: What its replica was set up with.
+        profile, fps, inspection, form, draft: What its replica was set up with.
+        background: The colour behind the person, or the name of the picture in the bundle; empty: their own background.
         subject: Folder of the subject package in the bundle.
         weights_sha256: The shared weights that the farm had; none of them draws a segment.
         failure: Why it was given up.
@@ -163,7 +165,7 @@ class BundleRecord(ManifestModel):
     inspection: InspectionPolicy
     form: NetworkForm = NetworkForm.EXACT
     draft: bool = False
-    background: str = ""
+    background: Annotated[str, Field(pattern=rf"^(#[0-9a-f]{{6}}|{BACKGROUND_NAME})?$")] = ""
     subject: FilePath
     weights_sha256: dict[str, Sha256]
     failure: Failure

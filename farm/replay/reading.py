@@ -19,7 +19,15 @@ from farm.crashes import text_of
 from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Task
 from farm.execution.stages import SharedWeights
-from farm.replay.bundle import FACE_NAME, MOST_FILES, RECORD_NAME, SCHEMA, BundleRecord, FileRecord
+from farm.replay.bundle import (
+    BACKGROUND_NAME,
+    FACE_NAME,
+    MOST_FILES,
+    RECORD_NAME,
+    SCHEMA,
+    BundleRecord,
+    FileRecord,
+)
 from farm.scheduling.units import Stage, Unit
 from jobs.errors import BundleUnusable
 from jobs.identity import sha256_of_file
@@ -50,7 +58,10 @@ class ReplayBundle:
             weights: The shared weights of this machine; a segment is drawn without them.
             store: Address of the store that takes the segment in place of the farm's.
         """
-        record = self.record
+        record, hashes = self.record, {file.path: file.sha256 for file in self.record.files}
+        background = record.background
+        if background == BACKGROUND_NAME:
+            background = str(self.folder / BACKGROUND_NAME)
         return Task(
             key=f"{record.job}/{record.take}/{record.index}",
             job=record.job,
@@ -64,7 +75,8 @@ class ReplayBundle:
                 inspection=record.inspection,
                 form=record.form,
                 draft=record.draft,
-                background=record.background,
+                background=background,
+                background_identity=hashes.get(BACKGROUND_NAME, background),
             ),
             call=SegmentCall(
                 face=self.face,
@@ -87,7 +99,8 @@ def read_bundle(folder: Path) -> ReplayBundle:
     """
     record = _read_record(folder)
     listed = {file.path: file for file in record.files}
-    if len(listed) != len(record.files) or FACE_NAME not in listed:
+    is_bare = record.background == BACKGROUND_NAME and BACKGROUND_NAME not in listed
+    if len(listed) != len(record.files) or FACE_NAME not in listed or is_bare:
         raise _bad(folder, "its list of files is wrong")
     strays = _found(folder) - set(listed) - {RECORD_NAME}
     if strays:

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from farm.execution.calls import SegmentCall
 from farm.execution.pools.messages import Task
 from farm.replay.bundle import (
+    BACKGROUND_NAME,
     FACE_NAME,
     MOST_TRIES,
     RECORD_NAME,
@@ -23,6 +24,7 @@ from farm.replay.bundle import (
     TryRecord,
 )
 from farm.translation import translated
+from jobs.background_spec import is_colour
 from jobs.errors import DiskFull, OutputUnwritable
 from jobs.identity import sha256_of_file
 from jobs.spec import Profile
@@ -123,7 +125,7 @@ def _fill(
         inspection=task.setup.inspection,
         form=task.setup.form,
         draft=task.setup.draft,
-        background=task.setup.background,
+        background=_copy_background(task.setup.background, partial),
         subject=subject,
         weights_sha256=weights,
         failure=failure,
@@ -146,6 +148,16 @@ def _copy_subject(package: Path, bundle: Path) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     return f"{SUBJECTS_NAME}/{package.name}"
+
+
+def _copy_background(background: str, bundle: Path) -> str:
+    """What the bundle says of it; a picture is copied, if it is still there."""
+    if not background or is_colour(background):
+        return background
+    if not Path(background).is_file():
+        return ""
+    shutil.copyfile(background, bundle / BACKGROUND_NAME)
+    return BACKGROUND_NAME
 
 
 def _files(bundle: Path) -> list[FileRecord]:

@@ -21,7 +21,15 @@ from farm.watching.playlists import Piece, StreamedQuality, media_playlist, mult
 from farm.watching.watched_take import WatchedTake
 from infra.fetch import fetch_file
 from infra.storage import ObjectStore
-from jobs.errors import DiskFull, InputChanged, InputNotFound, ObjectNotFound, Retry, SegmentDivergence
+from jobs.errors import (
+    DiskFull,
+    InputChanged,
+    InputError,
+    InputNotFound,
+    ObjectNotFound,
+    Retry,
+    SegmentDivergence,
+)
 from jobs.framerate import FRAME_RATE
 from jobs.identity import sha256_of_record
 from jobs.parse import parse_job
@@ -122,7 +130,11 @@ class TakeFiles:
     def _captions(self, view: WatchedTake, sound: SoundPieces) -> Captions | None:
         """The captions of the job's masters; None where there are none."""
         loaded = parse_job(view.document_json, folder=Path(view.job_folder), where=view.job)
-        captions = read_job_captions(loaded, cache=self._cache)
+        try:
+            captions = read_job_captions(loaded, cache=self._cache)
+        except InputError:
+            # They were taken away or changed since: the pictures are watched without them.
+            return None
         return None if captions is None else captions.within(frame_count=sound.frame_count, fps=FRAME_RATE)
 
     def _main(self, view: WatchedTake) -> str:

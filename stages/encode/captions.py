@@ -22,6 +22,9 @@ LARGEST_BYTES: Final = 1_000_000
 LONGEST_CUE: Final = 2_000
 """Characters of one cue, its marks included; a screen holds two hundred."""
 
+MOST_AT_ONCE: Final = 8
+"""Cues that are shown at the same time: each stands below the others, in every span between two of their times."""
+
 _MILLISECONDS: Final = 1000
 _TIME: Final = r"(-?)(?:(\d{1,4}):)?(\d{1,4}):(\d{1,4})[.,](\d{3})"
 _TIMES: Final = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s+(.*))?\s*", re.ASCII)
@@ -227,8 +230,10 @@ def _blocks(text: str) -> Iterator[list[str]]:
 
 def _cues(blocks: Iterator[list[str]], *, form: CaptionsWritten) -> Iterator[Cue]:
     before, number = 0, 0
+    ends_ms: list[int] = []
     for block in blocks:
-        if form == "vtt" and _ARROW not in block[0] and block[0].split()[0] in _BLOCKS_WITHOUT_CUES:
+        is_timed = any(_ARROW in line for line in block)
+        if form == "vtt" and not is_timed and block[0].split()[0] in _BLOCKS_WITHOUT_CUES:
             continue
         number += 1
         cue = _cue(block, number=number, form=form)
@@ -240,6 +245,9 @@ def _cues(blocks: Iterator[list[str]], *, form: CaptionsWritten) -> Iterator[Cue
                 hint="sort the cues by their starts",
             )
         before = cue.start_ms
+        ends_ms = [*(end_ms for end_ms in ends_ms if end_ms > cue.start_ms), cue.end_ms]
+        if len(ends_ms) > MOST_AT_ONCE:
+            raise _bad_cue(number, f"is shown while {MOST_AT_ONCE} others are: no screen holds more at once")
         yield cue
 
 

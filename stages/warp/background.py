@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.geometry.canonical import CANVAS
-from stages.subject.photo_file import read_photo
 from stages.warp.plate import Picture
 
 Floats = NDArray[np.float32]
@@ -95,6 +94,9 @@ def read_background(source: str) -> tuple[Picture, tuple[str, ...]]:
     if source.startswith("#"):
         colour_3 = np.array(list(bytes.fromhex(source[1:])), dtype=np.uint8)
         return np.broadcast_to(colour_3, (CANVAS, CANVAS, 3)).copy(), ()
+    # Imported here: Pillow reads pictures, and a render without one does without it.
+    from stages.subject.photo_file import read_photo
+
     photo = read_photo(Path(source))
     height, width = photo.picture_HW3.shape[:2]
     side = min(height, width)

@@ -67,6 +67,27 @@ def test_another_picture_under_the_same_name_is_another_background(
     assert len(seen[0][0]) == 64
 
 
+@pytest.mark.usefixtures("cut_out")
+def test_a_picture_that_is_another_while_the_job_runs_is_never_drawn(
+    make_job: Any, render: Any, tmp_path: Path, stages: FakeStages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = tmp_path / "room.png"
+    loaded = make_job(output={"uri": "out/hello.mp4", "background": "room.png"})
+    Image.new("RGB", (64, 64), (200, 40, 40)).save(room)
+    begun = stages.strike
+
+    def strike(self: FakeStages, stage: str, frame: int) -> str:
+        if stage == "render":
+            Image.new("RGB", (64, 64), (40, 40, 200)).save(room)
+        return begun.__func__(self, stage, frame)  # type: ignore[attr-defined,no-any-return]
+
+    monkeypatch.setattr(FakeStages, "strike", strike)
+    with pytest.raises(FarmError) as refused:
+        render(loaded)
+    assert refused.value.code == "input_changed"
+    assert not (tmp_path / "out" / "hello.mp4").exists()
+
+
 def test_a_subject_that_was_not_cut_out_is_refused_with_the_reason(
     write_speech: Any, make_job: Any, render: Any, stages: FakeStages
 ) -> None:

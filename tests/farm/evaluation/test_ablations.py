@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from farm.cli import main
-from farm.evaluation.ablations import TABLES, AblationRequest, AblationRow, AblationTable, run_ablations
+from farm.evaluation.ablations import (
+    TABLES,
+    AblationRequest,
+    AblationRow,
+    AblationTable,
+    _spread,
+    run_ablations,
+)
 from farm.evaluation.markdown import ablations_page, conclusion
 from farm.evaluation.published import ABLATIONS
 from farm.training.progress import TrainingReport
@@ -185,6 +192,11 @@ def test_a_table_is_json_whatever_was_measured() -> None:
     (row,) = json.loads(json.dumps(record, allow_nan=False))["rows"]
     assert row["ours"] == {"psnr": "inf", "tcm": None, "ssim": 1.0}
     assert (row["label"], row["paper"], row["steps"]) == ("ground truth", {}, None)
+
+
+def test_a_figure_that_is_no_number_has_no_spread() -> None:
+    assert math.isnan(_spread([1.0, math.inf]))
+    assert _spread([1.0, 3.0]) == pytest.approx(math.sqrt(2))
 
 
 def test_the_tables_say_which_way_the_contradiction_fell() -> None:

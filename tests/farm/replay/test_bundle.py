@@ -45,6 +45,33 @@ def test_a_bundle_gives_back_the_task(bundle: Any, segment_task: Task) -> None:
     assert replace(theirs, face=ours.face) == ours
 
 
+def test_what_is_behind_the_person_travels_with_the_segment(
+    bundle: Any, segment_task: Task, tmp_path: Path
+) -> None:
+    room = tmp_path / "room.png"
+    room.write_bytes(b"a picture")
+    sha256 = hashlib.sha256(b"a picture").hexdigest()
+    for background, identity in (("#00b140", "#00b140"), (str(room), sha256)):
+        setup = replace(segment_task.setup, background=background, background_identity=identity)
+        folder = bundle(task=replace(segment_task, setup=setup))
+        room.unlink(missing_ok=True)
+        read = read_bundle(folder).task(weights=setup.weights, store="/elsewhere").setup
+        assert read.background_identity == identity
+        held = Path(read.background)
+        assert read.background == background or held.read_bytes() == b"a picture"
+        assert not held.is_absolute() or held.is_relative_to(folder)
+        room.write_bytes(b"a picture")
+
+
+@pytest.mark.parametrize("background", ["/etc/hostname", "../room.png", "background"])
+def test_a_bundle_names_no_picture_but_the_one_it_holds(bundle: Any, background: str) -> None:
+    folder = bundle()
+    rewrite(folder, background=background)
+    with pytest.raises(BundleUnusable) as refused:
+        read_bundle(folder)
+    assert refused.value.code == "bad_bundle"
+
+
 def test_numbers_that_are_none_are_kept(bundle: Any, segment_task: Task) -> None:
     # They may be why the segment failed.
     segment_task.call.face.mesh_TN3[2, 5] = np.nan

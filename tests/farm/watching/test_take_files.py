@@ -347,3 +347,14 @@ def test_captions_are_a_rendition_that_plays_with_the_times_of_the_master(
     assert kinds == {"video", "audio", "subtitle"}
     times, _, _ = played(path)
     assert len(times) == 117
+
+
+def test_a_take_whose_captions_were_taken_away_is_watched_without(farm: SmallFarm, tmp_path: Path) -> None:
+    words = farm.folder / "hello.vtt"
+    words.write_text("WEBVTT\n\n00:01.000 --> 00:03.000\nWords.\n")
+    job = farm.submit(output={"uri": "out/hello.mp4", "captions": "hello.vtt"})
+    farm.run()
+    words.unlink()
+    path = saved(files_of(farm), farm, job, tmp_path / "played")
+    assert "SUBTITLES" not in path.read_text()
+    assert len(played(path)[0]) == 117

@@ -124,6 +124,27 @@ def test_a_hostile_file_is_refused(data: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+def test_a_screen_that_would_be_full_of_cues_is_refused() -> None:
+    def piled(count: int) -> bytes:
+        lines = [
+            f"00:00:{number // 1000:02d},{number % 1000:03d} --> 00:59:00,000\nWord.\n"
+            for number in range(count)
+        ]
+        return "\n".join(lines).encode()
+
+    assert len(captions_of(piled(8), form="srt").shown()) == 8
+    with pytest.raises(CaptionsError, match="cue 9 is shown while 8 others are"):
+        captions_of(piled(9), form="srt")
+
+
+@pytest.mark.parametrize("first", ["NOTE", "REGION 5", "STYLE"])
+def test_a_cue_that_players_may_show_is_not_taken_for_a_note(first: str) -> None:
+    cue = f"WEBVTT\n\n{first}\n00:01.000 --> 00:02.000\nHello\n"
+    assert [each.text for each in captions_of(cue.encode(), form="vtt").cues] == ["Hello"]
+    with pytest.raises(CaptionsError):
+        captions_of(cue.replace(f"{first}\n", f"{first}\nmore\n").encode(), form="vtt")
+
+
 @given(data=st.one_of(st.binary(max_size=300), st.text(alphabet="0123:,.-> \nWEBVTNOa<&", max_size=300)))
 @settings(deadline=None)
 def test_whatever_is_handed_in_is_read_or_refused(data: bytes | str) -> None:
