@@ -26,7 +26,8 @@ _ROTATION: Final = slice(0, 3)
 """Yaw, pitch and roll among the channels of head and torso."""
 
 _PENALTY: Final = 0.1
-"""On the squared weights of features of unit variance. Of .03 to 1, over speakers left out, .1 and .3 told most."""
+"""On the squared weights of features of unit variance. Of .03 to 1, over speakers left out, .1 and .3 told most; the
+study decided between the two."""
 
 _LARGEST: Final = 8.0
 """A moment counts as at most so many times its clip's mean: what is more is one gesture, or the tracker's."""

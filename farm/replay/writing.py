@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import ValidationError
 from safetensors.numpy import save
 
-from farm.execution.calls import SegmentCall
+from farm.backgrounds import check_unchanged
+from farm.execution.calls import ReplicaSetup, SegmentCall
 from farm.execution.pools.messages import Task
 from farm.replay.bundle import (
     BACKGROUND_NAME,
@@ -125,7 +126,7 @@ def _fill(
         inspection=task.setup.inspection,
         form=task.setup.form,
         draft=task.setup.draft,
-        background=_copy_background(task.setup.background, partial),
+        background=_copy_background(task.setup, partial),
         subject=subject,
         weights_sha256=weights,
         failure=failure,
@@ -150,13 +151,15 @@ def _copy_subject(package: Path, bundle: Path) -> str:
     return f"{SUBJECTS_NAME}/{package.name}"
 
 
-def _copy_background(background: str, bundle: Path) -> str:
-    """What the bundle says of it; a picture is copied, if it is still there."""
-    if not background or is_colour(background):
-        return background
-    if not Path(background).is_file():
-        return ""
-    shutil.copyfile(background, bundle / BACKGROUND_NAME)
+def _copy_background(setup: ReplicaSetup, bundle: Path) -> str:
+    """What the bundle says of it; a picture is copied.
+
+    Raises InputChanged: it is gone, or another one: a replay before it would show what the segment did not.
+    """
+    if not setup.background or is_colour(setup.background):
+        return setup.background
+    check_unchanged(setup.background, sha256=setup.background_identity)
+    shutil.copyfile(setup.background, bundle / BACKGROUND_NAME)
     return BACKGROUND_NAME
 
 

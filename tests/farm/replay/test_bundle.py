@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from farm.execution.pools.messages import Task
 from farm.replay.bundle import Failure, TryRecord
 from farm.replay.reading import read_bundle
-from jobs.errors import BundleUnusable, OutputUnwritable
+from jobs.errors import BundleUnusable, InputChanged, OutputUnwritable
 from stages.builtin import builtin_subject
 from stages.payloads import MESH_POINTS, TORSO_POINTS
 from stages.subject.package import SubjectPackage
@@ -61,6 +61,20 @@ def test_what_is_behind_the_person_travels_with_the_segment(
         assert read.background == background or held.read_bytes() == b"a picture"
         assert not held.is_absolute() or held.is_relative_to(folder)
         room.write_bytes(b"a picture")
+
+
+@pytest.mark.parametrize("left", [b"another picture", None])
+def test_a_segment_whose_background_is_another_now_leaves_no_bundle(
+    bundle: Any, segment_task: Task, tmp_path: Path, left: bytes | None
+) -> None:
+    room = tmp_path / "room.png"
+    if left is not None:
+        room.write_bytes(left)
+    sha256 = hashlib.sha256(b"a picture").hexdigest()
+    setup = replace(segment_task.setup, background=str(room), background_identity=sha256)
+    with pytest.raises(InputChanged):
+        bundle(task=replace(segment_task, setup=setup))
+    assert not list((tmp_path / "bundles").glob("*"))
 
 
 @pytest.mark.parametrize("background", ["/etc/hostname", "../room.png", "background"])
